@@ -1,0 +1,22 @@
+"""Fixtures that every test may use."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The real recordings beside the checkout; a test that asks for them is skipped where they are absent."""
+    if not SHARED_DATA.is_dir():
+        pytest.skip("needs the real recordings in ../shared/data, which are not on this machine")
+    return SHARED_DATA
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    """A generator with a fixed seed."""
+    return np.random.default_rng(7)
