@@ -1,0 +1,1 @@
+"""From geometry and model output to typed answers."""

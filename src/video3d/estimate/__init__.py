@@ -1,0 +1,1 @@
+"""Fills the gaps that a recording leaves: depth and camera."""

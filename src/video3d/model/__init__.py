@@ -1,0 +1,1 @@
+"""The position-aware model, a Hugging Face citizen."""

@@ -1,0 +1,1 @@
+"""Reads recordings: one file a format, frame sampling."""
