@@ -1,0 +1,213 @@
+"""The command line: verbs only. Results go to stdout, logs and progress to stderr.
+
+Heavy imports wait inside the verbs, so that ``video3d --help`` answers at once. Input that cannot be used ends in one
+line on stderr and exit code 2.
+"""
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import App, CycloptsError, Parameter
+
+from video3d._version import __version__
+from video3d.types import Answer, InputError
+
+app = App(
+    name="video3d",
+    version=__version__,
+    help="Understand a video in 3D: ask it questions, get its geometry. Works offline, on a laptop.",
+    result_action="return_value",
+)
+
+Json = Annotated[bool, Parameter(name="--json", negative="", help="Print one JSON object for programs.")]
+Frames = Annotated[int, Parameter(name="--frames", help="How many frames to read, 1 to 1024, evenly spread.")]
+Depth = Annotated[
+    str | None,
+    Parameter(name="--depth", help="Depth network for recordings without depth: a Hugging Face id or a folder."),
+]
+Ignore = Annotated[
+    str,
+    Parameter(name="--ignore", help="Treat as missing, comma-separated: depth, poses, intrinsics."),
+]
+Source = Annotated[str, Parameter(help="A video file, a folder of images, or a recording (see docs/recordings.md).")]
+
+
+@app.command
+def ask(
+    source: Source,
+    question: Annotated[str, Parameter(help="The question, in words.")],
+    *,
+    json_: Json = False,
+    frames: Frames = 32,
+    depth: Depth = None,
+    model: Annotated[str, Parameter(name="--model", help="nano, a model folder, or a Hugging Face id.")] = "nano",
+    ignore: Ignore = "",
+) -> None:
+    """Answer a question about a video or recording."""
+    from video3d.pipeline import load
+
+    _check_frames(frames)
+    engine = load(model, depth=depth)
+    answer = engine.ask(source, question, num_frames=frames, ignore=_parts(ignore))
+    print(_dump(answer_json(answer)) if json_ else _answer_text(answer))
+
+
+@app.command
+def info(source: Source, *, json_: Json = False) -> None:
+    """Print what a video or recording holds: frames, times, size, intrinsics, poses, depth, and what is missing."""
+    from video3d.video import describe, open_recording
+
+    found = describe(open_recording(source))
+    print(_dump(found) if json_ else _table(found))
+
+
+@app.command
+def geometry(
+    source: Source,
+    *,
+    out: Annotated[Path, Parameter(name="--out", help="Folder to make.")],
+    frames: Frames = 32,
+    depth: Depth = None,
+    ignore: Ignore = "",
+    overwrite: Annotated[bool, Parameter(negative="", help="Replace an earlier result in --out.")] = False,
+    json_: Json = False,
+) -> None:
+    """Write cameras.json, depth/, points.ply and report.json: measured where the recording has it, else estimated."""
+    from video3d.pipeline import load
+    from video3d.viz.export import check_out, write_geometry
+
+    _check_frames(frames)
+    check_out(out, overwrite=overwrite)  # before the long work, not after it
+    scene = load(depth=depth).read(source, num_frames=frames, ignore=_parts(ignore))
+    report = write_geometry(scene.clip, out, report=scene.report(), overwrite=overwrite)
+    print(_dump(report) if json_ else _table(report | {"out": str(out)}))
+
+
+@app.command
+def doctor(*, json_: Json = False) -> None:
+    """Say what this machine has and lacks: decoder, device, weights, viewer, optional parts."""
+    from video3d.doctor import examine
+
+    checks = examine()
+    if json_:
+        print(_dump({"checks": checks, "ok": all(c["ok"] or not c["required"] for c in checks)}))
+        return
+    for check in checks:
+        mark = "ok" if check["ok"] else ("MISSING" if check["required"] else "absent")
+        print(f"{mark:8} {check['name']:22} {check['found']}" + (f"  -> {check['do']}" if check["do"] else ""))
+
+
+def answer_json(answer: Answer) -> dict[str, Any]:
+    """The published shape of ``ask --json``."""
+    status = answer.geometry
+    return {
+        "answer": answer.text,
+        "source": answer.source,
+        "kind": answer.kind,
+        "quantities": [{"name": q.name, "value": q.value, "unit": q.unit} for q in answer.quantities],
+        "evidence": {
+            "frames": list(answer.evidence.frames),
+            "points_px": [{"frame": p.frame, "x": p.x_px, "y": p.y_px} for p in answer.evidence.points_px],
+            "points_world": [list(p) for p in answer.evidence.points_world],
+        },
+        "geometry": {
+            "depth": status.depth,
+            "intrinsics": status.intrinsics,
+            "poses": status.poses,
+            "scale": status.scale,
+            "gravity": status.gravity,
+            "notes": list(status.notes),
+        },
+        "timings_s": {name: round(value, 3) for name, value in answer.timings_s.items()},
+    }
+
+
+def _answer_text(answer: Answer) -> str:
+    shape = answer_json(answer)
+    says = {"measurement": "measured from the scene", "model": "said by the language model", "unknown": "not known"}
+    geometry = ", ".join(f"{k} {v}" for k, v in shape["geometry"].items() if k != "notes")
+    frames = ", ".join(map(str, answer.evidence.frames[:12])) + (", ..." if len(answer.evidence.frames) > 12 else "")
+    lines = [answer.text, "", f"  source    {says[answer.source]}", f"  geometry  {geometry}"]
+    lines += [f"  note      {note}" for note in answer.geometry.notes]
+    lines += [f"  frames    {frames}"] if frames else []
+    lines += ["  time      " + ", ".join(f"{k} {v:.1f} s" for k, v in answer.timings_s.items())]
+    return "\n".join(lines)
+
+
+def _table(values: dict[str, Any], indent: int = 0) -> str:
+    lines: list[str] = []
+    for key, value in values.items():
+        pad = " " * indent
+        if isinstance(value, dict):
+            lines += [f"{pad}{key}", _table(value, indent + 2)]
+        elif isinstance(value, list | tuple) and any(isinstance(v, str) and len(v) > 24 for v in value):
+            lines += [f"{pad}{key}", *(f"{pad}  - {v}" for v in value)]
+        else:
+            text = ", ".join(map(_cell, value)) if isinstance(value, list | tuple) else _cell(value)
+            lines.append(f"{pad}{key:<{max(2, 22 - indent)}} {text}")
+    return "\n".join(line for line in lines if line)
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "unknown"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _dump(value: Any) -> str:
+    return json.dumps(value, indent=1, allow_nan=False)
+
+
+def _check_frames(frames: int) -> None:
+    if not 1 <= frames <= 1024:
+        raise InputError("--frames", expected="a number from 1 to 1024", got=frames)
+
+
+def _parts(text: str) -> frozenset[str]:
+    names = frozenset(name.strip() for name in text.split(",") if name.strip())
+    strangers = sorted(names - {"depth", "poses", "intrinsics"})
+    if strangers:
+        raise InputError("--ignore", expected="some of depth, poses, intrinsics", got=strangers[0])
+    return names
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Runs one command line and exits: 0 well, 2 input that cannot be used, 1 a fault of ours, 130 interrupted."""
+    sys.exit(run(sys.argv[1:] if argv is None else argv))
+
+
+def run(argv: Sequence[str]) -> int:
+    """Runs one command line; returns the exit code."""
+    try:
+        app(list(argv), exit_on_error=False, print_error=False)
+    except InputError as error:
+        return _complain(str(error), 2)
+    except CycloptsError as error:
+        error.console = None
+        return _complain(" ".join(str(error).split()) + "; see video3d --help", 2)
+    except MemoryError:
+        return _complain("not enough memory; give fewer --frames", 2)
+    except KeyboardInterrupt:
+        return _complain("interrupted", 130)
+    except BrokenPipeError:  # the reader went away (| head): not an error of ours, and nothing to say
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        if os.environ.get("VIDEO3D_DEBUG"):
+            raise
+        text = " ".join(f"{type(error).__name__}: {error}".split())
+        return _complain(f"a fault in video3d, please report it ({text[:300]}); VIDEO3D_DEBUG=1 shows where", 1)
+    return 0
+
+
+def _complain(text: str, code: int) -> int:
+    print(f"video3d: {text}", file=sys.stderr)
+    return code
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,77 @@
+"""What this machine has and lacks, and what to do about it. Finds things without importing what is slow or may crash."""
+
+import importlib.metadata
+import importlib.util
+import os
+import platform
+import shutil
+import sys
+from typing import Any
+
+
+def examine() -> list[dict[str, Any]]:
+    """One row a check: ``name``, ``ok``, ``required``, ``found``, ``do`` (empty where nothing is to be done)."""
+    from video3d.model.nano import embedded_files
+
+    rows = [_row("python", sys.version_info >= (3, 11), f"{platform.python_version()} on {platform.machine()}")]
+    rows += [_decoder(), _device(), _package("pycolmap", "camera from plain video", "pip install pycolmap")]
+    for name, path in embedded_files().items():
+        ok = path is not None and path.is_file()
+        found = f"{path.stat().st_size / 1e6:.0f} MB" if ok and path else "not found"
+        rows.append(_row(f"weights: {name}", ok, found, do="" if ok else "pip install --force-reinstall video3d"))
+    rows.append(_cache())
+    extras = {
+        "accelerate": ("training", "train"),
+        "peft": ("LoRA", "train"),
+        "evo": ("trajectory evaluation", "eval"),
+        "rerun": ("viewer", "viz"),
+        "viser": ("viewer in one HTML file", "viz"),
+        "fastapi": ("server", "serve"),
+    }
+    for module, (purpose, extra) in extras.items():
+        rows.append(_package(module, purpose, f"pip install 'video3d[{extra}]'", required=False))
+    return rows
+
+
+def _row(name: str, ok: bool, found: str, *, required: bool = True, do: str = "") -> dict[str, Any]:
+    return {"name": name, "ok": bool(ok), "required": required, "found": found, "do": do}
+
+
+def _package(module: str, purpose: str, do: str, *, required: bool = True) -> dict[str, Any]:
+    ok = importlib.util.find_spec(module) is not None
+    distribution = {"rerun": "rerun-sdk"}.get(module, module)
+    found = f"{importlib.metadata.version(distribution)}, {purpose}" if ok else f"not installed: {purpose}"
+    return _row(module, ok, found, required=required, do="" if ok else do)
+
+
+def _decoder() -> dict[str, Any]:
+    try:
+        import av
+
+        names = [c for c in ("h264", "hevc", "vp9", "av1", "mpeg4") if c in av.codecs_available]
+        return _row("decoder", bool(names), f"PyAV {av.__version__}: {', '.join(names)}")
+    except ImportError as error:
+        return _row("decoder", False, f"PyAV does not load: {error}", do="pip install --force-reinstall av")
+
+
+def _device() -> dict[str, Any]:
+    try:
+        import torch
+
+        from video3d.model.nano import default_dtype
+    except ImportError as error:
+        return _row("torch", False, f"does not load: {error}", do="pip install --force-reinstall torch")
+    device = torch.cuda.get_device_name(0) if torch.cuda.is_available() else f"CPU, {os.cpu_count()} cores"
+    dtype = str(default_dtype()).removeprefix("torch.")
+    return _row("torch", True, f"{torch.__version__}: {device}, computes in {dtype}")
+
+
+def _cache() -> dict[str, Any]:
+    from video3d.model.nano import cache_root
+
+    root = cache_root()
+    parent = next(p for p in (root, *root.parents) if p.exists())
+    free_gb = shutil.disk_usage(parent).free / 1e9
+    ok = os.access(parent, os.W_OK) and free_gb > 1.0
+    do = "" if ok else "set VIDEO3D_CACHE to a folder that can be written and has 1 GB free"
+    return _row("cache", ok, f"{root}, {free_gb:.0f} GB free", do=do)
