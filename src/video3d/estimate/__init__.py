@@ -1,1 +1,28 @@
-"""Fills the gaps that a recording leaves: depth and camera."""
+"""Fills the gaps that a recording leaves: depth and camera. Importing it loads neither torch nor pycolmap."""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from video3d.estimate.depth import DepthEstimate, DepthEstimator, DepthKind, load_depth_estimator
+
+_HOMES = {
+    "DepthEstimate": "depth",
+    "DepthEstimator": "depth",
+    "DepthKind": "depth",
+    "load_depth_estimator": "depth",
+}
+
+__all__ = [
+    "DepthEstimate",
+    "DepthEstimator",
+    "DepthKind",
+    "load_depth_estimator",
+]
+
+
+def __getattr__(name: str) -> Any:
+    from importlib import import_module
+
+    if name in _HOMES:
+        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

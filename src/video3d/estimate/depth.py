@@ -1,0 +1,197 @@
+"""Depth from one picture through one protocol, whichever network gives it.
+
+A network says one of three things, and ``kind`` states which, so that nobody mistakes one for another:
+
+- ``metric_depth``: z-depth in metres (ZoeDepth, Depth Anything V2 metric checkpoints, Depth Pro);
+- ``inverse_depth``: affine-invariant disparity, ``1 / z = scale * value + shift`` with both unknown (MiDaS, Depth
+  Anything V1 and V2 relative checkpoints). MiDaS: Ranftl et al., "Towards Robust Monocular Depth Estimation", 2020;
+- ``relative_depth``: affine-invariant depth, ``z = scale * value + shift``.
+
+``video3d.estimate.depth_align`` finds scale and shift from reconstructed points.
+"""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Protocol, runtime_checkable
+
+import numpy as np
+from jaxtyping import Float32, Float64, UInt8
+
+from video3d.types import InputError
+
+DepthKind = Literal["metric_depth", "relative_depth", "inverse_depth"]
+
+# What a name on the hub looks like: OWNER/NAME (or a bare NAME), with nothing that could be a path.
+_HUB_ID = re.compile(r"^(?!.*\.\.)[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?$")
+# The first fusion layer has nothing to fuse with, so checkpoints of MiDaS leave its first residual unit out.
+_UNUSED_KEYS = re.compile(r"(fusion_stage\.layers\.0\.residual_layer1\.|num_batches_tracked$)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DepthEstimate:
+    """What a depth network says about some frames.
+
+    Attributes:
+        values: at the size of the frames; NaN where the network says nothing.
+        kind: what ``values`` are: metres, or right up to a scale and a shift (see the module).
+        focal_px: focal length along x in pixels of the frame, if the network estimates it; NaN where it did not.
+    """
+
+    values: Float32[np.ndarray, "f h w"]
+    kind: DepthKind
+    focal_px: Float64[np.ndarray, "f"] | None = None
+
+
+@runtime_checkable
+class DepthEstimator(Protocol):
+    """Anything that gives depth for RGB frames. Equal input gives equal output."""
+
+    @property
+    def name(self) -> str:
+        """By which the user knows it."""
+        ...
+
+    @property
+    def metric(self) -> bool:
+        """Whether its values are metres."""
+        ...
+
+    @property
+    def licence(self) -> str:
+        """Terms of the weights as their card states them, ``unknown`` where it does not."""
+        ...
+
+    def __call__(
+        self, rgb: UInt8[np.ndarray, "f h w 3"], k_px: Float64[np.ndarray, "f 3 3"] | None = None
+    ) -> DepthEstimate:
+        """Depth of every frame; ``k_px`` are intrinsics at the size of ``rgb``, for networks that can use them."""
+        ...
+
+
+def load_depth_estimator(
+    name_or_path: str | Path, *, dtype: str = "float32", device: str | None = None, flip: bool | None = None
+) -> DepthEstimator:
+    """Load a depth network that ``transformers`` knows, from a local directory or from the hub.
+
+    Supported are the model types ``dpt`` (MiDaS), ``zoedepth``, ``depth_anything`` and ``depth_pro``. The directory
+    holds ``config.json``, ``preprocessor_config.json`` and weights as safetensors; pickled weights are refused. The hub
+    is asked only here, and only because the user named one of its models; a model in the local cache needs no network.
+
+    Args:
+        name_or_path: ``OWNER/NAME`` on the hub, or a directory.
+        dtype: ``float32``, or ``bfloat16`` for CPUs and GPUs that compute in it (about twice as fast, 2-3 digits).
+        device: ``cpu``, ``cuda``, ...; by default a GPU where there is one.
+        flip: average with the prediction for the mirrored frame, at twice the time; by default as the family's authors
+            do: yes for ZoeDepth, no for others.
+
+    Raises:
+        InputError: the name is neither, the model is of another type, its files are absent, broken or incomplete.
+
+    >>> load_depth_estimator("no such model")
+    Traceback (most recent call last):
+    ...
+    video3d.types.errors.InputError: no such model: expected a directory or a hub name OWNER/NAME of a depth ...
+    """
+    name = str(name_or_path)
+    if dtype not in ("float32", "bfloat16"):
+        raise InputError("dtype", expected="float32 or bfloat16", got=dtype)
+    local = Path(name).is_dir()
+    if not local and not _HUB_ID.match(name):
+        raise InputError(
+            name,
+            expected="a directory or a hub name OWNER/NAME of a depth network",
+            got="neither",
+            do="check the path, or name for example depth-anything/Depth-Anything-V2-Small-hf",
+        )
+    config, processing, licence = _read_configs(name, local)
+
+    from video3d.estimate import depth_networks  # torch and transformers
+
+    family = depth_networks.FAMILIES.get(config.model_type)
+    if family is None:
+        known = ", ".join(sorted(depth_networks.FAMILIES))
+        raise InputError(name, expected=f"a model of type {known}", got=f"model_type {config.model_type!r}")
+    model = _load_weights(name, local, config, dtype)
+    return depth_networks.build(
+        family, model=model, name=name, licence=licence, processing=processing, device=device, flip=flip
+    )
+
+
+def _read_configs(name: str, local: bool) -> tuple[Any, dict[str, Any], str]:
+    """Model configuration, image processing settings, licence."""
+    from transformers import AutoConfig
+    from transformers.image_processing_utils import BaseImageProcessor
+    from transformers.utils.hub import cached_file
+
+    try:
+        config = AutoConfig.from_pretrained(name, local_files_only=local, trust_remote_code=False)
+        processing, _ = BaseImageProcessor.get_image_processor_dict(name, local_files_only=local)
+    except Exception as error:  # transformers raises OSError, ValueError, KeyError, JSON and validation errors
+        raise _unusable(name, local, error) from error
+    try:
+        card = cached_file(
+            name,
+            "README.md",
+            local_files_only=local,
+            _raise_exceptions_for_missing_entries=False,
+            _raise_exceptions_for_connection_errors=False,
+            _raise_exceptions_for_gated_repo=False,
+        )
+        licence = licence_of_card(Path(card).read_text(encoding="utf-8", errors="replace")) if card else "unknown"
+    except (OSError, ValueError):  # a card is optional: not having it must not keep anyone from using the model
+        licence = "unknown"
+    return config, processing, licence
+
+
+def _load_weights(name: str, local: bool, config: Any, dtype: str) -> Any:
+    """The network in evaluation mode, with every weight from the file: a layer left at random would answer nonsense."""
+    import torch
+    from transformers import AutoModelForDepthEstimation
+
+    try:
+        model, info = AutoModelForDepthEstimation.from_pretrained(
+            name,
+            config=config,
+            use_safetensors=True,
+            local_files_only=local,
+            trust_remote_code=False,
+            dtype=getattr(torch, dtype),
+            output_loading_info=True,
+        )
+    except Exception as error:  # missing file, wrong shapes, broken safetensors: each has an exception of its own
+        raise _unusable(name, local, error) from error
+    missing = sorted(key for key in info["missing_keys"] if not _UNUSED_KEYS.search(key))
+    if missing:
+        raise InputError(
+            name,
+            expected="weights for every layer",
+            got=f"{len(missing)} missing, the first {missing[0]}",
+            do="download the model again or name a complete one",
+        )
+    return model.eval()
+
+
+def _unusable(name: str, local: bool, error: Exception) -> InputError:
+    if local:
+        what = "config.json, preprocessor_config.json and safetensors weights of a depth network in this directory"
+        do = "save both model and image processor there with save_pretrained"
+    else:
+        what = "a depth network with safetensors weights on the hub or in its local cache"
+        do = "check the spelling and the network, or give a local directory"
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return InputError(name, expected=what, got=f"{type(error).__name__}: {lines[0][:300] if lines else ''}", do=do)
+
+
+def licence_of_card(text: str) -> str:
+    r"""The licence that a model card states in its front matter, or ``unknown``.
+
+    >>> licence_of_card("---\nlicense: apache-2.0\n---\n# Depth")
+    'apache-2.0'
+    """
+    front = re.match(r"^---\s*\n(.*?)\n---", text, flags=re.DOTALL)
+    fields = (
+        dict(re.findall(r"^(license|license_name):[ \t]*(\S+)[ \t]*$", front.group(1), flags=re.M)) if front else {}
+    )
+    licence = fields.get("license", "unknown")
+    return fields.get("license_name", licence) if licence == "other" else licence
