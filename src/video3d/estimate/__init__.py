@@ -3,19 +3,25 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from video3d.estimate.camera_estimate import CameraEstimate
+    from video3d.estimate.complete import complete_geometry
     from video3d.estimate.depth import DepthEstimate, DepthEstimator, DepthKind, load_depth_estimator
 
 _HOMES = {
+    "CameraEstimate": "camera_estimate",
     "DepthEstimate": "depth",
     "DepthEstimator": "depth",
     "DepthKind": "depth",
+    "complete_geometry": "complete",
     "load_depth_estimator": "depth",
 }
 
 __all__ = [
+    "CameraEstimate",
     "DepthEstimate",
     "DepthEstimator",
     "DepthKind",
+    "complete_geometry",
     "load_depth_estimator",
 ]
 
