@@ -1,1 +1,7 @@
 """Reads recordings: one file a format, frame sampling."""
+
+from video3d.video.probe import describe
+from video3d.video.read import forget, open_recording, read_clip
+from video3d.video.sample import sample_max_coverage, sample_uniform
+
+__all__ = ["describe", "forget", "open_recording", "read_clip", "sample_max_coverage", "sample_uniform"]

@@ -82,7 +82,7 @@ def check_size(size_hw: tuple[int, int], name: object) -> None:
     if min(size_hw) < _MIN_SIDE_PX or max(size_hw) > _MAX_SIDE_PX or height * width > _MAX_PX:
         raise InputError(
             name,
-            expected=f"a picture of {_MIN_SIDE_PX} to {_MAX_SIDE_PX} px a side and at most {_MAX_PX // 10**6} megapixels",
+            expected=f"{_MIN_SIDE_PX} to {_MAX_SIDE_PX} px a side and at most {_MAX_PX // 10**6} megapixels",
             got=f"{width} x {height} px",
         )
 
@@ -115,7 +115,7 @@ def read_rgb(
         if size_hw is not None and _upright_size_hw(image) != size_hw:
             raise _other_size(name, expected_hw=size_hw, got_hw=_upright_size_hw(image))
         try:
-            return np.array(_rgb(ImageOps.exif_transpose(image)))
+            return np.array(_rgb(ImageOps.exif_transpose(image), name))
         except InputError:
             raise
         except Exception as error:  # decoders raise anything at all on damaged files
@@ -139,7 +139,7 @@ def read_depth_png_m(
         size_hw: the size that the map must have, where that is known.
         name: what to call it in an error; the path by default.
 
-    Errors: ``InputError`` as for ``read_rgb``, and for an image that is not 16-bit grey (8 bits are a picture of depth).
+    Errors: ``InputError`` as for ``read_rgb``, and for an image that is not 16-bit grey: 8 bits are a picture of depth.
     """
     with _opened(source, name) as image:
         name = _name(source, name)
@@ -269,7 +269,7 @@ def _upright_size_hw(image: Image.Image) -> tuple[int, int]:
     return (image.width, image.height) if turned else (image.height, image.width)
 
 
-def _rgb(image: Image.Image) -> Image.Image | np.ndarray:
+def _rgb(image: Image.Image, name: object) -> Image.Image | np.ndarray:
     """Three channels of 8 bits of an image of any mode."""
     if image.mode == "RGB":
         return image
@@ -309,7 +309,7 @@ def _other_size(name: object, *, expected_hw: tuple[int, int], got_hw: tuple[int
 
 
 def _in_threads(read: Any, num: int) -> None:
-    """Calls ``read(0) .. read(num - 1)``; decoders release the interpreter, so threads help. The first error is raised."""
+    """Calls ``read(0)`` to ``read(num - 1)`` in threads (decoders release the interpreter); raises the first error."""
     if num < 2:
         for slot in range(num):
             read(slot)

@@ -30,7 +30,7 @@ def read_text(path: Path) -> str:
 
 
 def read_rows(path: Path) -> list[tuple[int, list[str]]]:
-    """Line number (from 1) and words of every line that is not empty and no ``#`` comment; commas separate as spaces do."""
+    """Line number (from 1) and words of every line but empty ones and ``#`` comments; commas separate as spaces do."""
     lines = enumerate(read_text(path).splitlines(), start=1)
     rows = [(number, line.replace(",", " ").split()) for number, line in lines if not line.lstrip().startswith("#")]
     return [(number, words) for number, words in rows if words]
