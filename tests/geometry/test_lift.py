@@ -120,6 +120,13 @@ def test_what_is_no_depth_does_not_vote(rng, bad):
     np.testing.assert_array_equal(got.valid_share, want.valid_share)
 
 
+def test_what_is_no_depth_in_many_ways_at_once(rng):
+    depth_m, k_px, poses = scene(rng, 2, 30, 40)
+    with_bad = np.where(np.isnan(depth_m), rng.choice([0, -2, np.inf, -np.inf, np.nan], depth_m.shape), depth_m)
+    got = lift_depth_patches(with_bad.astype(np.float32), k_px, poses, 10)
+    assert_equals_brute_force(got, depth_m, k_px, poses, 10)
+
+
 @pytest.mark.parametrize(("near", "far"), [(1e-30, 1e-29), (1e-3, 1e5), (1e30, 2e35), (1e38, 3e38)])
 def test_depth_of_any_size(rng, near, far):
     depth_m, k_px, poses = scene(rng, 2, 54, 54, near=near, far=far)

@@ -99,6 +99,15 @@ def test_no_depth_between_foreground_and_background(rng):
         assert np.isfinite(resized).mean() == pytest.approx(0.8, abs=0.05)
 
 
+@pytest.mark.parametrize("size_hw", [(20, 20), (47, 61), (101, 129), (3, 200)])
+def test_across_edges_the_nearest_pixel_is_taken(rng, size_hw):
+    depth_m = rng.permutation(1.1 ** np.arange(13 * 19)).reshape(1, 13, 19).astype(np.float32)  # every pixel an edge
+    depth_m[rng.random(depth_m.shape) < 0.2] = np.nan
+    row = ((np.arange(size_hw[0]) + 0.5) * 13 / size_hw[0]).astype(int)
+    column = ((np.arange(size_hw[1]) + 0.5) * 19 / size_hw[1]).astype(int)
+    np.testing.assert_array_equal(resize_depth(depth_m, size_hw), depth_m[:, row][:, :, column])
+
+
 def test_depth_stays_in_the_range_of_what_was_measured_nearby(rng):
     depth_m = rng.uniform(1.0, 1.1, (2, 30, 40)).astype(np.float32)
     for size_hw in [(17, 23), (90, 77)]:
