@@ -352,6 +352,18 @@ def test_a_network_of_the_midas_kind_gives_dense_depth_in_the_unit_of_the_path(c
     np.testing.assert_allclose(posed.depth_m * scale, DEPTH[posed.frame_index], rtol=2e-3)
 
 
+def test_a_metric_network_that_contradicts_the_path_does_not_scale_it(
+    calibrate: Calibrate, rng: np.random.Generator
+) -> None:
+    exact = exact_estimate()
+    drifting = exact.observation_depth * np.exp(rng.normal(0, 1.0, NUM_FRAMES))[exact.observation_frame]
+    calibrate(replace(exact, observation_depth=drifting.astype(np.float32)))
+    posed = complete_geometry(without("depth", "poses"), depth_estimator=PerfectNetwork("metric_depth"))
+    assert statuses(posed) == ("estimated", "measured", "estimated", "unknown", "unknown")
+    assert not posed.world.metric
+    assert assert_same_path(posed, with_scale=True) == pytest.approx(UNIT)
+
+
 # Depth missing
 
 
@@ -376,14 +388,24 @@ def test_a_network_is_brought_to_the_unit_of_the_given_poses(calibrate: Calibrat
 
 
 def test_poses_of_an_unknown_unit_keep_it_whatever_a_network_says(calibrate: Calibrate) -> None:
-    calibrate(exact_estimate(used=range(0, NUM_FRAMES, 2)))  # not all of the clip's frames have points
+    calibrate(exact_estimate(used=range(0, NUM_FRAMES, 2)))
     scaled = POSES.copy()
     scaled[:, :3, 3] *= 7
-    clip = without("depth", world_from_camera=scaled, world=World(origin="a corner"))
+    # Photos: those that were not used have neither points nor neighbours, and follow the factor of the others.
+    clip = without("depth", world_from_camera=scaled, world=World(origin="a corner"), sequence=False)
     posed = complete_geometry(clip, depth_estimator=PerfectNetwork("metric_depth"))
     assert posed.status.scale == "unknown"
     assert posed.world_from_camera is clip.world_from_camera
     np.testing.assert_allclose(posed.depth_m, 7 * DEPTH[posed.frame_index], rtol=2e-3)
+
+
+def test_metres_are_not_mixed_with_poses_of_an_unknown_unit(calibrate: Calibrate) -> None:
+    calibrate(FAILED)
+    posed = complete_geometry(
+        without("depth", world=World(origin="a corner")), depth_estimator=PerfectNetwork("metric_depth")
+    )
+    assert posed.status.depth == "unknown"
+    assert np.isnan(posed.depth_m).all()
 
 
 def test_points_that_do_not_fit_the_given_poses_are_not_used(calibrate: Calibrate, rng: np.random.Generator) -> None:
@@ -403,7 +425,7 @@ def test_points_that_do_not_fit_the_given_poses_are_not_used(calibrate: Calibrat
 def test_one_wrongly_registered_frame_does_not_bend_the_scale(calibrate: Calibrate) -> None:
     exact = exact_estimate()
     wrong = exact.world_from_camera.copy()
-    wrong[11, :3, 3] += [0.9, -0.5, 0.4]
+    wrong[11, :3, 3] += [3, -2, 2]
     calibrate(replace(exact, world_from_camera=wrong))
     posed = complete_geometry(without("depth"))
     seen = np.isfinite(posed.depth_m)
@@ -446,6 +468,19 @@ def test_a_network_that_tells_the_focal_length_is_asked_last(calibrate: Calibrat
     np.testing.assert_array_equal(posed.depth_m, DEPTH[posed.frame_index])  # measured depth stays
     assert pro.k_seen is None
     assert "focal length 41 px, estimated by perfect metric_depth" in notes(posed)
+
+
+def test_measured_intrinsics_win_over_a_network(calibrate: Calibrate) -> None:
+    calibrate(exact_estimate())
+    clip = without("depth")
+    posed = complete_geometry(clip, depth_estimator=PerfectNetwork("metric_depth", focal_px=99.0))
+    assert posed.k_px is clip.k_px
+
+
+def test_intrinsics_that_the_clip_does_not_know_are_not_given_to_calibration(calibrate: Calibrate) -> None:
+    asked = calibrate(exact_estimate())
+    complete_geometry(replace(clip_of(room()), k_px=np.full((7, 3, 3), np.nan)))
+    assert asked[0]["k_px"] is None
 
 
 # Nothing works

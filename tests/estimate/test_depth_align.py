@@ -141,11 +141,11 @@ def test_pieces_do_not_borrow_from_each_other_and_a_frame_of_none_stays_unknown(
     depth = true_depth(rng, 4)
     estimate = DepthEstimate(values=1 / depth, kind="inverse_depth")
     points = points_of(depth, rng, 50)
-    points = drop(points, points["point_frame"] < 2)
-    points["point_depth"][points["point_frame"] == 1] *= 10  # piece 1 has a unit of its own
+    points = drop(points, np.isin(points["point_frame"], [0, 2]))
+    points["point_depth"][points["point_frame"] == 2] *= 10  # piece 1 has a unit of its own
     aligned = align_depth(estimate, **points, group=np.array([0, 1, 1, -1]))
-    assert aligned.method == ("own", "own", "neighbours", "none")
-    np.testing.assert_allclose(aligned.depth[2], 10 * depth[2], rtol=1e-3)
+    assert aligned.method == ("own", "neighbours", "own", "none")
+    np.testing.assert_allclose(aligned.depth[1], 10 * depth[1], rtol=1e-3)
     assert np.isnan(aligned.depth[3]).all()
     assert np.isnan(aligned.scale[3])
 
@@ -158,6 +158,18 @@ def test_points_at_one_depth_do_not_settle_a_scale_and_a_shift(rng: np.random.Ge
     metric = fit_scale_shift(np.full(100, 1.5), np.full(100, 3.0), "metric_depth")
     assert metric is not None
     assert metric[:2] == pytest.approx((2.0, 0.0))
+
+
+def test_a_frame_that_sees_points_at_one_depth_borrows(rng: np.random.Generator) -> None:
+    depth = true_depth(rng, 3)
+    depth[1] = 2.0 + 0.001 * depth[1]  # a wall, seen straight on: any scale would do
+    values = network_values(depth, "inverse_depth", np.full(3, 0.8), np.full(3, 0.02))
+    points = points_of(depth, rng, 60)
+    points["point_depth"] *= np.exp(rng.normal(0, 0.02, 180))
+    aligned = align_depth(DepthEstimate(values=values, kind="inverse_depth"), **points, group=np.zeros(3, np.int64))
+    assert aligned.method == ("own", "neighbours", "own")
+    assert aligned.scale[1] == pytest.approx(0.8, rel=0.05)
+    np.testing.assert_allclose(aligned.depth[1], depth[1], rtol=0.02)
 
 
 def test_points_without_a_use_are_left_out(rng: np.random.Generator) -> None:

@@ -92,7 +92,7 @@ def complete_geometry(
         first = np.flatnonzero(piece == 0)
         origin = f"camera of frame {clip.frame_index[first[0]]}" if len(first) else "unknown"
         world, up_world = World(metric=unit.metric, gravity_aligned=False, origin=origin), None
-    upright = given.poses is not None and (up_world is not None or world.gravity_aligned)
+    upright = up_world is not None or world.gravity_aligned
     return PosedClip(
         frame_index=clip.frame_index,
         time_s=clip.time_s,

@@ -38,7 +38,6 @@ def complete_depth(
         )
         return depth, "estimated", [note]
     group = reconstruction.cameras.piece if reconstruction is not None else np.full(clip.num_frames, -1, np.int64)
-    group = np.where(np.isin(group, list(unit.factors)), group, -1)
     aligned = align_depth(network, **points, group=group)
     depth = aligned.depth
     as_is = np.array([method == "none" for method in aligned.method])
