@@ -9,6 +9,7 @@ without repeats; numpy's ``intersect1d`` and friends (with ``assume_unique``) ar
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Float64, Int, Int64
 
+from video3d.geometry.rigid import inverse_k
 from video3d.types import InputError
 
 BITS = 21
@@ -25,6 +26,15 @@ def _check_side(voxel_m: float) -> None:
         raise InputError("voxel_m", expected="a side > 0 in metres", got=voxel_m, do="0.1 suits rooms")
 
 
+def _out_of_range(voxels: float) -> InputError:
+    return InputError(
+        "points",
+        expected=f"places within {OFFSET:,} voxels of the world's origin",
+        got=f"one {abs(voxels):.3g} voxels away",
+        do="look for a wrong pose or depth unit, or take a larger voxel_m",
+    )
+
+
 def pack(indices: Int[np.ndarray, "*s 3"]) -> Int64[np.ndarray, "*s"]:
     """Pack integer voxel indices into one key each.
 
@@ -38,12 +48,7 @@ def pack(indices: Int[np.ndarray, "*s 3"]) -> Int64[np.ndarray, "*s"]:
     index = indices.astype(np.int64)
     if index.size and (int(index.min()) < -OFFSET or int(index.max()) >= OFFSET):
         worst = int(index.min() if -int(index.min()) > int(index.max()) else index.max())
-        raise InputError(
-            "points",
-            expected=f"places within {OFFSET:,} voxels of the world's origin",
-            got=f"voxel index {worst:,}",
-            do="look for a wrong pose or depth unit, or take a larger voxel_m",
-        )
+        raise _out_of_range(worst)
     shifted = index + OFFSET
     return np.asarray((shifted[..., 0] << (2 * BITS)) | (shifted[..., 1] << BITS) | shifted[..., 2])
 
@@ -133,56 +138,71 @@ def visible_voxels(
     (True, 24)
     """
     _check_side(voxel_m)
-    depth = depth_m[pixel_stride // 2 :: pixel_stride, pixel_stride // 2 :: pixel_stride]
+    empty = np.zeros(0, dtype=np.int64)
+    start = pixel_stride // 2
+    depth = depth_m[start::pixel_stride, start::pixel_stride]
     if depth.size == 0 or not (np.isfinite(k_px).all() and np.isfinite(world_from_camera).all()):
-        return np.zeros(0, dtype=np.int64)
+        return empty
     known = (depth > 0) & (depth < np.inf)
-    if not known.any():
-        return np.zeros(0, dtype=np.int64)
-    depth = np.where(known, depth, np.float32(0))  # an unknown pixel lands in the camera's own voxel, and is masked
-    try:
-        ray_from_px = world_from_camera[:3, :3] @ np.linalg.inv(k_px) / voxel_m
-    except np.linalg.LinAlgError:
-        raise InputError("k_px", expected="invertible intrinsics", got=k_px.tolist()) from None
+    depth = np.where(known, depth, np.float32(0))  # an unknown pixel lands in the camera's voxel, and is left out below
+    farthest = float(depth.max())
+    if farthest == 0:
+        return empty
+    ray_from_px = world_from_camera[:3, :3] @ inverse_k(k_px) / voxel_m
+    column = np.arange(start, depth_m.shape[1], pixel_stride) + 0.5
+    row = np.arange(start, depth_m.shape[0], pixel_stride) + 0.5
     center = world_from_camera[:3, 3] / voxel_m
-    base = np.floor(center)
-    column = np.arange(pixel_stride // 2, depth_m.shape[1], pixel_stride) + 0.5
-    row = np.arange(pixel_stride // 2, depth_m.shape[0], pixel_stride) + 0.5
-    index, low, span = [], np.zeros(3), np.zeros(3)  # voxel of every pixel relative to base, float32
-    for axis in range(3):
-        a, b, c = ray_from_px[axis]
-        ray = (a * column).astype(np.float32)[None, :] + (b * row + c).astype(np.float32)[:, None]
-        ray *= depth
-        ray += np.float32(center[axis] - base[axis])
-        np.floor(ray, out=ray)
-        low[axis] = ray.min()
-        span[axis] = float(ray.max()) - low[axis] + 1
-        index.append(ray)
-    worst = np.maximum(np.abs(low), np.abs(low + span)) + np.abs(base)
-    if not (worst < OFFSET).all():
-        raise InputError(
-            "depth",
-            expected=f"places within {OFFSET:,} voxels of the world's origin",
-            got=f"{float(np.nanmax(worst)):.3g} voxels",
-            do="look for a wrong pose or depth unit, or take a larger voxel_m",
-        )
-    if span.prod() <= _BITMAP_CELLS:
-        # Exact in float32: no number here exceeds 2**24.
-        flat = index[0]
-        flat -= np.float32(low[0])
-        for axis in (1, 2):
-            flat *= np.float32(span[axis])
-            flat += index[axis]
-            flat -= np.float32(low[axis])
+    corners = np.array([[u, v, 1.0] for u in column[[0, -1]] for v in row[[0, -1]]])
+    low, high = _box_around_view(center, corners @ ray_from_px.T * farthest)
+    by_column = (ray_from_px[:, :1] * column).astype(np.float32)  # 3 w
+    by_row = (ray_from_px[:, 1:2] * row + ray_from_px[:, 2:]).astype(np.float32)  # 3 h
+    shift = (center - low).astype(np.float32)  # all indices from here on are counted from low, and > 0
+    span = (high - low).astype(np.int64)
+    base = low.astype(np.int64)
+    if span.prod(dtype=np.float64) <= _BITMAP_CELLS:
         cells = int(span.prod())
-        seen = np.zeros(cells, dtype=bool)
-        seen[(flat if known.all() else flat[known]).astype(np.intp)] = True
-        place = np.stack(np.unravel_index(np.flatnonzero(seen), tuple(int(n) for n in span)), axis=-1)
-        return pack(place + (low + base).astype(np.int64))  # in order: flat indices ascend like keys
-    keys = pack(np.stack([axis[known] for axis in index], axis=-1).astype(np.int64) + base.astype(np.int64))
+        x, y, z = (_floored(by_column[i], by_row[i], depth, shift[i]) for i in range(3))
+        # One index into the box for each pixel; exact in float32, for no number exceeds _BITMAP_CELLS < 2**24.
+        x *= np.float32(span[1])
+        x += y
+        x *= np.float32(span[2])
+        x += z
+        if not known.all():
+            np.copyto(x, np.float32(cells), where=~known)
+        seen = np.zeros(cells + 1, dtype=bool)  # the last one takes what is not known
+        seen[x.astype(np.intp)] = True
+        place = np.stack(np.unravel_index(np.flatnonzero(seen[:cells]), tuple(span.tolist())), axis=-1)
+        return pack(place + base)  # in order: flat indices ascend like keys
+    index = np.stack([_floored(by_column[i], by_row[i], depth, shift[i]) for i in range(3)], axis=-1)
+    keys = pack(index[known].astype(np.int64) + base)
     repeat = np.zeros(keys.size, dtype=bool)
     repeat[1:] = keys[1:] == keys[:-1]  # neighbours often share a voxel, and a sort costs more than a look
     return _sorted_set(keys[~repeat])
+
+
+def _box_around_view(
+    center: Float64[np.ndarray, "3"], rays: Float64[np.ndarray, "4 3"]
+) -> tuple[Float64[np.ndarray, "3"], Float64[np.ndarray, "3"]]:
+    """First and past-the-last voxel indices around a camera and the far corners of its view, one voxel to spare."""
+    reach = np.vstack([rays, np.zeros(3)]) + center
+    low, high = np.floor(reach.min(axis=0)) - 1, np.floor(reach.max(axis=0)) + 2
+    worst = float(np.maximum(np.abs(low), np.abs(high)).max())
+    if not worst < OFFSET:
+        raise _out_of_range(worst)
+    return low, high
+
+
+def _floored(
+    by_column: Float32[np.ndarray, "w"],
+    by_row: Float32[np.ndarray, "h"],
+    depth: Float32[np.ndarray, "h w"],
+    shift: np.float32,
+) -> Float32[np.ndarray, "h w"]:
+    """Voxel index of every pixel on one axis: floor(depth * (by_column + by_row) + shift)."""
+    index = by_column[None, :] + by_row[:, None]
+    index *= depth
+    index += shift
+    return np.floor(index, out=index)
 
 
 def voxel_centers(keys: Int64[np.ndarray, "*s"], voxel_m: float) -> Float64[np.ndarray, "*s 3"]:
