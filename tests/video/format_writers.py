@@ -43,13 +43,15 @@ class Scene:
 
 def make_scene(num_frames=3, size_hw=(48, 64), depth_hw=(24, 32), roll_rad=0.0, seed=3) -> Scene:
     rng = np.random.default_rng(seed)
-    k_px = np.array([[0.9 * size_hw[1], 0, size_hw[1] / 2 + 1.25], [0, 0.95 * size_hw[1], size_hw[0] / 2 - 0.5], [0, 0, 1]])
+    k_px = np.array(
+        [[0.9 * size_hw[1], 0, size_hw[1] / 2 + 1.25], [0, 0.95 * size_hw[1], size_hw[0] / 2 - 0.5], [0, 0, 1]]
+    )
     forward_x = np.array([[0.0, 0, 1], [-1, 0, 0], [0, -1, 0]])  # a camera that looks along world x, up is z
     poses = np.tile(np.eye(4), (num_frames, 1, 1))
     for pose in poses:
         sway = Rotation.from_rotvec(rng.uniform(-0.08, 0.08, 3)).as_matrix()
         pose[:3, :3] = forward_x @ Rotation.from_rotvec([0, 0, roll_rad]).as_matrix() @ sway
-        pose[:3, 3] = rng.uniform(-0.1, 0.1, 3) + [0.5, -0.25, 1.5]
+        pose[:3, 3] = np.array([0.5, -0.25, 1.5]) + rng.uniform(-0.1, 0.1, 3)
     point_world = np.array([2.65, -0.2, 1.42])
     rgb = rng.integers(90, 110, (num_frames, *size_hw, 3)).astype(np.uint8)
     depth_m = np.round(rng.uniform(2.5, 3.0, (num_frames, *depth_hw)), 3).astype(np.float32)
@@ -160,7 +162,9 @@ def write_scannet_export(root: Path, scene: Scene) -> Path:
     return root
 
 
-def sens_head(scene: Scene, *, version=4, num_frames=None, compression=(2, 1), units_per_m=1000.0, name=b"StructureSensor"):
+def sens_head(
+    scene: Scene, *, version=4, num_frames=None, compression=(2, 1), units_per_m=1000.0, name=b"StructureSensor"
+):
     depth_k = scale_k(scene.k_px, tuple(scene.size_hw), tuple(scene.depth_hw))
     matrices = (four(integer_centred(scene.k_px)), np.eye(4), four(integer_centred(depth_k)), np.eye(4))
     (h, w), (dh, dw) = scene.size_hw, scene.depth_hw
@@ -316,15 +320,16 @@ def nuscenes_tables(scene: Scene, channels=("CAM_FRONT", "CAM_BACK")) -> tuple[d
     ego_from_lidar[:3, 3] = 0.94, 0, 1.84
     tables: dict[str, list[dict]] = {
         "scene": [
-            {"token": "s1", "name": "scene-0061", "nbr_samples": len(scene.rgb) // len(channels), "first_sample_token": "k0"},
-            {"token": "s2", "name": "scene-0103", "nbr_samples": 0, "first_sample_token": ""},
+            {"token": "s1", "name": "scene-0061", "nbr_samples": len(scene.rgb) // len(channels)},
+            {"token": "s2", "name": "scene-0103", "nbr_samples": 0},
         ],
         "sensor": [{"token": f"sensor-{c}", "channel": c} for c in (*channels, "LIDAR_TOP", "RADAR_FRONT")],
         "sample": [], "sample_data": [], "ego_pose": [],
         "calibrated_sensor": [
             {
-                "token": f"cal-{c}", "sensor_token": f"sensor-{c}", "rotation": wxyz(ego_from_camera),
-                "translation": ego_from_camera[:3, 3].tolist(), "camera_intrinsic": integer_centred(scene.k_px).tolist(),
+                "token": f"cal-{c}", "sensor_token": f"sensor-{c}",
+                "rotation": wxyz(ego_from_camera), "translation": ego_from_camera[:3, 3].tolist(),
+                "camera_intrinsic": integer_centred(scene.k_px).tolist(),
             }
             for c in channels
         ] + [
@@ -336,7 +341,7 @@ def nuscenes_tables(scene: Scene, channels=("CAM_FRONT", "CAM_BACK")) -> tuple[d
     }  # fmt: skip
     files: dict[str, bytes] = {}
 
-    def add(token: str, key: str, channel: str, world_from_ego: np.ndarray, name: str, time_us: int) -> None:
+    def add(token: str, key: str, channel: str, *, world_from_ego: np.ndarray, name: str, time_us: int) -> None:
         tables["ego_pose"].append(
             {"token": f"ego-{token}", "rotation": wxyz(world_from_ego), "translation": world_from_ego[:3, 3].tolist()}
         )
@@ -352,14 +357,15 @@ def nuscenes_tables(scene: Scene, channels=("CAM_FRONT", "CAM_BACK")) -> tuple[d
         key, time_us = f"k{sample}", 10**15 + 500_000 * sample
         world_from_ego = scene.world_from_camera[i] @ inverse_rigid(ego_from_camera)
         name = f"samples/{channel}/{i}.jpg"
-        add(f"d{i}", key, channel, world_from_ego, name, time_us + 1000 * i)
+        add(f"d{i}", key, channel, world_from_ego=world_from_ego, name=name, time_us=time_us + 1000 * i)
         files[name] = encoded(rgb, "JPEG")
         if i % len(channels) == 0:
             tables["sample"].append({"token": key, "scene_token": "s1", "timestamp": time_us})
             world_from_ego[:3, 3] += 0.4
             points = np.array([[*(inverse_rigid(world_from_ego @ ego_from_lidar) @ [*scene.point_world, 1])[:3], 9, 3]])
-            add(f"l{i}", key, "LIDAR_TOP", world_from_ego, f"samples/LIDAR_TOP/{i}.pcd.bin", time_us)
-            files[f"samples/LIDAR_TOP/{i}.pcd.bin"] = points.astype("<f4").tobytes()
+            name = f"samples/LIDAR_TOP/{i}.pcd.bin"
+            add(f"l{i}", key, "LIDAR_TOP", world_from_ego=world_from_ego, name=name, time_us=time_us)
+            files[name] = points.astype("<f4").tobytes()
     return tables, files
 
 
@@ -380,8 +386,8 @@ def transforms(scene: Scene) -> dict:
     return {
         "fl_x": k[0, 0], "fl_y": k[1, 1], "cx": k[0, 2], "cy": k[1, 2], "w": w, "h": h, "camera_model": "OPENCV",
         "frames": [
-            {"file_path": f"images/{i}.png", "transform_matrix": opengl(p).tolist(), "depth_file_path": f"depth/{i}.png"}
-            for i, p in enumerate(scene.world_from_camera)
+            {"file_path": f"images/{i}.png", "depth_file_path": f"depth/{i}.png", "transform_matrix": p.tolist()}
+            for i, p in enumerate(opengl(scene.world_from_camera))
         ],
     }  # fmt: skip
 

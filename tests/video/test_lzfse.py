@@ -5,6 +5,7 @@ The streams were made with lzfse 0.4.2 (bindings of the reference implementation
 """
 
 import base64
+import contextlib
 import random
 
 import numpy as np
@@ -76,10 +77,8 @@ def test_damage_is_an_error_or_other_bytes_never_more(stream, data):
     for _ in range(300):
         damaged = bytearray(packed)
         damaged[choose.randrange(len(packed))] ^= 1 << choose.randrange(8)
-        try:
+        with contextlib.suppress(LzfseError):
             assert len(decompress(bytes(damaged), max_bytes=len(data))) <= len(data)
-        except LzfseError:
-            pass
 
 
 def test_unknown_block():

@@ -2,9 +2,17 @@
 
 import numpy as np
 import pytest
-from format_writers import check_recording, encoded, integer_centred, make_scene, rows_text, save
+from format_writers import (
+    check_recording,
+    encoded,
+    integer_centred,
+    make_scene,
+    rows_text,
+    save,
+    write_scannet_export,
+    write_scannet_posed_images,
+)
 from format_writers import four as as_4x4
-from format_writers import write_scannet_export, write_scannet_posed_images
 
 from video3d.geometry.rigid import scale_k
 from video3d.types import InputError

@@ -132,7 +132,7 @@ def _intrinsics(
 
 
 def _read_pincam(path: Path, size_hw: tuple[int, int]) -> Float64[np.ndarray, "3 3"]:
-    """K at ``size_hw``; the file may speak of another size of the same shape (the depth map's frame, a smaller copy)."""
+    """K at ``size_hw``; the file may speak of another size of the same shape (a smaller copy)."""
     values = read_numbers(path)
     if values.size != 6 or not (values[2] > 0 and values[3] > 0):
         raise InputError(path, expected="width height fx fy cx cy with fx, fy > 0", got=values.tolist()[:8])

@@ -67,10 +67,10 @@ def open_recording(path: Path) -> Recording:
     if unposed := sum(bool(np.isnan(f.world_from_camera).any()) for f in kept):
         notes += (f"{unposed} of {len(kept)} photographs were not registered and have no pose",)
     if skipped:
-        notes += (f"{skipped} photographs that were not registered are left out: which camera took them is not known",)
+        notes += (f"photographs that were not registered and are left out, as their camera is not known: {skipped}",)
     if len(kept) < len(frames):
         notes += (
-            f"{len(frames) - len(kept)} photographs of other sizes than {size_hw[1]} x {size_hw[0]} are left out",
+            f"photographs left out for another size than {size_hw[1]} x {size_hw[0]} px: {len(frames) - len(kept)}",
         )
     return Recording(
         source=path,
@@ -114,7 +114,7 @@ def _frame(
 ) -> _Frame:
     path = path_inside(photographs, name, named_by=photographs)
     if camera_id not in cameras:
-        raise InputError(f"{photographs.name}/{name[:60]}", expected="a camera of the model", got=f"camera {camera_id}")
+        raise InputError(path, expected="a camera of the model", got=f"camera {camera_id}")
     camera = cameras[camera_id]
     turns = turns_of_exif(path)
     size_hw = image_size_hw(path)

@@ -99,8 +99,10 @@ def iterate_rows(path: Path) -> Iterator[dict[str, Any]]:
     try:
         if not path.is_file():  # a pipe or a device would block or never end
             raise InputError(path, expected="a JSON file", got="no file" if path.exists() else "nothing there")
-        with path.open(encoding="utf-8") as file:
-            buffer, at, ended = file.read(_CHUNK_CHARS).lstrip("\ufeff \t\r\n"), 1, False
+        with path.open(encoding="utf-8-sig") as file:
+            buffer, at, ended = "", 1, False
+            while not buffer and (more := file.read(_CHUNK_CHARS)):
+                buffer = more.lstrip()
             if not buffer.startswith("["):
                 raise InputError(path, expected="a JSON list of objects", got="something else")
             while True:

@@ -134,7 +134,7 @@ def _intrinsics(camera: _Row, size_hw: tuple[int, int], file: Path) -> Float64[n
     return np.array([[fx, 0.0, cx], [0.0, fy, cy], [0.0, 0.0, 1.0]]) * scale
 
 
-def _number(row: _Row, key: str, file: Path, default: float | None = None) -> float:
+def _number(row: _Row, key: str, file: Path, default: float | int | None = None) -> float:
     if key not in row and default is not None:
         return float(default)
     return float(as_numbers(want(row, key, (int, float), file), (), f"{file}: {key}"))

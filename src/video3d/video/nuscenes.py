@@ -64,26 +64,25 @@ def open_recording(path: Path) -> Recording:
     scene, names = _scene(tables, wanted)
     samples = _samples(tables, scene)
     views = _views(tables, samples)
-    sensors = _by_token(
-        tables / "calibrated_sensor.json", {want(v, "calibrated_sensor_token", str, t) for v, t in views}
-    )
-    egos = _by_token(tables / "ego_pose.json", {want(v, "ego_pose_token", str, t) for v, t in views})
+    table = tables / "sample_data.json"
+    sensors = _by_token(tables / "calibrated_sensor.json", {row["calibrated_sensor_token"] for row in views})
+    egos = _by_token(tables / "ego_pose.json", {want(row, "ego_pose_token", str, table) for row in views})
 
     def file_of(row: _Row) -> Path:
-        return path_inside(root, want(row, "filename", str, "sample_data.json"), named_by=tables / "sample_data.json")
+        return path_inside(root, want(row, "filename", str, table), named_by=table)
 
-    cameras = [row for row, _ in views if row["channel"] != _LIDAR]
-    world_from_sensor = _poses([row for row, _ in views], sensors, egos)
-    by_token = {row["token"]: pose for (row, _), pose in zip(views, world_from_sensor, strict=True)}
+    cameras = [row for row in views if row["channel"] != _LIDAR]
+    world_from_sensor = _poses(views, sensors, egos, tables)
+    by_token = {row["token"]: pose for row, pose in zip(views, world_from_sensor, strict=True)}
     sweeps = {
         row["sample_token"]: _Sweep(path=file_of(row), world_from_lidar=by_token[row["token"]])
-        for row, _ in views
+        for row in views
         if row["channel"] == _LIDAR
     }
     k_px = np.stack([_k(sensors[row["calibrated_sensor_token"]], tables) for row in cameras])
     poses = np.stack([by_token[row["token"]] for row in cameras])
     load_rgb = rgb_files([file_of(row) for row in cameras])
-    clock_us = [want(row, "timestamp", int, "sample_data.json") for row in cameras]
+    clock_us = [want(row, "timestamp", int, table) for row in cameras]
     depth = _LidarDepth(
         sweeps=tuple(sweeps.get(row["sample_token"]) for row in cameras),
         k_px=k_px,
@@ -162,7 +161,7 @@ def _samples(tables: Path, scene: _Row) -> dict[str, int]:
     return dict(sorted(samples.items(), key=lambda item: item[1]))
 
 
-def _views(tables: Path, samples: Collection[str]) -> list[tuple[_Row, Path]]:
+def _views(tables: Path, samples: Collection[str]) -> list[_Row]:
     """sample_data rows of the cameras and the LiDAR, with ``channel`` added, key frame by key frame in camera order.
 
     Cameras that no key frame has are left out (a partial download); one that only some lack is an error.
@@ -187,7 +186,7 @@ def _views(tables: Path, samples: Collection[str]) -> list[tuple[_Row, Path]]:
             if (sample, channel) not in found:
                 raise InputError(path, expected=f"an image of {channel} for key frame {sample[:40]}", got="none")
     order = [(sample, channel) for sample in samples for channel in (*cameras, _LIDAR) if (sample, channel) in found]
-    return [(found[key], path) for key in order]
+    return [found[key] for key in order]
 
 
 def _channels(tables: Path) -> dict[str, str]:
@@ -206,17 +205,21 @@ def _by_token(path: Path, tokens: Collection[str]) -> dict[str, _Row]:
     return rows
 
 
-def _poses(views: list[_Row], sensors: dict[str, _Row], egos: dict[str, _Row]) -> Float64[np.ndarray, "v 4 4"]:
+def _poses(
+    views: list[_Row], sensors: dict[str, _Row], egos: dict[str, _Row], tables: Path
+) -> Float64[np.ndarray, "v 4 4"]:
     """world_from_sensor of every view."""
 
-    def rigid(row_of: Callable[[_Row], _Row], thing: str) -> Float64[np.ndarray, "v 4 4"]:
+    def rigid(row_of: Callable[[_Row], _Row], thing: Path) -> Float64[np.ndarray, "v 4 4"]:
         rows = [row_of(view) for view in views]
         wxyz = np.stack([want_numbers(row, "rotation", (4,), thing) for row in rows])
         translation = np.stack([want_numbers(row, "translation", (3,), thing) for row in rows])
         return poses_from_quaternions(np.roll(wxyz, -1, axis=1), translation, thing)
 
-    world_from_ego = rigid(lambda view: egos[view["ego_pose_token"]], "ego_pose.json")
-    return world_from_ego @ rigid(lambda view: sensors[view["calibrated_sensor_token"]], "calibrated_sensor.json")
+    world_from_ego = rigid(lambda view: egos[view["ego_pose_token"]], tables / "ego_pose.json")
+    return world_from_ego @ rigid(
+        lambda view: sensors[view["calibrated_sensor_token"]], tables / "calibrated_sensor.json"
+    )
 
 
 def _k(sensor: _Row, tables: Path) -> Float64[np.ndarray, "3 3"]:
