@@ -429,6 +429,7 @@ def test_one_wrongly_registered_frame_does_not_bend_the_scale(calibrate: Calibra
     calibrate(replace(exact, world_from_camera=wrong))
     posed = complete_geometry(without("depth"))
     seen = np.isfinite(posed.depth_m)
+    assert seen.any()
     np.testing.assert_allclose(posed.depth_m[seen], DEPTH[posed.frame_index][seen], rtol=1e-3)
 
 
