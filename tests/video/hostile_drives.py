@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import drive_writers as d
 import format_writers as w
 import numpy as np
 from hostile_scans import DEEP, INF, NAN, SCENE, ZERO_QUATERNION, Build, broken, cut, linked_to_itself, text
@@ -13,7 +14,7 @@ DRIVE = w.make_scene(num_frames=4)
 
 
 def odometry(folder: Path) -> Path:
-    return w.write_kitti_odometry(folder, SCENE)
+    return d.write_kitti_odometry(folder, SCENE)
 
 
 ODOMETRY = {
@@ -36,7 +37,7 @@ ODOMETRY = {
 
 
 def frames(folder: Path) -> Path:
-    return w.write_kitti_object(folder, SCENE)
+    return d.write_kitti_object(folder, SCENE)
 
 
 OBJECT = {
@@ -52,10 +53,10 @@ OBJECT = {
 
 def nuscenes(change: Callable[[dict[str, list[dict[str, Any]]]], Any] | None = None) -> Build:
     def build(folder: Path) -> Path:
-        tables, files = w.nuscenes_tables(DRIVE)
+        tables, files = d.nuscenes_tables(DRIVE)
         if change is not None:
             change(tables)
-        return w.write_nuscenes(folder / "data", tables, files)
+        return d.write_nuscenes(folder / "data", tables, files)
 
     return build
 
@@ -101,10 +102,10 @@ NUSCENES = {
 
 def nerf(change: Callable[[dict[str, Any]], Any] | None = None) -> Build:
     def build(folder: Path) -> Path:
-        document = w.transforms(SCENE)
+        document = d.transforms(SCENE)
         if change is not None:
             change(document)
-        return w.write_nerf(folder, SCENE, document)
+        return d.write_nerf(folder, SCENE, document)
 
     return build
 
@@ -154,11 +155,11 @@ NERF = {
 
 
 def binary(folder: Path) -> Path:
-    return w.write_colmap(folder, SCENE, binary=True)
+    return d.write_colmap(folder, SCENE, binary=True)
 
 
 def plain(folder: Path) -> Path:
-    return w.write_colmap(folder, SCENE, binary=False)
+    return d.write_colmap(folder, SCENE, binary=False)
 
 
 def no_photographs(folder: Path) -> Path:

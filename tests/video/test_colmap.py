@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from format_writers import check_recording, encoded, make_scene, save, write_colmap
+from drive_writers import write_colmap
+from format_writers import check_recording, encoded, make_scene, save
 from PIL import Image
 
 from video3d.geometry.rigid import inverse_rigid
@@ -71,7 +72,7 @@ def test_photographs_that_exif_turns_keep_their_geometry(tmp_path):
     source = write_colmap(tmp_path, scene, binary=True)
     for i in range(3):
         exif = Image.Exif()
-        exif[0x0112] = 8
+        exif[0x0112] = (8, 6, 8)[i]
         Image.fromarray(scene.rgb[i]).save(source / f"images/{i:03d}.png", exif=exif)
     recording = colmap.open_recording(source)
     assert recording.size_hw == (64, 48)

@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from format_writers import make_scene, project_point, save, write_kitti_object
+from drive_writers import write_kitti_object
+from format_writers import make_scene, project_point, save
 
 from video3d.types import InputError
 from video3d.video import kitti_object

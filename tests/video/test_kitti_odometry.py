@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
+from drive_writers import write_kitti_odometry
 from epipolar import epipolar_distances_px
-from format_writers import check_recording, make_scene, rows_text, save, write_kitti_odometry
+from format_writers import check_recording, make_scene, rows_text, save
 
 from video3d.geometry.rigid import inverse_rigid
 from video3d.types import InputError

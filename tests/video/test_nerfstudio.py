@@ -4,8 +4,9 @@ import json
 
 import numpy as np
 import pytest
+from drive_writers import transforms, write_nerf
 from epipolar import epipolar_distances_px
-from format_writers import check_recording, encoded, make_scene, opengl, save, transforms, write_nerf
+from format_writers import check_recording, encoded, make_scene, opengl, save
 from PIL import Image
 
 from video3d.geometry.rigid import inverse_rigid, scale_k
@@ -64,7 +65,7 @@ def test_photographs_that_exif_turns_keep_their_geometry(tmp_path):
     source = write_nerf(tmp_path, scene)
     for i in range(3):
         exif = Image.Exif()
-        exif[0x0112] = 6
+        exif[0x0112] = (6, 8, 6)[i]
         Image.fromarray(scene.rgb[i]).save(source / f"images/{i}.png", exif=exif)
     recording = nerfstudio.open_recording(source)
     assert recording.size_hw == (64, 48)

@@ -6,7 +6,8 @@ import pickle
 
 import numpy as np
 import pytest
-from format_writers import check_recording, make_scene, nuscenes_tables, save, write_nuscenes, wxyz
+from drive_writers import nuscenes_tables, write_nuscenes, wxyz
+from format_writers import check_recording, make_scene, save
 
 from video3d.geometry.rigid import inverse_rigid
 from video3d.types import InputError

@@ -57,3 +57,9 @@ def test_loaders_turn_pixels(rng):
     np.testing.assert_array_equal(got[0], np.rot90(rgb[2]))
     got = TurnedDepth(load=lambda indices: depth_m[list(indices)], turns=3)([1])
     np.testing.assert_array_equal(got[0], np.rot90(depth_m[1], 3))
+
+
+def test_a_camera_that_looks_at_the_floor_is_not_turned(rng):
+    looking_down = np.tile(np.diag([1.0, -1, -1, 1]), (20, 1, 1))
+    looking_down[:, :3, :3] = looking_down[:, :3, :3] @ Rotation.from_rotvec(rng.normal(0, 0.1, (20, 3))).as_matrix()
+    assert turns_of_poses(looking_down, np.array([0.0, 0, 1])) == 0

@@ -67,12 +67,20 @@ def open_recording(path: Path) -> Recording:
     if not images:
         raise InputError(file, expected="photographs that are there", got=f"none of the {len(listed)} listed")
     load_rgb = rgb_files(images)
-    turns = turns_of_exif(images[0])  # K and pose speak of the pixels as stored, frames come as EXIF turns them
-    stored_hw = turn_size(load_rgb.size_hw, turns)
-    k_px = np.stack([_intrinsics({**head, **f}, stored_hw, file) for f in frames])
-    poses = np.stack([_pose(f, f"{file}: {f['file_path'][:60]}") for f in frames])
+    turns = [
+        turns_of_exif(p) for p in images
+    ]  # K and pose speak of the pixels as stored, frames come as EXIF turns them
+    k_px, poses = [], []
+    for frame, turn in zip(frames, turns, strict=True):
+        stored_hw = turn_size(load_rgb.size_hw, turn)
+        k_px.append(turn_k(_intrinsics({**head, **frame}, stored_hw, file), stored_hw, turn))
+        pose = _pose(frame, f"{file}: {frame['file_path'][:60]}")
+        poses.append(turn_poses(opencv_from_opengl(pose[None]), turn)[0])
     notes = _notes(head, frames, len(listed))
-    has_depth = all("depth_file_path" in f for f in frames) and turns == 0
+    has_depth = all("depth_file_path" in f for f in frames)
+    if has_depth and any(turns):
+        has_depth = False
+        notes += ("depth is left out: EXIF turns the photographs, and nothing says whether it turns the depth maps",)
     depth_paths = [path_inside(file.parent, _depth_name(f, file), named_by=file) for f in frames] if has_depth else []
     load_depth = depth_files(depth_paths, _UNITS) if has_depth else None
     return Recording(
@@ -84,8 +92,8 @@ def open_recording(path: Path) -> Recording:
         load_rgb=load_rgb,
         load_depth_m=load_depth,
         depth_size_hw=None if load_depth is None else load_depth.size_hw,
-        k_px=np.stack([turn_k(k, stored_hw, turns) for k in k_px]),
-        world_from_camera=turn_poses(opencv_from_opengl(poses), turns),
+        k_px=np.stack(k_px),
+        world_from_camera=np.stack(poses),
         world=World(metric=False, origin="the file's own"),
         sequence=False,
         notes=notes,

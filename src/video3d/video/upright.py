@@ -14,6 +14,7 @@ from PIL import Image
 
 from video3d.types import LoadDepth, LoadRgb
 
+_MIN_UP_IN_IMAGE = 0.2  # mean over frames of the part of up that lies in the image plane
 _TURNS_OF_EXIF = {3: 2, 6: 3, 8: 1}
 _ONE_TURN = np.array([[0.0, 1, 0, 0], [-1, 0, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]])  # turned_from_camera
 
@@ -21,11 +22,15 @@ _ONE_TURN = np.array([[0.0, 1, 0, 0], [-1, 0, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]]
 def turns_of_poses(world_from_camera: Float64[np.ndarray, "f 4 4"], up_world: Float64[np.ndarray, "3"]) -> int:
     """How many turns (0..3) bring up to the top of the image for most frames; frames without a pose do not count.
 
+    0 when no direction in the image is clearly up: the camera looks at the floor, or is turned all the time.
+
     >>> turns_of_poses(np.eye(4)[None], np.array([1.0, 0, 0]))  # up is at the right edge
     1
     """
     up_camera = world_from_camera[:, :3, :3].transpose(0, 2, 1) @ up_world
     x, y = np.nansum(up_camera[:, :2], axis=0)  # a camera that looks straight up or down adds next to nothing
+    if np.hypot(x, y) < _MIN_UP_IN_IMAGE * np.isfinite(up_camera[:, 0]).sum():
+        return 0
     return int(np.argmax([-y, x, y, -x]))
 
 
