@@ -187,7 +187,9 @@ def main() -> None:
     np.savetxt(args.out / "poses.txt", poses.reshape(-1, 16))
     # K.txt of this layout has integer pixel centres, as the cameras that write it do.
     np.savetxt(args.out / "K.txt", k_px - np.array([[0, 0, 0.5], [0, 0, 0.5], [0, 0, 0]]))
-    print(f"{args.out}: {args.frames} frames of {args.width}x{args.height}, {ROOM_M[0]:g} x {ROOM_M[1]:g} x {ROOM_M[2]:g} m room")
+    print(
+        f"{args.out}: {args.frames} frames of {args.width}x{args.height}, {ROOM_M[0]:g} x {ROOM_M[1]:g} x {ROOM_M[2]:g} m room"
+    )
 
 
 if __name__ == "__main__":

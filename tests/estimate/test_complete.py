@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from video3d.estimate import CameraEstimate, DepthEstimate, complete_geometry
+from video3d.estimate import CameraEstimate, DepthEstimate, complete_geometry, missing_camera
 from video3d.geometry.align import align_trajectories
 from video3d.types import Clip, PosedClip, Recording, World
 
@@ -256,12 +256,14 @@ def test_poses_without_metres_are_told_as_such(calibrate: Calibrate) -> None:
 def test_measured_depth_makes_the_estimated_path_metric(calibrate: Calibrate) -> None:
     asked = calibrate(exact_estimate())
     clip = without("poses")
-    posed = complete_geometry(clip, camera_timeout_s=33.0, seed=4)
+    posed = complete_geometry(clip, camera=missing_camera(clip.recording, timeout_s=33.0, seed=4))
     assert statuses(posed) == ("measured", "measured", "estimated", "measured", "unknown")
     assert posed.world == World(metric=True, gravity_aligned=False, origin="camera of frame 0")
     assert posed.up_world is None
     assert posed.depth_m is clip.depth_m
     assert_same_path(posed, with_scale=False)
+    assert posed.path is not None
+    np.testing.assert_allclose(posed.path.world_from_camera[posed.frame_index], posed.world_from_camera, atol=1e-9)
     np.testing.assert_allclose(posed.world_from_camera[0], np.eye(4), atol=1e-9)
     assert "from measured depth at 1200 reconstructed points of 20 frames" in notes(posed)
     assert "registered 20 of 20 frames" in notes(posed)

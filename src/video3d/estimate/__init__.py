@@ -6,6 +6,7 @@ if TYPE_CHECKING:
     from video3d.estimate.camera_estimate import CameraEstimate
     from video3d.estimate.complete import complete_geometry
     from video3d.estimate.depth import DepthEstimate, DepthEstimator, DepthKind, load_depth_estimator
+    from video3d.estimate.reconstruction import missing_camera
 
 _HOMES = {
     "CameraEstimate": "camera_estimate",
@@ -14,6 +15,7 @@ _HOMES = {
     "DepthKind": "depth",
     "complete_geometry": "complete",
     "load_depth_estimator": "depth",
+    "missing_camera": "reconstruction",
 }
 
 __all__ = [
@@ -23,6 +25,7 @@ __all__ = [
     "DepthKind",
     "complete_geometry",
     "load_depth_estimator",
+    "missing_camera",
 ]
 
 

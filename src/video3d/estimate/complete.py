@@ -18,26 +18,27 @@ from collections import Counter
 import numpy as np
 from jaxtyping import Float64, Int64
 
+from video3d.estimate.camera_estimate import CameraEstimate
 from video3d.estimate.camera_lookup import intrinsics_of_frames
 from video3d.estimate.complete_depth import complete_depth
 from video3d.estimate.depth import DepthEstimator
-from video3d.estimate.reconstruction import Given, Reconstruction, reconstruction_of, structure_from_motion
+from video3d.estimate.reconstruction import Given, Reconstruction, calibrated, reconstruction_of
 from video3d.estimate.unit import Unit, unit_of_result
-from video3d.types import Clip, GeometryStatus, PosedClip, Status, World
+from video3d.types import CameraPath, Clip, GeometryStatus, PosedClip, Status, World
 
 
 def complete_geometry(
-    clip: Clip, *, depth_estimator: DepthEstimator | None = None, camera_timeout_s: float = 600.0, seed: int = 0
+    clip: Clip, *, depth_estimator: DepthEstimator | None = None, camera: CameraEstimate | None = None
 ) -> PosedClip:
     """Depth, intrinsics and poses of every frame, as far as they can be known (step 2; see the module for the rules).
 
-    Structure from motion runs only if something is missing, on the frames of the recording and not only of the clip.
+    Structure from motion runs only if something is missing, on the frames of the recording and not only of the clip; or
+    ``missing_camera`` has run it before, for several clips of one recording.
 
     Args:
         clip: frames with the geometry that the recording gives.
         depth_estimator: a depth network for recordings without depth; see ``load_depth_estimator``.
-        camera_timeout_s: time that structure from motion may take; what it has by then is used.
-        seed: of structure from motion.
+        camera: what ``missing_camera`` found for this recording; None runs it here if something is missing.
 
     Returns:
         The clip, with NaN for what is unknown. ``status`` tells measured, estimated or unknown for every quantity, and
@@ -58,7 +59,11 @@ def complete_geometry(
     notes: list[str] = []
     reconstruction = None
     if given.depth is None or given.k_px is None or given.poses is None:
-        estimate, said = structure_from_motion(clip, given, camera_timeout_s, seed)
+        k_known = None if given.k_px is None else clip.recording.k_px
+        estimate = camera if camera is not None else calibrated(clip.recording, k_known)
+        said = estimate.notes if estimate is not None else ("camera: one frame alone cannot be calibrated from pixels",)
+        if estimate is not None and not (estimate.piece >= 0).any():
+            estimate, said = None, ("camera: structure from motion found no moving camera", *said)
         notes += said
         reconstruction = reconstruction_of(clip, estimate) if estimate is not None else None
     k_px, k_status, said = _intrinsics(clip, given, reconstruction)
@@ -71,7 +76,7 @@ def complete_geometry(
             notes += said
     unit = unit_of_result(clip, given, reconstruction, network if given.depth is None else None)
     notes += unit.notes
-    poses, piece, pose_status, said = _poses(clip, given, reconstruction, unit)
+    poses, piece, path, pose_status, said = _poses(clip, given, reconstruction, unit)
     notes += said
     if given.depth is not None:
         lost = int((~np.isfinite(given.depth).any(axis=(1, 2))).sum())
@@ -111,6 +116,7 @@ def complete_geometry(
             gravity="measured" if upright else "unknown",
             notes=tuple(dict.fromkeys(notes)),
         ),
+        path=path,
     )
 
 
@@ -150,16 +156,19 @@ def _intrinsics_of_focal(
 
 def _poses(
     clip: Clip, given: Given, reconstruction: Reconstruction | None, unit: Unit
-) -> tuple[Float64[np.ndarray, "f 4 4"], Int64[np.ndarray, "f"], Status, list[str]]:
-    num_frames = clip.num_frames
+) -> tuple[Float64[np.ndarray, "f 4 4"], Int64[np.ndarray, "f"], CameraPath | None, Status, list[str]]:
+    num_frames, recording = clip.num_frames, clip.recording
     if given.poses is not None:
         known = np.isfinite(given.poses).all(axis=(1, 2))
         lost = int((~known).sum())
         said = [f"poses: the recording has none for {lost} of {num_frames} frames; they stay unknown"] if lost else []
-        return given.poses, np.where(known, 0, -1).astype(np.int64), "measured", said
-    poses, piece = np.full((num_frames, 4, 4), np.nan), np.full(num_frames, -1, dtype=np.int64)
+        path = None
+        if recording.world_from_camera is not None:
+            path = _path(np.arange(recording.num_frames), recording.world_from_camera, recording.time_s)
+        return given.poses, np.where(known, 0, -1).astype(np.int64), path, "measured", said
+    poses, piece, path = np.full((num_frames, 4, 4), np.nan), np.full(num_frames, -1, dtype=np.int64), None
     if reconstruction is None:
-        return poses, piece, "unknown", []
+        return poses, piece, None, "unknown", []
     cameras = reconstruction.cameras
     counts = Counter(int(number) for number in cameras.piece if number in unit.factors)
     order = sorted(counts, key=lambda number: (-counts[number], number))
@@ -167,10 +176,32 @@ def _poses(
         mine = cameras.piece == number
         found = cameras.world_from_camera[mine].copy()
         # The frame of an estimated world is free to choose: the first camera of the piece.
-        found = np.linalg.inv(found[0]) @ found
-        found[:, :3, 3] *= unit.factors[number]
-        poses[mine], piece[mine] = found, rank
-    return poses, piece, "estimated" if order else "unknown", [_pose_note(reconstruction, piece)]
+        poses[mine], piece[mine] = _from_first(found, found[0], unit.factors[number]), rank
+        if rank == 0:
+            estimate = reconstruction.estimate
+            members = estimate.piece == number
+            every = _from_first(estimate.world_from_camera[members], found[0], unit.factors[number])
+            path = _path(estimate.frame_index[members], every, recording.time_s)
+    return poses, piece, path, "estimated" if order else "unknown", [_pose_note(reconstruction, piece)]
+
+
+def _from_first(
+    poses: Float64[np.ndarray, "m 4 4"], first: Float64[np.ndarray, "4 4"], factor: float
+) -> Float64[np.ndarray, "m 4 4"]:
+    """Poses in the frame of one of them, lengths times a factor."""
+    moved = np.linalg.inv(first) @ poses
+    moved[:, :3, 3] *= factor
+    return moved
+
+
+def _path(
+    frame_index: Int64[np.ndarray, "n"], poses: Float64[np.ndarray, "n 4 4"], time_s: Float64[np.ndarray, "r"]
+) -> CameraPath:
+    """The known ones among poses of frames of the recording, in order."""
+    known = np.isfinite(poses).all(axis=(1, 2))
+    order = np.argsort(frame_index[known], kind="stable")
+    index = frame_index[known][order].astype(np.int64)
+    return CameraPath(frame_index=index, time_s=time_s[index], world_from_camera=poses[known][order])
 
 
 def _pose_note(reconstruction: Reconstruction, piece: Int64[np.ndarray, "f"]) -> str:

@@ -8,7 +8,7 @@ from jaxtyping import Float32, Float64, Int64
 
 from video3d.estimate.camera_estimate import CameraEstimate
 from video3d.estimate.camera_lookup import ClipCameras, cameras_of_frames
-from video3d.types import Clip
+from video3d.types import Clip, Recording
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,20 +56,34 @@ def main_piece(cameras: ClipCameras) -> int:
     return min(counts, key=lambda piece: (-counts[piece], piece)) if counts else -1
 
 
-def structure_from_motion(
-    clip: Clip, given: Given, timeout_s: float, seed: int
-) -> tuple[CameraEstimate | None, tuple[str, ...]]:
-    """The estimate, or None if no frame was registered, and what it says."""
-    recording = clip.recording
+def missing_camera(recording: Recording, *, timeout_s: float = 600.0, seed: int = 0) -> CameraEstimate | None:
+    """Structure from motion of a recording that lacks depth, poses or intrinsics; None where nothing is lacking.
+
+    Worth keeping: every clip of the recording can be completed from it.
+
+    Args:
+        recording: one frame alone cannot be calibrated, and gives None.
+        timeout_s: what it has found by then is used.
+        seed: of its random choices.
+
+    Raises:
+        InputError: a frame cannot be read.
+    """
+    given = (recording.load_depth_m, recording.k_px, recording.world_from_camera)
+    if all(quantity is not None for quantity in given):
+        return None
+    return calibrated(recording, recording.k_px, timeout_s=timeout_s, seed=seed)
+
+
+def calibrated(
+    recording: Recording, k_px: Float64[np.ndarray, "r 3 3"] | None, *, timeout_s: float = 600.0, seed: int = 0
+) -> CameraEstimate | None:
+    """Structure from motion with intrinsics that are known or None; None for a single frame."""
     if recording.num_frames < 2:
-        return None, ("camera: one frame alone cannot be calibrated from pixels",)
+        return None
     from video3d.estimate.camera import estimate_camera  # pycolmap
 
-    k_px = None if given.k_px is None else recording.k_px
-    estimate = estimate_camera(recording, k_px=k_px, timeout_s=timeout_s, seed=seed)
-    if not (estimate.piece >= 0).any():
-        return None, ("camera: structure from motion found no moving camera", *estimate.notes)
-    return estimate, estimate.notes
+    return estimate_camera(recording, k_px=k_px, timeout_s=timeout_s, seed=seed)
 
 
 def reconstruction_of(clip: Clip, estimate: CameraEstimate) -> Reconstruction:

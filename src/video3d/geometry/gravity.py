@@ -207,10 +207,14 @@ def align_to_gravity(clip: PosedClip) -> PosedClip:
     in_world = clip.piece == 0
     poses = clip.world_from_camera.copy()
     poses[in_world] = alignment.aligned_from_world @ poses[in_world]
+    path = clip.path
+    if path is not None:
+        path = replace(path, world_from_camera=alignment.aligned_from_world @ path.world_from_camera)
     return replace(
         clip,
         world_from_camera=poses,
         world=replace(clip.world, gravity_aligned=True, origin=alignment.origin),
         up_world=np.array([0.0, 0.0, 1.0]),
         status=status,
+        path=path,
     )

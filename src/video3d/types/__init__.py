@@ -6,7 +6,7 @@
 from typing import TYPE_CHECKING, Any
 
 from video3d.types.answer import Answer, Evidence, ImagePoint, Quantity
-from video3d.types.clip import Clip, LoadDepth, LoadRgb, PosedClip, Recording
+from video3d.types.clip import CameraPath, Clip, LoadDepth, LoadRgb, PosedClip, Recording
 from video3d.types.errors import InputError
 from video3d.types.scene import Box3D, Detection, PatchPoints
 from video3d.types.world import Camera, GeometryStatus, Status, World
@@ -18,6 +18,7 @@ __all__ = [
     "Answer",
     "Box3D",
     "Camera",
+    "CameraPath",
     "Clip",
     "Detection",
     "Evidence",

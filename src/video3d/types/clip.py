@@ -94,6 +94,21 @@ class Clip:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CameraPath:
+    """Every known pose of a recording in one world, not only those of the frames read: what a path is measured on.
+
+    Attributes:
+        frame_index: index into the recording, ascending.
+        time_s: seconds from the recording's first frame, NaN where unknown.
+        world_from_camera: rigid, no NaN.
+    """
+
+    frame_index: Int64[np.ndarray, "n"]
+    time_s: Float64[np.ndarray, "n"]
+    world_from_camera: Float64[np.ndarray, "n 4 4"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PosedClip:
     """A clip whose geometry is complete: what could not be known is NaN, and ``status`` says what is what.
 
@@ -110,6 +125,7 @@ class PosedClip:
         world: what is known of the world frame.
         up_world: unit vector pointing up in the world frame, or None where unknown; (0, 0, 1) once gravity-aligned.
         status: measured, estimated or unknown, for every quantity.
+        path: every pose of piece 0 that is known of the recording, in ``world``; None: no more than those of the frames.
     """
 
     frame_index: Int64[np.ndarray, "f"]
@@ -122,6 +138,7 @@ class PosedClip:
     world: World
     up_world: Float64[np.ndarray, "3"] | None = None
     status: GeometryStatus = field(default_factory=GeometryStatus)
+    path: CameraPath | None = None
 
     @property
     def num_frames(self) -> int:

@@ -142,8 +142,12 @@ def write_ply(path: Path, points: Float64[np.ndarray, "p 3"], colors: UInt8[np.n
     """Binary little-endian PLY with float32 positions and uint8 colours, as every point-cloud viewer reads."""
     rows = np.empty(len(points), dtype=[("xyz", "<f4", 3), ("rgb", "u1", 3)])
     rows["xyz"], rows["rgb"] = points, colors
-    names = "".join(f"property float {c}\n" for c in "xyz") + "".join(f"property uchar {c}\n" for c in ("red", "green", "blue"))
-    header = f"ply\nformat binary_little_endian 1.0\ncomment {MARKER}\nelement vertex {len(points)}\n{names}end_header\n"
+    names = "".join(f"property float {c}\n" for c in "xyz") + "".join(
+        f"property uchar {c}\n" for c in ("red", "green", "blue")
+    )
+    header = (
+        f"ply\nformat binary_little_endian 1.0\ncomment {MARKER}\nelement vertex {len(points)}\n{names}end_header\n"
+    )
     path.write_bytes(header.encode() + rows.tobytes())
 
 

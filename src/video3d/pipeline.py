@@ -1,0 +1,338 @@
+"""From video to answer: the eight steps, in order.
+
+    video -> Clip -> PosedClip -> PatchPoints -> SceneTokens -> LLM -> Answer
+
+``Video3D.read`` is steps 1-3, ``encode`` 4-7, ``ask`` the whole. A scene is read once and encoded once; further
+questions on it cost only their own words.
+"""
+
+import os
+import time
+from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from jaxtyping import Float64
+
+from video3d.answers.facts import SceneFacts, scene_facts
+from video3d.answers.general import Analysis, keep_measured_words
+from video3d.answers.measure import measure
+from video3d.answers.prompt import build_prompt
+from video3d.answers.question import MetricQuestion, parse_question, required_frames
+from video3d.estimate.complete import complete_geometry
+from video3d.estimate.reconstruction import missing_camera
+from video3d.geometry.gravity import align_to_gravity
+from video3d.geometry.lift import lift_patches
+from video3d.geometry.resize import resize_clip
+from video3d.types import Answer, Evidence, GeometryStatus, InputError, PosedClip, Recording
+from video3d.video import forget, open_recording, read_clip, sample_uniform
+
+if TYPE_CHECKING:
+    from video3d.estimate.camera_estimate import CameraEstimate
+    from video3d.estimate.depth import DepthEstimator
+    from video3d.model.modeling_video3d import Video3DForConditionalGeneration
+    from video3d.model.processing_video3d import Video3DProcessor
+    from video3d.model.scene_memory import SceneCache
+
+MAX_QUESTION_CHARS = 4000
+MAX_ANSWER_TOKENS = 96
+NUM_SCENES_KEPT = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Scene:
+    """A recording understood: its frames with complete geometry, gravity-aligned, and the facts measured from them.
+
+    Attributes:
+        recording: what was opened, after ``ignore``.
+        clip: the frames, at the recording's own size.
+        facts: depth, camera path, room, surfaces.
+        camera: what structure from motion found, None where it did not run; kept so that further frames need no new run.
+        timings_s: wall time of every step.
+    """
+
+    recording: Recording
+    clip: PosedClip
+    facts: SceneFacts
+    camera: "CameraEstimate | None"
+    timings_s: dict[str, float]
+
+    def report(self) -> dict[str, Any]:
+        """The scene in plain values, as ``report.json`` has it."""
+        clip, status = self.clip, self.clip.status
+        quantities = ("depth", "intrinsics", "poses", "scale", "gravity")
+        return {
+            "source": str(self.recording.source),
+            "format": self.recording.format,
+            "geometry": {name: getattr(status, name) for name in quantities} | {"notes": list(status.notes)},
+            "world": {
+                "metric": clip.world.metric,
+                "gravity_aligned": clip.world.gravity_aligned,
+                "origin": clip.world.origin,
+            },
+            "num_frames": clip.num_frames,
+            "num_posed": int((clip.piece >= 0).sum()),
+            "num_pieces": int(clip.piece.max() + 1),
+            "facts": list(self.facts.lines()),
+            "timings_s": {name: round(value, 3) for name, value in self.timings_s.items()},
+        }
+
+
+class Video3D:
+    """Answers questions about videos. Made by ``load``; the model's weights are read when its words are first needed.
+
+    Args:
+        name: ``nano``, a model folder, or a Hugging Face id.
+        depth: a depth network for recordings without depth, by Hugging Face id or folder.
+    """
+
+    def __init__(self, name: str = "nano", *, depth: str | None = None) -> None:
+        self.name, self.depth_name = name, depth
+        self._scenes: OrderedDict[tuple[Any, ...], Scene] = OrderedDict()
+        self._encoded: OrderedDict[int, tuple[Scene, SceneCache]] = OrderedDict()
+
+    @cached_property
+    def model_and_processor(self) -> "tuple[Video3DForConditionalGeneration, Video3DProcessor]":
+        """The model and its processor, loaded on first use."""
+        from video3d.model.nano import load_model
+
+        return load_model(self.name)
+
+    @cached_property
+    def depth_estimator(self) -> "DepthEstimator | None":
+        """The depth network, loaded on first use; None where none was named."""
+        from video3d.estimate.depth import load_depth_estimator
+
+        return None if self.depth_name is None else load_depth_estimator(self.depth_name)
+
+    def read(
+        self,
+        video: str | Path | Recording,
+        *,
+        num_frames: int = 32,
+        ignore: frozenset[str] = frozenset(),
+        frames: tuple[int, ...] = (),
+        camera: "CameraEstimate | None" = None,
+    ) -> Scene:
+        """Steps 1-3: reads frames, completes their geometry, stands the world upright, and measures what is there.
+
+        Args:
+            video: a path, or a recording that is already open.
+            num_frames: how many frames, evenly spread.
+            ignore: what to treat as missing: ``depth``, ``poses``, ``intrinsics``.
+            frames: further frames (indices into the recording) that must be among those read.
+            camera: structure from motion of this very recording, if it has been run before.
+
+        Raises:
+            InputError: the source cannot be read.
+        """
+        timings: dict[str, float] = {}
+        with _timed(timings, "open"):
+            recording = video if isinstance(video, Recording) else open_recording(video)
+            recording = forget(recording, ignore) if ignore else recording
+        with _timed(timings, "read"):
+            even = sample_uniform(recording.num_frames, num_frames)
+            clip = read_clip(recording, indices=np.union1d(even, np.array(frames, dtype=np.int64)))
+        if camera is None:
+            with _timed(timings, "camera"):
+                camera = missing_camera(recording)
+        with _timed(timings, "geometry"):
+            posed = complete_geometry(clip, depth_estimator=self.depth_estimator, camera=camera)
+            posed = align_to_gravity(posed)
+        with _timed(timings, "facts"):
+            facts = scene_facts(
+                posed,
+                all_world_from_camera=_every_pose(posed, recording.num_frames),
+                all_time_s=recording.time_s,
+                sequence=recording.sequence,
+            )
+        return Scene(recording=recording, clip=posed, facts=facts, camera=camera, timings_s=timings)
+
+    def encode(self, scene: Scene) -> "SceneCache":
+        """Steps 4-7a: the scene as the language model has read it; done once for a scene, then kept."""
+        if id(scene) in self._encoded:
+            self._encoded.move_to_end(id(scene))
+            return self._encoded[id(scene)][1]
+        model, processor = self.model_and_processor
+        small = resize_clip(scene.clip, processor.frame_size_hw(scene.clip.size_hw))
+        points = lift_patches(small, processor.patch_px)
+        # Scene and facts are the beginning of every prompt on this scene: what two different questions share.
+        batch, other = (processor(small, points, build_prompt(scene.facts, text)) for text in ("a", "1"))
+        tokens = model.encode_scene(
+            batch["pixel_values"], batch.get("points_world"), batch.get("valid_share"), batch.get("frame_mask")
+        )
+        cache = model.prefill_scene(tokens, _common_prefix(batch["input_ids"], other["input_ids"]))
+        self._encoded[id(scene)] = (scene, cache)  # the scene is kept with it, so that its id stays its own
+        while len(self._encoded) > NUM_SCENES_KEPT:
+            self._encoded.popitem(last=False)
+        return cache
+
+    def say(self, scene: Scene, question: str) -> str:
+        """Steps 6-7: what the model says to a question on a scene, in its own words."""
+        model, processor = self.model_and_processor
+        cache = self.encode(scene)
+        num_tokens = int((cache.prefix_ids == processor.scene_token_id).sum())
+        batch = processor(text=build_prompt(scene.facts, question), num_scene_tokens=num_tokens)
+        said = model.generate(batch["input_ids"], scene_cache=cache, max_new_tokens=MAX_ANSWER_TOKENS, do_sample=False)
+        return processor.answers(said, batch["input_ids"].shape[1])[0]
+
+    def ask(
+        self,
+        video: str | Path | Recording | Scene,
+        query: str,
+        *,
+        num_frames: int = 32,
+        ignore: frozenset[str] = frozenset(),
+    ) -> Answer:
+        """Answers a question: from measurement where geometry can tell, else by the model with the facts before it.
+
+        Args:
+            video: a path, an open recording, or a scene from ``read``.
+            query: the question, in words.
+            num_frames: how many frames to read, evenly spread.
+            ignore: what to treat as missing: ``depth``, ``poses``, ``intrinsics``.
+
+        Raises:
+            InputError: the source cannot be read, or the question is empty or too long.
+        """
+        started = time.perf_counter()
+        _check_question(query)
+        question = parse_question(query)
+        scene, timings = self._scene(video, question, num_frames, ignore)
+        if question is not None:
+            with _timed(timings, "measure"):
+                found = measure(question, scene.clip, scene.facts)
+            answer = Answer(
+                text=found.text,
+                source=found.source,
+                kind=question.kind,
+                quantities=found.quantities,
+                evidence=found.evidence,
+                geometry=scene.clip.status,
+            )
+        else:
+            with _timed(timings, "load"):
+                _ = self.model_and_processor
+            with _timed(timings, "encode"):
+                self.encode(scene)
+            with _timed(timings, "generate"):
+                answer = self._open_answer(scene, query)
+        return replace(answer, timings_s=timings | {"total": time.perf_counter() - started})
+
+    def analyze(self, video: str | Path | Recording | Scene, query: str = "", *, num_frames: int = 32) -> Analysis:
+        """The general analysis of a scene: its measured facts, and the answer to a query if there is one."""
+        scene, timings = self._scene(video, None, num_frames, frozenset())
+        answer = self.ask(scene, query) if query.strip() else None
+        timings |= answer.timings_s if answer else {}
+        return Analysis(facts=scene.facts, answer=answer, geometry=scene.clip.status, timings_s=timings)
+
+    def _open_answer(self, scene: Scene, query: str) -> Answer:
+        text = keep_measured_words(self.say(scene, query), build_prompt(scene.facts, query))
+        source = "model" if text else "unknown"
+        if not text:
+            text = "The language model named only quantities that nobody measured, so they are left out. Measured: "
+            text += "; ".join(scene.facts.lines()) + "."
+        evidence = Evidence(frames=tuple(int(i) for i in scene.clip.frame_index))
+        return Answer(text=text, source=source, kind="open", evidence=evidence, geometry=scene.clip.status)
+
+    def _scene(
+        self,
+        video: str | Path | Recording | Scene,
+        question: MetricQuestion | None,
+        num_frames: int,
+        ignore: frozenset[str],
+    ) -> tuple[Scene, dict[str, float]]:
+        """The scene, kept from an earlier question where it can be, with the frames that the question names."""
+        if isinstance(video, Scene):
+            scene, timings = video, {}
+        else:
+            key = (_identity(video), num_frames, ignore)
+            kept = self._scenes.get(key)
+            if kept is None:
+                recording = video if isinstance(video, Recording) else open_recording(video)
+                frames = _frames_of(question, recording)
+                scene = self.read(recording, num_frames=num_frames, ignore=ignore, frames=frames)
+                timings = dict(scene.timings_s)
+                self._scenes[key] = scene
+                while len(self._scenes) > NUM_SCENES_KEPT:
+                    self._scenes.popitem(last=False)
+            else:
+                scene, timings = kept, {}
+                self._scenes.move_to_end(key)
+        missing = set(_frames_of(question, scene.recording)) - set(scene.clip.frame_index.tolist())
+        if missing:  # same recording, same cameras: only these frames are new
+            frames = tuple(sorted({*scene.clip.frame_index.tolist(), *missing}))
+            more = self.read(scene.recording, num_frames=1, frames=frames, camera=scene.camera)
+            return more, timings | more.timings_s
+        return scene, timings
+
+
+def load(name: str = "nano", *, depth: str | None = None) -> Video3D:
+    """An object with ``ask(video, query)`` and ``analyze(video, query)``.
+
+    Args:
+        name: ``nano`` (its weights come with the package), a model folder, or a Hugging Face id.
+        depth: a depth network for recordings without depth, by Hugging Face id or folder.
+
+    Raises:
+        InputError: no such model.
+
+    >>> load("nano").name
+    'nano'
+    """
+    if name != "nano" and not Path(name).is_dir() and name.count("/") != 1:
+        raise InputError(name, expected="nano, a model folder, or a Hugging Face id (owner/name)", got="none of these")
+    return Video3D(name, depth=depth)
+
+
+def _every_pose(clip: PosedClip, num_frames: int) -> Float64[np.ndarray, "n 4 4"] | None:
+    """The poses of the clip's path at their places in the recording, NaN between."""
+    if clip.path is None:
+        return None
+    poses = np.full((num_frames, 4, 4), np.nan)
+    poses[clip.path.frame_index] = clip.path.world_from_camera
+    return poses
+
+
+def _frames_of(question: MetricQuestion | None, recording: Recording) -> tuple[int, ...]:
+    return () if question is None else required_frames(question, recording.num_frames, recording.time_s)
+
+
+def _check_question(query: str) -> None:
+    if not query.strip():
+        raise InputError("question", expected="a question in words", got="nothing")
+    if len(query) > MAX_QUESTION_CHARS:
+        raise InputError("question", expected=f"at most {MAX_QUESTION_CHARS} characters", got=len(query))
+
+
+def _identity(video: str | Path | Recording) -> tuple[Any, ...]:
+    """What tells whether a source is still the same: a path, when it was changed, and its size."""
+    if isinstance(video, Recording):
+        return (id(video),)
+    try:
+        found = os.stat(video)
+    except (OSError, ValueError):
+        return (str(video),)
+    return (str(Path(video).absolute()), found.st_mtime_ns, found.st_size)
+
+
+def _common_prefix(ids: Any, other: Any) -> Any:
+    """The ids (1, t) up to where the other row differs."""
+    length = min(ids.shape[1], other.shape[1])
+    same = (ids[0, :length] == other[0, :length]).cumprod(0)
+    return ids[:, : int(same.sum())]
+
+
+@contextmanager
+def _timed(timings: dict[str, float], name: str) -> Iterator[None]:
+    started = time.perf_counter()
+    yield
+    timings[name] = timings.get(name, 0.0) + time.perf_counter() - started
+
+
+__all__ = ["Analysis", "GeometryStatus", "Scene", "Video3D", "load"]
