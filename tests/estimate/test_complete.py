@@ -583,6 +583,21 @@ def test_a_frame_between_close_neighbours_is_interpolated(calibrate: Calibrate) 
     assert "2 poses interpolated" in notes(posed)
 
 
+def test_an_interpolated_frame_sees_the_points_of_its_neighbours(calibrate: Calibrate) -> None:
+    used = [i for i in range(NUM_FRAMES) if i not in (6, 12)]
+    calibrate(exact_estimate(used=used))
+    sparse = complete_geometry(without("depth"))
+    for position in (2, 4):
+        seen = np.isfinite(sparse.depth_m[position])
+        assert seen.sum() > 60
+        error = np.abs(sparse.depth_m[position] / DEPTH[sparse.frame_index[position]] - 1)[seen]
+        assert np.median(error) < 0.01
+    # A network whose scale differs from frame to frame is aligned to them.
+    dense = complete_geometry(without("depth"), depth_estimator=PerfectNetwork("inverse_depth"))
+    assert "7 aligned to their own points" in notes(dense)
+    np.testing.assert_allclose(dense.depth_m, DEPTH[dense.frame_index], rtol=0.03)
+
+
 @pytest.mark.parametrize(
     ("used", "pieces", "changes"),
     [

@@ -22,12 +22,14 @@ class ClipCameras:
         piece: as in the estimate, -1 without a pose.
         interpolated: pose lies between those of two neighbours in time.
         position: place of the frame in the estimate, -1 where it was not used.
+        neighbours: places in the estimate of the two frames that an interpolated pose lies between, else -1.
     """
 
     world_from_camera: Float64[np.ndarray, "f 4 4"]
     piece: Int64[np.ndarray, "f"]
     interpolated: Bool[np.ndarray, "f"]
     position: Int64[np.ndarray, "f"]
+    neighbours: Int64[np.ndarray, "f 2"]
 
 
 def cameras_of_frames(
@@ -53,7 +55,7 @@ def cameras_of_frames(
     position = np.full(len(frame_index), -1, dtype=np.int64)
     poses = np.full((len(frame_index), 4, 4), np.nan)
     piece = np.full(len(frame_index), -1, dtype=np.int64)
-    interpolated = np.zeros(len(frame_index), dtype=bool)
+    neighbours = np.full((len(frame_index), 2), -1, dtype=np.int64)
     for i, index in enumerate(frame_index):
         found = np.flatnonzero(used == index)
         if len(found):
@@ -63,21 +65,22 @@ def cameras_of_frames(
         elif sequence:
             between = _between(estimate, int(index), time_s)
             if between is not None:
-                poses[i], piece[i] = between
-                interpolated[i] = True
+                poses[i], neighbours[i] = between
+                piece[i] = estimate.piece[neighbours[i, 0]]
     known = np.isfinite(poses).all(axis=(1, 2)) & (piece >= 0)
-    poses[~known] = np.nan
+    poses[~known], neighbours[~known] = np.nan, -1
     return ClipCameras(
         world_from_camera=poses,
         piece=np.where(known, piece, -1),
-        interpolated=interpolated & known,
+        interpolated=neighbours[:, 0] >= 0,
         position=position,
+        neighbours=neighbours,
     )
 
 
 def _between(
     estimate: CameraEstimate, index: int, time_s: Float64[np.ndarray, "r"]
-) -> tuple[Float64[np.ndarray, "4 4"], int] | None:
+) -> tuple[Float64[np.ndarray, "4 4"], tuple[int, int]] | None:
     used = estimate.frame_index
     before, after = np.flatnonzero(used < index), np.flatnonzero(used > index)
     if not len(before) or not len(after):
@@ -97,7 +100,7 @@ def _between(
     first, last = estimate.world_from_camera[a], estimate.world_from_camera[b]
     seen = np.isin(estimate.observation_frame, [a, b])
     far = np.median(estimate.observation_depth[seen]) if seen.any() else 0.0
-    return interpolate_pose(first, last, float(share), max_move=MAX_MOVE * float(far)), int(piece)
+    return interpolate_pose(first, last, float(share), max_move=MAX_MOVE * float(far)), (int(a), int(b))
 
 
 def interpolate_pose(

@@ -8,6 +8,7 @@ from jaxtyping import Float32, Float64, Int64
 
 from video3d.estimate.camera_estimate import CameraEstimate
 from video3d.estimate.camera_lookup import ClipCameras, cameras_of_frames
+from video3d.geometry.rigid import inverse_k, inverse_rigid, project, transform_points
 from video3d.types import Clip, Recording
 
 
@@ -36,7 +37,7 @@ class Reconstruction:
     Attributes:
         estimate: of the recording.
         cameras: of the clip's frames.
-        point_frame: for every point seen, the clip's frame that sees it.
+        point_frame: for every point seen, the clip's frame that sees it, or would from its interpolated pose.
         point_px: where, in the clip's pixels.
         point_depth: z-depth there, in the unit of its piece.
         point_piece: its piece.
@@ -94,12 +95,42 @@ def reconstruction_of(clip: Clip, estimate: CameraEstimate) -> Reconstruction:
     there = cameras.position >= 0
     clip_position[cameras.position[there]] = np.flatnonzero(there)
     mine = clip_position[estimate.observation_frame] >= 0
+    seen_frame, seen_px, seen_depth = (
+        clip_position[estimate.observation_frame[mine]],
+        estimate.observation_px[mine],
+        estimate.observation_depth[mine].astype(np.float64),
+    )
+    frame, px, depth = _points_between(estimate, cameras, recording.size_hw)
+    frame, px = np.concatenate([seen_frame, frame]), np.concatenate([seen_px, px])
     shrink = np.array([clip.size_hw[1] / recording.size_hw[1], clip.size_hw[0] / recording.size_hw[0]], np.float32)
     return Reconstruction(
         estimate=estimate,
         cameras=cameras,
-        point_frame=clip_position[estimate.observation_frame[mine]],
-        point_px=estimate.observation_px[mine] * shrink,
-        point_depth=estimate.observation_depth[mine].astype(np.float64),
-        point_piece=estimate.piece[estimate.observation_frame[mine]],
+        point_frame=frame,
+        point_px=px * shrink,
+        point_depth=np.concatenate([seen_depth, depth]),
+        point_piece=cameras.piece[frame],
     )
+
+
+def _points_between(
+    estimate: CameraEstimate, cameras: ClipCameras, size_hw: tuple[int, int]
+) -> tuple[Int64[np.ndarray, "p"], Float32[np.ndarray, "p 2"], Float64[np.ndarray, "p"]]:
+    """What frames with an interpolated pose see of the points that their two neighbours see: frame, pixel, depth.
+
+    The neighbours are close by construction, so that hardly a point that one of them sees is hidden in between.
+    """
+    frames, pixels, depths = [np.zeros(0, np.int64)], [np.zeros((0, 2), np.float32)], [np.zeros(0)]
+    for i in np.flatnonzero(cameras.interpolated):
+        camera_from_world = inverse_rigid(cameras.world_from_camera[i])
+        for neighbour in cameras.neighbours[i]:
+            mine, k_px = estimate.observation_frame == neighbour, estimate.k_px[neighbour]
+            rays = np.pad(estimate.observation_px[mine].astype(np.float64), ((0, 0), (0, 1)), constant_values=1.0)
+            seen = rays @ inverse_k(k_px).T * estimate.observation_depth[mine][:, None]
+            px, z = project(transform_points(camera_from_world @ estimate.world_from_camera[neighbour], seen), k_px)
+            with np.errstate(invalid="ignore"):
+                inside = (px >= 0).all(axis=1) & (px[:, 0] < size_hw[1]) & (px[:, 1] < size_hw[0])
+            frames.append(np.full(int(inside.sum()), i))
+            pixels.append(px[inside].astype(np.float32))
+            depths.append(z[inside])
+    return np.concatenate(frames), np.concatenate(pixels), np.concatenate(depths)
