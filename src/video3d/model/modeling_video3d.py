@@ -1,0 +1,382 @@
+"""The model: a vision tower, a scene projector and a language model, each of which can be any of its kind.
+
+    pixels (b f 3 h w) ─▶ vision tower ─▶ patches ─▶ pooled grid ─▶ projector ─┐
+    world points (b f gh gw 3) ─▶ pooled, valid ones only ─▶ position encoding ─┴▶ scene tokens ─▶ language model
+
+``encode_scene`` goes as far as the scene tokens, once for a scene; ``prefill_scene`` has the language model read them,
+once; ``generate`` then costs the question and the answer only. Towers are composed and never copied: what they compute,
+how their weights are named and which attention kernel they use stay theirs.
+"""
+
+import copy
+import inspect
+from typing import Any
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, AutoModelForImageTextToText
+from transformers import initialization as init
+from transformers.cache_utils import DynamicCache
+from transformers.generation.utils import GenerationMixin
+from transformers.modeling_utils import PreTrainedModel
+from transformers.utils.generic import ModelOutput
+
+from video3d.model.configuration_video3d import Video3DConfig
+from video3d.model.scene_memory import SceneCache, continue_prompt, place_scene
+from video3d.model.scene_projector import SceneProjector
+from video3d.types import InputError
+from video3d.types.scene_tokens import SceneTokens
+
+# Frames that the vision tower sees at once without gradients: more are no faster on a CPU, and hold more memory.
+FRAMES_AT_ONCE = 8
+
+
+class Video3DForConditionalGeneration(PreTrainedModel, GenerationMixin):
+    """Answers in words about a scene.
+
+    >>> from transformers import Dinov2Config, LlamaConfig
+    >>> size = dict(hidden_size=12, num_hidden_layers=1, num_attention_heads=2, intermediate_size=24)
+    >>> vision, text = Dinov2Config(patch_size=4, image_size=16, **size), LlamaConfig(vocab_size=20, **size)
+    >>> model = Video3DForConditionalGeneration(Video3DConfig(vision_config=vision, text_config=text))
+    >>> scene = model.encode_scene(torch.zeros(1, 2, 3, 16, 16), torch.zeros(1, 2, 4, 4, 3))
+    >>> tuple(scene.embeds.shape)  # two frames of two rows of two tokens and a separator
+    (1, 12, 12)
+    """
+
+    config_class = Video3DConfig
+    config: Video3DConfig
+    main_input_name = "input_ids"
+    input_modalities = ["video", "text"]  # noqa: RUF012  declared so by the base class
+    supports_gradient_checkpointing = True
+    _skip_keys_device_placement = ["past_key_values"]  # noqa: RUF012
+    _supports_flash_attn = True
+    _supports_sdpa = True
+    _supports_flex_attn = True
+    _supports_attention_backend = True
+
+    def __init__(
+        self,
+        config: Video3DConfig,
+        vision_tower: PreTrainedModel | None = None,
+        language_model: PreTrainedModel | None = None,
+    ) -> None:
+        super().__init__(config)
+        self.vision_tower: Any = vision_tower or AutoModel.from_config(config.vision_config)
+        self.language_model: Any = language_model or AutoModelForCausalLM.from_config(config.text_config)
+        features_width = self.vision_tower.config.hidden_size
+        self.scene_projector = SceneProjector(config, features_width, self.language_model.config.hidden_size)
+        # CLIP, SigLIP and ViT refuse other sizes than their own unless asked; DINO always interpolates.
+        parameters = inspect.signature(type(self.vision_tower).forward).parameters
+        self._interpolate = {"interpolate_pos_encoding": True} if "interpolate_pos_encoding" in parameters else {}
+        rows = self.language_model.get_input_embeddings().weight.shape[0]
+        if not 0 <= config.scene_token_id < rows:
+            raise ValueError(
+                f"scene_token_id: expected one of the language model's {rows} tokens, got {config.scene_token_id}"
+            )
+        self.post_init()
+
+    @classmethod
+    def from_towers(
+        cls,
+        vision_tower: PreTrainedModel,
+        language_model: PreTrainedModel,
+        *,
+        scene_token_id: int,
+        blank_token_id: int | None = None,
+        line_break_token_id: int | None = None,
+        seed: int = 0,
+        **settings: Any,
+    ) -> "Video3DForConditionalGeneration":
+        """Compose two towers that already have their weights; what lies between them is new and untrained.
+
+        Args:
+            vision_tower: taken over, not copied.
+            language_model: taken over; its embeddings grow if ``scene_token_id`` lies outside of them.
+            scene_token_id: id of ``<scene>`` in the tokenizer.
+            blank_token_id: the token whose embedding scene tokens start from, e.g. a space; ``None``: zeros.
+            line_break_token_id: the token whose embedding row separators start as; ``None``: small random values.
+            seed: of the projector's random weights, so that a model composed twice is the same model.
+            **settings: fields of ``Video3DConfig``.
+        """
+        embeddings: Any = language_model.get_input_embeddings()
+        if scene_token_id >= embeddings.weight.shape[0]:
+            language_model.resize_token_embeddings(scene_token_id + 1)
+        # Copies: a configuration sets the attention kernel of those inside it, and the towers have chosen theirs.
+        config = Video3DConfig(
+            vision_config=copy.deepcopy(vision_tower.config),
+            text_config=copy.deepcopy(language_model.config),
+            scene_token_id=scene_token_id,
+            **settings,
+        )
+        for tower in (vision_tower, language_model):
+            for module in tower.modules():
+                setattr(module, "_is_hf_initialized", True)  # noqa: B010  post_init must not draw its weights anew
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            model = cls(config, vision_tower, language_model)
+        projector: nn.Module = model.scene_projector
+        embeddings = language_model.get_input_embeddings()  # another module if it grew
+        with torch.no_grad():
+            for vector, token_id in ((projector.base, blank_token_id), (projector.separator, line_break_token_id)):
+                if vector is not None and token_id is not None:
+                    vector.copy_(embeddings.weight[token_id])
+        projector.to(device=language_model.device, dtype=language_model.dtype)
+        model.generation_config = language_model.generation_config
+        return model.eval()
+
+    def _init_weights(self, module: nn.Module) -> None:
+        super()._init_weights(module)
+        if isinstance(module, SceneProjector):
+            if module.separator is not None:
+                init.normal_(module.separator, mean=0.0, std=0.02)
+            if module.base is not None and module.gate is not None:
+                init.zeros_(module.base)
+                init.zeros_(module.gate)
+
+    def get_input_embeddings(self) -> nn.Module:
+        """The language model's."""
+        return self.language_model.get_input_embeddings()
+
+    def set_input_embeddings(self, value: nn.Module) -> None:
+        """Of the language model."""
+        self.language_model.set_input_embeddings(value)
+
+    def get_output_embeddings(self) -> nn.Module | None:
+        """The language model's."""
+        return self.language_model.get_output_embeddings()
+
+    def set_output_embeddings(self, new_embeddings: nn.Module) -> None:
+        """Of the language model."""
+        self.language_model.set_output_embeddings(new_embeddings)
+
+    def resize_token_embeddings(self, *args: Any, **kwargs: Any) -> nn.Module:
+        """Of the language model, whose configuration is then followed."""
+        embeddings = self.language_model.resize_token_embeddings(*args, **kwargs)
+        text_config: Any = self.config.text_config
+        text_config.vocab_size = self.language_model.config.vocab_size
+        return embeddings
+
+    @property
+    def scene_closed(self) -> bool:
+        """Whether the gate is shut (exactly 0, untrained): ``generate`` then hides scene tokens."""
+        gate = self.scene_projector.gate
+        return gate is not None and float(gate.detach()) == 0.0
+
+    def _visible(self, input_ids: Int[Tensor, "b t"], mask: Int[Tensor, "b t"] | None) -> Int[Tensor, "b t"]:
+        """A prompt's attention mask, without the tokens of a closed scene: these take up no positions either."""
+        mask = torch.ones_like(input_ids) if mask is None else mask
+        return mask.masked_fill(input_ids == self.config.scene_token_id, 0) if self.scene_closed else mask
+
+    def patch_features(self, pixel_values: Float[Tensor, "m 3 h w"]) -> Float[Tensor, "m gh gw c"]:
+        """Patch tokens of frames as a grid, at the configured layer, without class and register tokens."""
+        layer = self.config.vision_feature_layer
+        outputs = self.vision_tower(
+            pixel_values=pixel_values.to(self.vision_tower.dtype),
+            output_hidden_states=layer is not None,
+            **self._interpolate,
+        )
+        tokens = outputs.last_hidden_state if layer is None else outputs.hidden_states[layer]
+        rows, columns = (side // self.config.patch_px for side in pixel_values.shape[-2:])
+        extra = tokens.shape[1] - rows * columns
+        # Class and register tokens come first in every tower of this kind; more than a few is another kind of tower.
+        most = 2 + int(getattr(self.vision_tower.config, "num_register_tokens", 0) or 0)
+        if not 0 <= extra <= most:
+            raise InputError(
+                f"vision tower {self.vision_tower.config.model_type}",
+                expected=f"{rows} x {columns} patch tokens and at most {most} others",
+                got=f"{tokens.shape[1]} tokens",
+                do="use a tower that gives one token a patch: DINOv2, DINOv3, SigLIP, CLIP or ViT",
+            )
+        return tokens[:, extra:].unflatten(1, (rows, columns))
+
+    def encode_scene(
+        self,
+        pixel_values: Float[Tensor, "b f 3 h w"],
+        points_world: Float[Tensor, "b f gh gw 3"] | None = None,
+        valid_share: Float[Tensor, "b f gh gw"] | None = None,
+        frame_mask: Bool[Tensor, "b f"] | None = None,
+    ) -> SceneTokens:
+        """Scene tokens: needed once for a scene, however many questions follow.
+
+        Args:
+            pixel_values: normalised frames.
+            points_world: world point of every patch in metres, NaN where unknown. float32 whatever the model's dtype:
+                bfloat16 would move a point at 10 m by up to 3 cm. ``None``: no token has a place.
+            valid_share: share of each patch's pixels with known depth, its weight when patches are pooled; ``None``: 1.
+            frame_mask: false for frames that only pad a batch; these must come first.
+        """
+        b, f = pixel_values.shape[:2]
+        frames = pixel_values.flatten(0, 1)
+        at_once = len(frames) if torch.is_grad_enabled() else FRAMES_AT_ONCE
+        features = torch.cat([self.patch_features(part) for part in frames.split(max(at_once, 1))])
+        grid = features.shape[1:3]
+        if points_world is None:
+            points = torch.full((b * f, *grid, 3), torch.nan, device=features.device)
+        else:
+            points = points_world.flatten(0, 1)
+        if points.shape[1:3] != grid or points.dtype != torch.float32:
+            raise InputError(
+                "points_world",
+                expected=f"one float32 point for each of {grid[0]} x {grid[1]} patches",
+                got=f"{points.shape[1]} x {points.shape[2]} in {points.dtype}",
+                do=f"lift patches of {self.config.patch_px} px, and do not cast points with the pixels",
+            )
+        share = torch.ones_like(points[..., 0]) if valid_share is None else valid_share.flatten(0, 1).float()
+        embeds, points = self.scene_projector(features, points, share)
+        n = embeds.shape[1]
+        seen = frames.new_ones((b, f), dtype=torch.bool) if frame_mask is None else frame_mask
+        return SceneTokens(
+            embeds=embeds.reshape(b, f * n, -1).to(self.language_model.dtype),
+            mask=seen.repeat_interleave(n, 1),
+            points_world=points.reshape(b, f * n, 3),
+        )
+
+    def forward(  # noqa: PLR0917  Hugging Face's order
+        self,
+        input_ids: Int[Tensor, "b t"] | None = None,
+        attention_mask: Tensor | dict | None = None,
+        position_ids: Tensor | None = None,
+        past_key_values: Any = None,
+        inputs_embeds: Float[Tensor, "b t d"] | None = None,
+        labels: Int[Tensor, "b t"] | None = None,
+        pixel_values: Float[Tensor, "b f 3 h w"] | None = None,
+        points_world: Float[Tensor, "b f gh gw 3"] | None = None,
+        valid_share: Float[Tensor, "b f gh gw"] | None = None,
+        frame_mask: Bool[Tensor, "b f"] | None = None,
+        scene_embeds: Float[Tensor, "b n d"] | None = None,
+        scene_mask: Bool[Tensor, "b n"] | None = None,
+        logits_to_keep: int | Tensor = 0,
+        **kwargs: Any,
+    ) -> ModelOutput | tuple:
+        """Next-token logits, and the loss where ``labels`` are given (-100 where a token is not to be learned).
+
+        The scene comes as pixels and points, or as ``scene_embeds`` and ``scene_mask`` from ``encode_scene``; its
+        tokens take the places of the ``<scene>`` tokens in ``input_ids``. A shut gate hides nothing here, so that
+        training can open it.
+        """
+        if scene_embeds is None and pixel_values is not None:
+            scene = self.encode_scene(pixel_values, points_world, valid_share, frame_mask)
+            scene_embeds, scene_mask = scene.embeds, scene.mask
+        embeds = inputs_embeds
+        if embeds is None:
+            if input_ids is None:
+                raise ValueError("forward: expected input_ids or inputs_embeds, got neither")
+            embeds = self.get_input_embeddings()(input_ids)
+        if scene_embeds is not None:
+            if input_ids is None:
+                raise ValueError("forward: expected input_ids with a scene (they say where it goes), got inputs_embeds")
+            if scene_mask is None:
+                scene_mask = scene_embeds.new_ones(scene_embeds.shape[:2], dtype=torch.bool)
+            is_placeholder = input_ids == self.config.scene_token_id
+            embeds = place_scene(embeds, is_placeholder, scene_embeds, scene_mask)
+        if (
+            position_ids is None
+            and past_key_values is None
+            and isinstance(attention_mask, Tensor)
+            and attention_mask.ndim == 2
+        ):
+            position_ids = (attention_mask.long().cumsum(1) - 1).clamp_min(0)  # padding at the left takes no position
+        return self.language_model(
+            inputs_embeds=embeds,
+            attention_mask=attention_mask,
+            position_ids=position_ids,
+            past_key_values=past_key_values,
+            labels=labels,
+            logits_to_keep=logits_to_keep,
+            **kwargs,
+        )
+
+    @torch.no_grad()
+    def prefill_scene(
+        self, scene: SceneTokens, prefix_ids: Int[Tensor, "b p"], attention_mask: Int[Tensor, "b p"] | None = None
+    ) -> SceneCache:
+        """Read the prompt's beginning once, for every question that begins so.
+
+        Args:
+            scene: from ``encode_scene``.
+            prefix_ids: the ids that all prompts share: at least up to the last ``<scene>``
+                (``Video3DProcessor.scene_prefix``), further if the facts that follow are the same.
+            attention_mask: 0 for padding at the left; ``None`` where nothing is padded.
+        """
+        mask = torch.ones_like(prefix_ids) if attention_mask is None else attention_mask
+        visible = self._visible(prefix_ids, mask)
+        key_values = DynamicCache(config=self.language_model.config)
+        self(
+            input_ids=prefix_ids,
+            attention_mask=visible,
+            position_ids=(visible.cumsum(1) - 1).clamp_min(0),
+            past_key_values=key_values,
+            scene_embeds=scene.embeds,
+            scene_mask=scene.mask,
+            use_cache=True,
+            logits_to_keep=1,
+        )
+        return SceneCache(prefix_ids=prefix_ids, attention_mask=mask, key_values=key_values)
+
+    @torch.no_grad()
+    def generate(
+        self,
+        input_ids: Int[Tensor, "b t"] | None = None,
+        *,
+        scene: SceneTokens | None = None,
+        scene_cache: SceneCache | None = None,
+        pixel_values: Float[Tensor, "b f 3 h w"] | None = None,
+        points_world: Float[Tensor, "b f gh gw 3"] | None = None,
+        valid_share: Float[Tensor, "b f gh gw"] | None = None,
+        frame_mask: Bool[Tensor, "b f"] | None = None,
+        attention_mask: Int[Tensor, "b t"] | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        """Hugging Face's ``generate``, with the scene encoded once or not at all.
+
+        ``input_ids`` are whole prompts in every case; the answer starts at ``input_ids.shape[1]`` of what comes back.
+
+        Args:
+            input_ids: prompts, padded at the left.
+            scene: from ``encode_scene``, instead of pixels.
+            scene_cache: from ``prefill_scene``, instead of a scene; the tokens are the same as without it. One scene
+                may serve a batch of prompts.
+            pixel_values: see ``encode_scene``, as the next three.
+            points_world: see ``encode_scene``.
+            valid_share: see ``encode_scene``.
+            frame_mask: see ``encode_scene``.
+            attention_mask: 0 for padding.
+            **kwargs: what ``generate`` of Hugging Face takes: ``max_new_tokens``, ``do_sample``, ``streamer``, ...
+        """
+        if scene_cache is not None:
+            if input_ids is None:
+                raise ValueError("generate: expected input_ids with scene_cache")
+            generation = kwargs.get("generation_config") or self.generation_config
+            ask = [
+                kwargs.get(key) or getattr(generation, key, None) or 1 for key in ("num_beams", "num_return_sequences")
+            ]
+            input_ids, attention_mask, past = continue_prompt(scene_cache, input_ids, attention_mask, max(ask))
+            kwargs["past_key_values"] = past
+        else:
+            if scene is None and pixel_values is not None:
+                scene = self.encode_scene(pixel_values, points_world, valid_share, frame_mask)
+            if scene is not None:
+                kwargs.update(scene_embeds=scene.embeds, scene_mask=scene.mask)
+        if input_ids is not None:
+            attention_mask = self._visible(input_ids, attention_mask)
+        # GenerationMixin asks for a protocol that PreTrainedModel's own attributes do not meet.
+        return super().generate(inputs=input_ids, attention_mask=attention_mask, **kwargs)  # pyright: ignore[reportAttributeAccessIssue]
+
+    def prepare_inputs_for_generation(
+        self, input_ids: Tensor, inputs_embeds: Tensor | None = None, is_first_iteration: bool = False, **kwargs: Any
+    ) -> dict[str, Any]:
+        """Feed the scene on the first iteration only: later ones find it in the key-value cache.
+
+        ``inputs_embeds`` is listed and the rest named ``**kwargs`` because ``generate`` reads this signature.
+        """
+        if not is_first_iteration and kwargs.get("use_cache", True):
+            for name in ("scene_embeds", "scene_mask", "pixel_values", "points_world", "valid_share", "frame_mask"):
+                kwargs.pop(name, None)
+        return super().prepare_inputs_for_generation(  # pyright: ignore[reportAttributeAccessIssue]
+            input_ids, inputs_embeds=inputs_embeds, is_first_iteration=is_first_iteration, **kwargs
+        )
+
+
+AutoConfig.register(Video3DConfig.model_type, Video3DConfig, exist_ok=True)
+AutoModelForImageTextToText.register(Video3DConfig, Video3DForConditionalGeneration, exist_ok=True)

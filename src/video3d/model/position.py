@@ -1,0 +1,120 @@
+"""Where a token looks in the world, as a vector that is added to it.
+
+Coordinates stay in float32 until the vector is made: bfloat16 keeps 8 bits, steps of 6 cm at 10 m. Nothing is kept in
+buffers: a non-persistent one comes back from ``from_pretrained`` as whatever memory held, so sines are computed when
+needed.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Bool, Float, Float32
+from torch import Tensor, nn
+from torch.nn import functional
+
+from video3d.model.configuration_video3d import PoolMode, Video3DConfig
+
+
+def voxel_index(
+    points_world: Float32[Tensor, "... 3"], *, voxel_m: float, min_m: Sequence[float], max_m: Sequence[float]
+) -> Float32[Tensor, "... 3"]:
+    """Voxel that a point falls in, counted from the box's lower corner; points outside are clamped to the box.
+
+    Rounded to the nearest voxel corner, as the published model does, not floored.
+
+    >>> box = dict(min_m=(-15.0, -15.0, -5.0), max_m=(15.0, 15.0, 5.0))
+    >>> voxel_index(torch.tensor([[0.0, 0.04, 99.0]]), voxel_m=0.1, **box).tolist()
+    [[150.0, 150.0, 100.0]]
+    """
+    low = points_world.new_tensor(min_m)
+    high = points_world.new_tensor(max_m)
+    return ((points_world.clamp(low, high) - low) / voxel_m).round()
+
+
+def sin3d(index: Float32[Tensor, "... 3"], width: int, temperature: float = 10000.0) -> Float32[Tensor, "... {width}"]:
+    """Sines and cosines of a 3D index: n = width // 3 values an axis, x then y then z, the rest zero.
+
+    Value i of an axis is sin(x / t_i) for even i and cos(x / t_i) for odd i, t_i = temperature^(2 floor(i / 2) / n)
+    (arXiv 2412.00493, after "Attention is all you need").
+
+    >>> sin3d(torch.zeros(1, 3), 7).tolist()
+    [[0.0, 1.0, 0.0, 1.0, 0.0, 1.0, 0.0]]
+    """
+    n = width // 3
+    i = torch.arange(n, device=index.device)
+    scale = torch.pow(torch.tensor(temperature, device=index.device), 2.0 * (i // 2).float() / max(n, 1))
+    angle = index[..., None] / scale  # (... 3 n)
+    waves = torch.where(i % 2 == 0, angle.sin(), angle.cos()).flatten(-2)
+    return functional.pad(waves, (0, width - 3 * n))
+
+
+def pool_grid(grid: Float[Tensor, "m c gh gw"], pool: int, mode: PoolMode) -> Float[Tensor, "m c th tw"]:
+    """Shrink a grid ``pool`` times along each side; a remainder makes one more row or column (27 -> 14)."""
+    if pool == 1:
+        return grid
+    size = (-(-grid.shape[-2] // pool), -(-grid.shape[-1] // pool))
+    if mode == "avg":
+        return functional.adaptive_avg_pool2d(grid, size)
+    return functional.interpolate(grid, size=size, mode="bilinear", align_corners=False)
+
+
+def pool_points(
+    points_world: Float32[Tensor, "m gh gw 3"], weight: Float32[Tensor, "m gh gw"], pool: int, mode: PoolMode
+) -> tuple[Float32[Tensor, "m th tw 3"], Bool[Tensor, "m th tw"]]:
+    """Mean world point of the patches that a token is made of; only patches with a point count, by their weight.
+
+    Args:
+        points_world: NaN where a patch has no point.
+        weight: share of a patch's pixels with known depth, so that the mean is over pixels and not over patches.
+        pool: patches per token along each side.
+        mode: the same as for the features, so that a token's place is the place of what it shows.
+
+    Returns:
+        Points (NaN for a token without one) and whether a token has one.
+    """
+    known = torch.isfinite(points_world).all(-1)
+    weight = torch.where(known, weight, 0.0).nan_to_num(0.0)
+    summed = torch.where(known[..., None], points_world, 0.0) * weight[..., None]
+    both = pool_grid(torch.cat([summed, weight[..., None]], -1).permute(0, 3, 1, 2), pool, mode).permute(0, 2, 3, 1)
+    total = both[..., 3:]
+    valid = total[..., 0] > 0
+    return torch.where(
+        valid[..., None], both[..., :3] / total.clamp_min(torch.finfo(total.dtype).tiny), torch.nan
+    ), valid
+
+
+class WorldPosition(nn.Module):
+    """Vector for a world point; zero for a token without one."""
+
+    def __init__(self, config: Video3DConfig, width: int) -> None:
+        super().__init__()
+        self.kind = config.position_kind
+        self.voxel_m = config.position_voxel_m
+        self.min_m, self.max_m = tuple(config.position_min_m), tuple(config.position_max_m)
+        self.temperature = config.position_temperature
+        self.width = width
+        if self.kind == "mlp":
+            self.linear_1 = nn.Linear(3, width)
+            self.linear_2 = nn.Linear(width, width)
+
+    def forward(
+        self, points_world: Float32[Tensor, "*n 3"], valid: Bool[Tensor, "*n"]
+    ) -> Float32[Tensor, "*n {self.width}"]:
+        """Encode points in metres; rows of ``points_world`` that are not ``valid`` may hold anything, NaN too."""
+        points = torch.where(valid[..., None], points_world, 0.0)
+        if self.kind == "none":
+            return points.new_zeros(*points.shape[:-1], self.width)
+        if self.kind == "sin3d":
+            index = voxel_index(points, voxel_m=self.voxel_m, min_m=self.min_m, max_m=self.max_m)
+            encoded = sin3d(index, self.width, self.temperature)
+        else:
+            encoded = self._learned(points)
+        return torch.where(valid[..., None], encoded, 0.0)
+
+    def _learned(self, points: Float32[Tensor, "*n 3"]) -> Float32[Tensor, "*n d"]:
+        low, high = points.new_tensor(self.min_m), points.new_tensor(self.max_m)
+        unit = 2 * (points.clamp(low, high) - low) / (high - low) - 1
+        # In float32 whatever the weights are: the first layer is where coordinates would lose their centimetres.
+        with torch.autocast(points.device.type, enabled=False):
+            hidden = functional.gelu(functional.linear(unit, self.linear_1.weight.float(), self.linear_1.bias.float()))
+            return functional.linear(hidden, self.linear_2.weight.float(), self.linear_2.bias.float())

@@ -1,0 +1,129 @@
+"""What is kept of a scene between questions: its tokens, and the language model's keys and values for them."""
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+from torch.nn import functional
+from transformers.cache_utils import Cache
+
+from video3d.types import InputError
+from video3d.types.scene_tokens import SceneTokens
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SceneCache:
+    """The prompt's beginning, already read: what every question on a scene shares.
+
+    Attributes:
+        prefix_ids: token ids that were read, the scene's placeholders among them.
+        attention_mask: 1 for a token, 0 for padding at the left.
+        key_values: keys and values of these tokens in every layer. Never written to: each question continues a copy.
+    """
+
+    prefix_ids: Int[Tensor, "b p"]
+    attention_mask: Int[Tensor, "b p"]
+    key_values: Cache
+
+    @property
+    def num_tokens(self) -> int:
+        """Tokens that a question need not read again."""
+        return self.prefix_ids.shape[1]
+
+    def fork(self, repeats: int = 1) -> Cache:
+        """A copy to continue from, each row ``repeats`` times."""
+        key_values = copy.deepcopy(self.key_values)
+        if repeats > 1:
+            key_values.batch_repeat_interleave(repeats)
+        return key_values
+
+
+def stack_scenes(scenes: Sequence[SceneTokens]) -> SceneTokens:
+    """One batch of scenes of different length: padding goes to the left.
+
+    >>> def scene(n):
+    ...     ones = torch.ones(1, n, 3)
+    ...     return SceneTokens(embeds=ones, mask=ones[..., 0].bool(), points_world=ones)
+    >>> stack_scenes([scene(2), scene(3)]).mask.tolist()
+    [[False, True, True], [True, True, True]]
+    """
+    longest = max(scene.mask.shape[1] for scene in scenes)
+    lacks = [longest - scene.mask.shape[1] for scene in scenes]
+    pairs = list(zip(scenes, lacks, strict=True))
+    return SceneTokens(
+        embeds=torch.cat([functional.pad(scene.embeds, (0, 0, lack, 0)) for scene, lack in pairs]),
+        mask=torch.cat([functional.pad(scene.mask, (lack, 0)) for scene, lack in pairs]),
+        points_world=torch.cat(
+            [functional.pad(scene.points_world, (0, 0, lack, 0), value=torch.nan) for scene, lack in pairs]
+        ),
+    )
+
+
+def place_scene(
+    text_embeds: Float[Tensor, "b t d"],
+    is_placeholder: Bool[Tensor, "b t"],
+    scene_embeds: Float[Tensor, "b n d"],
+    scene_mask: Bool[Tensor, "b n"],
+) -> Float[Tensor, "b t d"]:
+    """Put each scene's tokens, in order, where its row has placeholders; padding of a scene goes nowhere.
+
+    Raises:
+        InputError: a row has more or fewer placeholders than its scene has tokens.
+    """
+    expected, found = scene_mask.sum(1), is_placeholder.sum(1)
+    if not torch.equal(expected, found):
+        raise InputError(
+            "prompt",
+            expected=f"one <scene> token for each of the scene's {expected.tolist()} tokens",
+            got=found.tolist(),
+            do="let Video3DProcessor write the prompt",
+        )
+    # A gather and not masked_scatter: the shapes do not depend on the data. Scenes are padded at the left.
+    source = is_placeholder.cumsum(1) - 1 + (scene_embeds.shape[1] - expected)[:, None]
+    source = source.clamp(0, scene_embeds.shape[1] - 1)[..., None].expand(-1, -1, scene_embeds.shape[2])
+    placed = scene_embeds.to(text_embeds.dtype).gather(1, source)
+    return torch.where(is_placeholder[..., None], placed, text_embeds)
+
+
+def continue_prompt(
+    cache: SceneCache, input_ids: Int[Tensor, "b t"], attention_mask: Int[Tensor, "b t"] | None, repeats: int = 1
+) -> tuple[Int[Tensor, "b t"], Int[Tensor, "b t"], Cache]:
+    """Line whole prompts up behind a cached prefix.
+
+    Padding moves from before the prefix to behind it, where the keys that are already there need not move.
+
+    Args:
+        cache: of one scene, shared by every prompt, or of as many scenes as there are prompts.
+        input_ids: whole prompts, padded at the left; each begins with the cached prefix.
+        attention_mask: 1 for a token, 0 for padding; ``None`` where nothing is padded.
+        repeats: how many sequences each prompt will be continued to (beams).
+
+    Raises:
+        InputError: a prompt does not begin with the prefix, or has nothing behind it.
+    """
+    num_prompts, length = input_ids.shape
+    mask = torch.ones_like(input_ids) if attention_mask is None else attention_mask
+    if cache.prefix_ids.shape[0] not in (1, num_prompts):
+        raise InputError("scene_cache", expected=f"1 or {num_prompts} scenes", got=cache.prefix_ids.shape[0])
+    prefix_ids = cache.prefix_ids.expand(num_prompts, -1)
+    prefix_mask = cache.attention_mask.expand(num_prompts, -1)
+    ids, masks = [], []
+    for row in range(num_prompts):
+        prompt = input_ids[row][mask[row].bool()]
+        prefix = prefix_ids[row][prefix_mask[row].bool()]
+        if len(prompt) <= len(prefix) or not torch.equal(prompt[: len(prefix)], prefix):
+            raise InputError(
+                f"prompt {row}",
+                expected=f"the {len(prefix)} cached tokens and a question behind them",
+                got=f"{len(prompt)} tokens that begin otherwise",
+                do="write it with the same processor and system message as the prefix",
+            )
+        rest = prompt[len(prefix) :]
+        lack = length - cache.num_tokens - len(rest)
+        ids.append(torch.cat([prefix_ids[row], input_ids.new_zeros(lack), rest]))
+        masks.append(torch.cat([prefix_mask[row], mask.new_zeros(lack), mask.new_ones(len(rest))]))
+    copies = repeats * (num_prompts if cache.prefix_ids.shape[0] == 1 else 1)
+    return torch.stack(ids), torch.stack(masks), cache.fork(copies)

@@ -1,0 +1,132 @@
+"""What scene tokens depend on, and what they must not depend on."""
+
+import pytest
+import torch
+
+from video3d.model.scene_memory import stack_scenes
+from video3d.types import InputError
+
+
+def encode(model, batch):
+    with torch.no_grad():
+        return model.encode_scene(batch["pixel_values"], batch["points_world"], batch["valid_share"])
+
+
+@pytest.mark.parametrize("vision", ["dinov2", "dinov2_registers", "dinov3", "siglip", "clip", "vit", "deit"])
+def test_patches_are_the_towers_last_tokens_in_reading_order(vision, make_model):
+    model = make_model(vision)
+    pixels = torch.randn(1, 3, 16, 24)
+    with torch.no_grad():
+        before = model.patch_features(pixels)
+        assert before.shape == (1, 4, 6, 24)
+        # Without attention a patch token depends on its own pixels only, which tells where in the image it comes from.
+        for module in model.vision_tower.modules():
+            for name in ("o_proj", "out_proj"):
+                if isinstance(getattr(module, name, None), torch.nn.Linear):
+                    getattr(module, name).weight.zero_()
+        before = model.patch_features(pixels)
+        pixels[:, :, 8:12, 20:24] += 1  # the patch in row 2, column 5
+        changed = (model.patch_features(pixels) != before).any(-1)[0]
+    assert changed.nonzero().tolist() == [[2, 5]]
+
+
+def test_layer_is_the_one_that_is_asked_for(make_model):
+    model = make_model("siglip", vision_feature_layer=-2)
+    pixels = torch.randn(1, 3, 16, 24)
+    with torch.no_grad():
+        hidden = model.vision_tower(pixels, output_hidden_states=True, interpolate_pos_encoding=True).hidden_states
+        assert torch.equal(model.patch_features(pixels).flatten(1, 2), hidden[-2])
+
+
+@pytest.mark.parametrize("kind", ["sin3d", "mlp"])
+def test_moving_a_point_changes_its_token_and_no_other(kind, make_model, processor, make_clip):
+    model, batch = make_model(position_kind=kind), processor(*make_clip(), "")
+    before = encode(model, batch)
+    at = torch.nonzero(batch["valid_share"][0, 1] > 0.3)[0]
+    batch["points_world"][0, 1, at[0], at[1]] += 3.0
+    after = encode(model, batch)
+    changed = (before.embeds != after.embeds).any(-1)[0].nonzero().flatten().tolist()
+    assert changed == [8 + int(at[0]) // 2 * 4 + int(at[1]) // 2]  # 8 tokens a frame, 4 a row
+
+
+def test_without_position_points_change_nothing(make_model, processor, make_clip):
+    model, batch = make_model(position_kind="none"), processor(*make_clip(), "")
+    before = encode(model, batch)
+    batch["points_world"] += 3.0
+    assert torch.equal(before.embeds, encode(model, batch).embeds)
+
+
+@pytest.mark.parametrize("kind", ["sin3d", "mlp"])
+def test_unknown_points_do_not_leak(kind, make_model, processor, make_clip):
+    model, batch = make_model(position_kind=kind), processor(*make_clip(), "")
+    before = encode(model, batch)
+    assert before.embeds.isfinite().all()
+    unknown = batch["points_world"].isnan().any(-1)
+    assert unknown.any()
+    batch["points_world"][unknown] = 7.0  # valid_share stays 0
+    assert torch.equal(before.embeds, encode(model, batch).embeds)
+    batch["points_world"][:] = torch.nan
+    nowhere = encode(model, batch)
+    assert nowhere.embeds.isfinite().all() and nowhere.points_world.isnan().all()
+    with torch.no_grad():
+        assert torch.equal(nowhere.embeds, model.encode_scene(batch["pixel_values"]).embeds)
+
+
+def test_places_of_tokens_are_means_of_valid_points(make_model, processor, make_clip):
+    clip, points = make_clip()
+    scene = encode(make_model(), processor(clip, points, ""))
+    assert scene.points_world[0, 3::4].isnan().all()  # separators
+    block = torch.tensor(points.points_world[1, 2:4, 4:6]).double()
+    weight = torch.tensor(points.valid_share[1, 2:4, 4:6]).double()[..., None]
+    expected = (block.nan_to_num(0) * weight).sum((0, 1)) / weight.sum()
+    assert torch.allclose(scene.points_world[0, 8 + 4 + 2].double(), expected, atol=1e-6)
+
+
+def test_a_shut_gate_makes_every_token_neutral(make_model, processor, make_clip):
+    model = make_model(gate=None)
+    assert model.scene_closed
+    scene = encode(model, processor(*make_clip(), ""))
+    embeddings = model.get_input_embeddings().weight
+    space, line_break = (embeddings[processor.tokenizer.encode(text)[0]] / 4 for text in (" ", "\n"))  # taken before x4
+    assert torch.allclose(scene.embeds[0, :3], space.expand(3, -1))
+    assert torch.allclose(scene.embeds[0, 3], line_break)
+
+
+@pytest.mark.parametrize("language", ["llama", "gpt2"])  # relative and absolute positions
+def test_a_batch_of_scenes_of_different_length_gives_what_each_gives_alone(language, make_model, processor, make_clip):
+    model = make_model("dinov2", language)
+    clips, points = zip(*(make_clip(frames, seed) for seed, frames in enumerate((3, 1, 2))), strict=True)
+    texts = ["Where is it?", "How far away is the door from the window?", "Why?"]
+    batch = processor(list(clips), list(points), texts)
+    assert batch["frame_mask"].tolist() == [[True, True, True], [False, False, True], [False, True, True]]
+    with torch.no_grad():
+        together = model(**batch).logits
+        for row, (clip, one, text) in enumerate(zip(clips, points, texts, strict=True)):
+            alone = model(**processor(clip, one, text)).logits[0]
+            assert torch.allclose(together[row, -len(alone) :], alone, atol=2e-5)
+
+
+def test_scenes_encoded_apart_can_be_stacked(make_model, processor, make_clip):
+    model = make_model()
+    clips, points = zip(*(make_clip(frames, frames) for frames in (2, 1)), strict=True)
+    batch = processor(list(clips), list(points), ["a", "b"])
+    with torch.no_grad():
+        together = model.encode_scene(
+            *(batch[key] for key in ("pixel_values", "points_world", "valid_share", "frame_mask"))
+        )
+    apart = stack_scenes([encode(model, processor(*pair, "")) for pair in zip(clips, points, strict=True)])
+    assert torch.equal(together.mask, apart.mask)
+    assert torch.allclose(together.embeds[together.mask], apart.embeds[apart.mask], atol=1e-5)
+
+
+def test_points_of_other_patches_are_refused(make_model):
+    with pytest.raises(InputError, match="4 x 6 patches"):
+        make_model().encode_scene(torch.zeros(1, 1, 3, 16, 24), torch.zeros(1, 1, 2, 3, 3))
+
+
+def test_a_prompt_with_too_few_placeholders_is_refused(make_model, processor, make_clip):
+    batch = processor(*make_clip(), "")
+    batch["input_ids"] = batch["input_ids"][:, -10:]
+    batch["attention_mask"] = batch["attention_mask"][:, -10:]
+    with pytest.raises(InputError, match="<scene>"):
+        make_model()(**batch)
