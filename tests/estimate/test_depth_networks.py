@@ -262,7 +262,11 @@ def test_another_kind_of_model_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_hub_name_without_network_is_one_clear_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    def nowhere(*args: object) -> None:
+        raise OSError("no name server")
+
+    monkeypatch.setattr("socket.getaddrinfo", nowhere)
+    monkeypatch.setattr("urllib.request.getproxies", dict)
     with pytest.raises(InputError) as caught:
         load_depth_estimator("nobody-here/no-such-depth-network")
     assert str(caught.value).startswith("nobody-here/no-such-depth-network: expected a depth network with safetensors")

@@ -104,7 +104,8 @@ def load_depth_estimator(
             got="neither",
             do="check the path, or name for example depth-anything/Depth-Anything-V2-Small-hf",
         )
-    config, processing, licence = _read_configs(name, local)
+    offline = local or _without_hub()
+    config, processing, licence = _read_configs(name, local, offline)
 
     from video3d.estimate import depth_networks  # torch and transformers
 
@@ -112,28 +113,47 @@ def load_depth_estimator(
     if family is None:
         known = ", ".join(sorted(depth_networks.FAMILIES))
         raise InputError(name, expected=f"a model of type {known}", got=f"model_type {config.model_type!r}")
-    model = _load_weights(name, local, config, dtype)
+    model = _load_weights(name, local, offline, config, dtype)
     return depth_networks.build(
         family, model=model, name=name, licence=licence, processing=processing, device=device, flip=flip
     )
 
 
-def _read_configs(name: str, local: bool) -> tuple[Any, dict[str, Any], str]:
+def _without_hub() -> bool:
+    """Whether the hub cannot be reached, so that only the local cache can help: asking it would take a minute to fail."""
+    import socket
+    from urllib.parse import urlsplit
+    from urllib.request import getproxies
+
+    from huggingface_hub import constants
+
+    if constants.HF_HUB_OFFLINE:
+        return True
+    if getproxies():  # names are then resolved by the proxy
+        return False
+    try:
+        socket.getaddrinfo(urlsplit(constants.ENDPOINT).hostname, None)
+    except OSError:
+        return True
+    return False
+
+
+def _read_configs(name: str, local: bool, offline: bool) -> tuple[Any, dict[str, Any], str]:
     """Model configuration, image processing settings, licence."""
     from transformers import AutoConfig
     from transformers.image_processing_utils import BaseImageProcessor
     from transformers.utils.hub import cached_file
 
     try:
-        config = AutoConfig.from_pretrained(name, local_files_only=local, trust_remote_code=False)
-        processing, _ = BaseImageProcessor.get_image_processor_dict(name, local_files_only=local)
+        config = AutoConfig.from_pretrained(name, local_files_only=offline, trust_remote_code=False)
+        processing, _ = BaseImageProcessor.get_image_processor_dict(name, local_files_only=offline)
     except Exception as error:  # transformers raises OSError, ValueError, KeyError, JSON and validation errors
         raise _unusable(name, local, error) from error
     try:
         card = cached_file(
             name,
             "README.md",
-            local_files_only=local,
+            local_files_only=offline,
             _raise_exceptions_for_missing_entries=False,
             _raise_exceptions_for_connection_errors=False,
             _raise_exceptions_for_gated_repo=False,
@@ -144,7 +164,7 @@ def _read_configs(name: str, local: bool) -> tuple[Any, dict[str, Any], str]:
     return config, processing, licence
 
 
-def _load_weights(name: str, local: bool, config: Any, dtype: str) -> Any:
+def _load_weights(name: str, local: bool, offline: bool, config: Any, dtype: str) -> Any:
     """The network in evaluation mode, with every weight from the file: a layer left at random would answer nonsense."""
     import torch
     from transformers import AutoModelForDepthEstimation
@@ -154,7 +174,7 @@ def _load_weights(name: str, local: bool, config: Any, dtype: str) -> Any:
             name,
             config=config,
             use_safetensors=True,
-            local_files_only=local,
+            local_files_only=offline,
             trust_remote_code=False,
             dtype=getattr(torch, dtype),
             output_loading_info=True,
