@@ -69,7 +69,7 @@ def map_from_above(points: np.ndarray, colors: np.ndarray, cameras: np.ndarray, 
     return image
 
 
-def main() -> None:
+def main() -> None:  # noqa: D103
     source, geometry, out, *questions = sys.argv[1:]
     rows = json.loads((Path(geometry) / "cameras.json").read_text())
     images = sorted((Path(source) / "images").iterdir())

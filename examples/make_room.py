@@ -167,6 +167,22 @@ def render(pose: np.ndarray, k_px: np.ndarray, size_hw: tuple[int, int]) -> tupl
     return np.clip(rgb, 0, 255).astype(np.uint8), depth
 
 
+def write_room(out: Path, *, num_frames: int = 32, size_hw: tuple[int, int] = (240, 320)) -> None:
+    """Writes images/, depth/ (uint16 mm), poses.txt (world_from_camera) and K.txt."""
+    height, width = size_hw
+    k_px = np.array([[0.86 * width, 0, width / 2], [0, 0.86 * width, height / 2], [0, 0, 1.0]])
+    for name in ("images", "depth"):
+        (out / name).mkdir(parents=True)
+    poses = walk(num_frames)
+    for i, pose in enumerate(poses):
+        rgb, depth_m = render(pose, k_px, size_hw)
+        Image.fromarray(rgb).save(out / "images" / f"{i:05d}.jpg", quality=95)
+        Image.fromarray(np.round(depth_m * 1000).astype(np.uint16)).save(out / "depth" / f"{i:05d}.png")
+    np.savetxt(out / "poses.txt", poses.reshape(-1, 16))
+    # K.txt of this layout has integer pixel centres, as the cameras that write it do.
+    np.savetxt(out / "K.txt", k_px - np.array([[0, 0, 0.5], [0, 0, 0.5], [0, 0, 0]]))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("out", type=Path, help="folder to make; must not exist")
@@ -176,20 +192,9 @@ def main() -> None:
     args = parser.parse_args()
     if args.out.exists():
         parser.error(f"{args.out} exists; name a new folder")
-    k_px = np.array([[0.86 * args.width, 0, args.width / 2], [0, 0.86 * args.width, args.height / 2], [0, 0, 1.0]])
-    for name in ("images", "depth"):
-        (args.out / name).mkdir(parents=True)
-    poses = walk(args.frames)
-    for i, pose in enumerate(poses):
-        rgb, depth_m = render(pose, k_px, (args.height, args.width))
-        Image.fromarray(rgb).save(args.out / "images" / f"{i:05d}.jpg", quality=95)
-        Image.fromarray(np.round(depth_m * 1000).astype(np.uint16)).save(args.out / "depth" / f"{i:05d}.png")
-    np.savetxt(args.out / "poses.txt", poses.reshape(-1, 16))
-    # K.txt of this layout has integer pixel centres, as the cameras that write it do.
-    np.savetxt(args.out / "K.txt", k_px - np.array([[0, 0, 0.5], [0, 0, 0.5], [0, 0, 0]]))
-    print(
-        f"{args.out}: {args.frames} frames of {args.width}x{args.height}, {ROOM_M[0]:g} x {ROOM_M[1]:g} x {ROOM_M[2]:g} m room"
-    )
+    write_room(args.out, num_frames=args.frames, size_hw=(args.height, args.width))
+    size = " x ".join(f"{side:g}" for side in ROOM_M)
+    print(f"{args.out}: {args.frames} frames of {args.width}x{args.height} in a room of {size} m")
 
 
 if __name__ == "__main__":

@@ -20,3 +20,13 @@ def shared_data() -> Path:
 def rng() -> np.random.Generator:
     """A generator with a fixed seed."""
     return np.random.default_rng(7)
+
+
+@pytest.fixture(scope="session")
+def room(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The recording that the README makes, smaller: 16 frames of 160x120 with exact depth and poses."""
+    import make_room
+
+    out = tmp_path_factory.mktemp("recordings") / "room"
+    make_room.write_room(out, num_frames=16, size_hw=(120, 160))
+    return out

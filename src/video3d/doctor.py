@@ -8,18 +8,14 @@ import shutil
 import sys
 from typing import Any
 
+from video3d.types import InputError
+
 
 def examine() -> list[dict[str, Any]]:
     """One row a check: ``name``, ``ok``, ``required``, ``found``, ``do`` (empty where nothing is to be done)."""
-    from video3d.model.nano import embedded_files
-
     rows = [_row("python", sys.version_info >= (3, 11), f"{platform.python_version()} on {platform.machine()}")]
     rows += [_decoder(), _device(), _package("pycolmap", "camera from plain video", "pip install pycolmap")]
-    for name, path in embedded_files().items():
-        ok = path is not None and path.is_file()
-        found = f"{path.stat().st_size / 1e6:.0f} MB" if ok and path else "not found"
-        rows.append(_row(f"weights: {name}", ok, found, do="" if ok else "pip install --force-reinstall video3d"))
-    rows.append(_cache())
+    rows += _weights()
     extras = {
         "accelerate": ("training", "train"),
         "peft": ("LoRA", "train"),
@@ -58,20 +54,32 @@ def _device() -> dict[str, Any]:
     try:
         import torch
 
-        from video3d.model.nano import default_dtype
+        from video3d.model.nano import cpu_dtype
     except ImportError as error:
         return _row("torch", False, f"does not load: {error}", do="pip install --force-reinstall torch")
     device = torch.cuda.get_device_name(0) if torch.cuda.is_available() else f"CPU, {os.cpu_count()} cores"
-    dtype = str(default_dtype()).removeprefix("torch.")
+    dtype = "bfloat16" if torch.cuda.is_available() else str(cpu_dtype()).removeprefix("torch.")
     return _row("torch", True, f"{torch.__version__}: {device}, computes in {dtype}")
 
 
-def _cache() -> dict[str, Any]:
-    from video3d.model.nano import cache_root
-
-    root = cache_root()
+def _weights() -> list[dict[str, Any]]:
+    """The embedded model's two files, checked byte by byte, and the cache that they are converted into."""
+    try:
+        from video3d.model.nano import DINOV2, SMOLLM2, default_cache_dir, find_packaged, nano_dir
+    except ImportError as error:
+        return [_row("weights", False, f"cannot be looked for: {error}", do="pip install --force-reinstall video3d")]
+    rows = []
+    for name, wanted in (("language model", SMOLLM2), ("vision tower", DINOV2)):
+        try:
+            size_mb = find_packaged(wanted).stat().st_size / 1e6
+            found, do = f"{wanted.package} {wanted.version}, {size_mb:.0f} MB, checksum right", ""
+        except InputError as error:
+            found, do = error.got, error.do
+        rows.append(_row(name, not do, found, do=do))
+    root = default_cache_dir()
     parent = next(p for p in (root, *root.parents) if p.exists())
     free_gb = shutil.disk_usage(parent).free / 1e9
     ok = os.access(parent, os.W_OK) and free_gb > 1.0
+    state = "nano is converted" if nano_dir().is_dir() else "nano is converted on its first use"
     do = "" if ok else "set VIDEO3D_CACHE to a folder that can be written and has 1 GB free"
-    return _row("cache", ok, f"{root}, {free_gb:.0f} GB free", do=do)
+    return [*rows, _row("cache", ok, f"{root}, {free_gb:.0f} GB free, {state}", do=do)]

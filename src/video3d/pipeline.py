@@ -6,7 +6,6 @@
 questions on it cost only their own words.
 """
 
-import os
 import time
 from collections import OrderedDict
 from collections.abc import Iterator
@@ -132,6 +131,9 @@ class Video3D:
             InputError: the source cannot be read.
         """
         timings: dict[str, float] = {}
+        if self.depth_name is not None:
+            with _timed(timings, "load depth network"):  # a wrong name should not be found out after the long work
+                _ = self.depth_estimator
         with _timed(timings, "open"):
             recording = video if isinstance(video, Recording) else open_recording(video)
             recording = forget(recording, ignore) if ignore else recording
@@ -162,10 +164,12 @@ class Video3D:
         small = resize_clip(scene.clip, processor.frame_size_hw(scene.clip.size_hw))
         points = lift_patches(small, processor.patch_px)
         # Scene and facts are the beginning of every prompt on this scene: what two different questions share.
-        batch, other = (processor(small, points, build_prompt(scene.facts, text)) for text in ("a", "1"))
+        batch = processor(small, points, build_prompt(scene.facts, "a")).to(model.device)
         tokens = model.encode_scene(
             batch["pixel_values"], batch.get("points_world"), batch.get("valid_share"), batch.get("frame_mask")
         )
+        num_tokens = tokens.embeds.shape[1]
+        other = processor(text=build_prompt(scene.facts, "1"), num_scene_tokens=num_tokens).to(model.device)
         cache = model.prefill_scene(tokens, _common_prefix(batch["input_ids"], other["input_ids"]))
         self._encoded[id(scene)] = (scene, cache)  # the scene is kept with it, so that its id stays its own
         while len(self._encoded) > NUM_SCENES_KEPT:
@@ -177,7 +181,7 @@ class Video3D:
         model, processor = self.model_and_processor
         cache = self.encode(scene)
         num_tokens = int((cache.prefix_ids == processor.scene_token_id).sum())
-        batch = processor(text=build_prompt(scene.facts, question), num_scene_tokens=num_tokens)
+        batch = processor(text=build_prompt(scene.facts, question), num_scene_tokens=num_tokens).to(model.device)
         said = model.generate(batch["input_ids"], scene_cache=cache, max_new_tokens=MAX_ANSWER_TOKENS, do_sample=False)
         return processor.answers(said, batch["input_ids"].shape[1])[0]
 
@@ -315,7 +319,7 @@ def _identity(video: str | Path | Recording) -> tuple[Any, ...]:
     if isinstance(video, Recording):
         return (id(video),)
     try:
-        found = os.stat(video)
+        found = Path(video).stat()
     except (OSError, ValueError):
         return (str(video),)
     return (str(Path(video).absolute()), found.st_mtime_ns, found.st_size)

@@ -35,17 +35,21 @@ def keep_measured_words(text: str, prompt: str) -> str:
     """The sentences of a model's answer whose quantities all stand in its prompt; "" if none is left.
 
     A quantity is a number with a unit behind it. The prompt holds the measured facts and the question, so a length that is
-    not in it was made up. Numbers without a unit (three chairs) are no measurement and stay.
+    not in it was made up. Numbers without a unit (three chairs) are no measurement and stay. A sentence said again is left
+    out, and so is a last one that the limit of tokens cut short: both say nothing more.
 
     >>> keep_measured_words("The room is 5.0 m long. It is 3.1 m high.", "room: 5.0 m long")
     'The room is 5.0 m long.'
     """
     allowed = {_value(match.group()) for match in _NUMBER.finditer(prompt)}
+    sentences = [one.strip() for one in re.split(r"(?<=[.!?。！？])\s+|\n+", text.strip()) if one.strip()]
+    if len(sentences) > 1 and sentences[-1][-1] not in ".!?。！？":
+        sentences.pop()
     kept = []
-    for sentence in re.split(r"(?<=[.!?。！？])\s+|\n+", text.strip()):
+    for sentence in dict.fromkeys(sentences):
         quantities = [m.group() for m in _NUMBER.finditer(sentence) if _UNIT.match(sentence[m.end() :])]
-        if sentence.strip() and all(_value(number) in allowed for number in quantities):
-            kept.append(sentence.strip())
+        if all(_value(number) in allowed for number in quantities):
+            kept.append(sentence)
     return " ".join(kept)
 
 
