@@ -5,8 +5,8 @@ from dataclasses import replace
 from video3d.answers.lexicon import FILLER, FRAME_MARK, POINT_MARK, UNKNOWN, Token
 from video3d.answers.references import FrameRef, Marked, PointRef
 
-_NAMING = {"POINT", "AT", "THING", "SURFACE"}
-_ARTICLES = {"the", "a", "an", "that", "by", "lying", "placed", "sitting", "marked", "given", "corresponding"}
+_NAMING = {"POINT", "AT", "THING", "SURFACE", "TOP"}
+_ARTICLES = {"the", "a", "an", "that", "by", "lying", "lies", "placed", "sitting", "marked", "given", "corresponding"}
 
 
 def bind_points(tokens: list[Token], marked: Marked) -> tuple[tuple[PointRef, ...], tuple[FrameRef, ...]]:

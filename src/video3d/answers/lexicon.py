@@ -11,7 +11,7 @@ from video3d.answers.references import frame_mark, point_mark
 
 UNKNOWN, FILLER, FRAME_MARK, POINT_MARK = "UNKNOWN", "FILLER", "FRAME_MARK", "POINT_MARK"
 
-# Concept: words, with _ for the space inside a phrase. (In Chinese a word may stand for two concepts.)
+# Concept: words, with _ for the space inside a phrase. A phrase may stand for two concepts.
 _ENGLISH = {
     "CAMERA": """camera cameras cam cameraman camera_man camera_operator camera_person camera_holder filmer videographer
         photographer observer viewer viewpoint i we me us my our ego ego_vehicle ego_car lens camera_center
@@ -20,7 +20,8 @@ _ENGLISH = {
     "FILMED": "filmed shot recorded captured taken held carried holding filming recording_height made",
     "YOU": "you your",
     "HOW_FAR": "how_far how_distant how_close how_near how_remote",
-    "HOW_HIGH": "how_high how_low",
+    "HOW_HIGH": "how_high",
+    "HOW_HIGH LOWEST": "how_low",
     "HOW_TALL": "how_tall",
     "HOW_LONG": "how_long",
     "HOW_WIDE": "how_wide how_broad",
@@ -39,7 +40,7 @@ _ENGLISH = {
     "REACH": "reach reaches reached attain attains attained",
     "RANGE": "range ranges",
     "DEPTH": "depth depths z-depth zdepth z-distance z-value depth_value depth_values",
-    "AXIS": """optical_axis viewing_axis viewing_direction view_direction camera_axis principal_axis z-axis
+    "AXIS": """along_the_optical_axis along_the_viewing_axis optical_axis viewing_axis viewing_direction view_direction camera_axis principal_axis z-axis
         along_the_axis perpendicular_distance""",
     "HEIGHT": "height heights elevation elevations altitude",
     "ABOVE": "above over off",
@@ -79,7 +80,7 @@ _ENGLISH = {
     "FORWARD": "forward forwards ahead onward",
     "BACK": "backward backwards back reverse",
     "SIDEWAYS": "sideways laterally sideway",
-    "DIRECTION": "direction directions way",
+    "DIRECTION": "direction directions way side",
     "ANGLE": "angle angles",
     "NEARER": "nearer closer less_far less_distant shallower",
     "NEAREST": "nearest closest shallowest",
@@ -90,7 +91,8 @@ _ENGLISH = {
     "LOWER": "lower",
     "LOWEST": "lowest",
     "ORDER": "rank order sort",
-    "MAX": "maximum max greatest largest biggest peak top most",
+    "MAX": "maximum max greatest largest biggest peak most",
+    "TOP": "top",
     "MIN": "minimum min smallest least shortest",
     "MEAN": "average avg mean typical typically usually normally",
     "MEDIAN": "median",
@@ -134,7 +136,7 @@ _ENGLISH = {
     FILLER: """the a an is are was were does do did be been being has have had it its it's that this these there here
         those with by as for into onto inside within each other both two three four one ones respectively please
         approximately approx roughly about exactly precisely exact actual real currently now then value find compute
-        calculate determine estimate measure report state tell show say give much also just lying placed sitting
+        calculate determine estimate measure report state tell show say give much also just lying lie lies placed sitting along
         world 3d physical corresponding represented given following marked called labelled labeled named so get gets
         got come comes came out away apart_from you've which's until make makes made_by someone how and/or
         per_se just_now while seem seems using according b c p q p1 p2 point_a point_b anywhere everywhere
@@ -300,7 +302,7 @@ def _english(words: list[str]) -> list[Token]:
         for length in range(min(_LONGEST, len(words) - start), 0, -1):
             phrase = tuple(words[start : start + length])
             if phrase in _PHRASES or length == 1:
-                tokens.append(Token(_PHRASES.get(phrase, UNKNOWN), " ".join(phrase)))
+                tokens += [Token(concept, " ".join(phrase)) for concept in _PHRASES.get(phrase, UNKNOWN).split()]
                 start += length
                 break
     return tokens

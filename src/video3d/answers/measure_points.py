@@ -329,13 +329,14 @@ def _higher(
         f"{lead}{names[order[0]]}比{names[order[1]]}{word} {speak.length(gap)}。",
     )
     values = [quantity("choice", order[0] + 1, "index"), quantity("difference", gap, facts.unit)]
+    values = values[::-1] if question.amount else values
     if facts.floor_z is not None:
         values += [quantity(f"height_{i + 1}", h - facts.floor_z, facts.unit) for i, h in enumerate(z)]
     return Measurement(
         text=text[0].upper() + text[1:] + _caveats(question, seen, speak),
         source="measurement",
         kind=question.kind,
-        quantities=tuple(values[::-1] if question.amount and len(values) == 2 else values),
+        quantities=tuple(values),
         evidence=point_evidence(seen),
         key=speak.length(gap) if question.amount else "",
         choice=names[order[0]],
@@ -374,9 +375,8 @@ def _slope(
         else ""
     )
     text = speak.say(
-        f"{lead}the surface at {_name(point, seen, speak)} of frame {point.frame} is {choice}: it leans "
-        f"{speak.angle(angle)} "
-        "from the horizontal.",
+        f"{lead}the surface at {_name(point, seen, speak)} of frame {point.frame} is {choice}, "
+        f"{speak.angle(angle)} from level.",
         f"第{point.frame}帧{_name(point, seen, speak)}处的表面是{choice}的：与水平面夹角 {speak.angle(angle)}。",
     )
     return Measurement(

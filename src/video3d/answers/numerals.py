@@ -2,43 +2,19 @@
 
 import re
 
-_UNITS = {
-    w: i
-    for i, w in enumerate(
-        [
-            "zero",
-            "one",
-            "two",
-            "three",
-            "four",
-            "five",
-            "six",
-            "seven",
-            "eight",
-            "nine",
-            "ten",
-            "eleven",
-            "twelve",
-            "thirteen",
-            "fourteen",
-            "fifteen",
-            "sixteen",
-            "seventeen",
-            "eighteen",
-            "nineteen",
-        ]
-    )
-}
-_TENS = {
-    w: 10 * i
-    for i, w in enumerate(["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"], start=2)
-}
+_UNIT_WORDS = (
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
+    "eighteen nineteen"
+)
+_TEN_WORDS = "twenty thirty forty fifty sixty seventy eighty ninety"
+_UNITS = {word: value for value, word in enumerate(_UNIT_WORDS.split())}
+_TENS = {word: 10 * value for value, word in enumerate(_TEN_WORDS.split(), start=2)}
 _WORD = "(?:" + "|".join(sorted([*_UNITS, *_TENS], key=len, reverse=True)) + ")"
 _WORDS = rf"{_WORD}(?:[ -]{_WORD})?(?: hundred(?: (?:and )?{_WORD}(?:[ -]{_WORD})?)?)?\b"
 
-WHOLE = rf"(?:\d+|{_WORDS})"
+WHOLE = rf"(?>\d+|{_WORDS})"
 """Pattern of a whole number in digits or English words up to 999; it holds no group."""
-NUMBER = rf"(?:\d+(?:\.\d+)?|{_WORDS})"
+NUMBER = rf"(?>\d+(?:\.\d+)?|{_WORDS})"
 """Pattern of a number >= 0 in digits or English words; it holds no group."""
 
 _CHINESE_DIGITS = {c: i for i, c in enumerate("零一二三四五六七八九")} | {"两": 2, "〇": 0}

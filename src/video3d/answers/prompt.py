@@ -10,7 +10,7 @@ from video3d.answers.facts import PathFacts, SceneFacts
 from video3d.answers.measurement import Measurement, decimals
 from video3d.answers.surfaces import Surface
 
-_MAX_TOPS, _MAX_WALLS, _MAX_OBJECTS = 3, 2, 6
+_MAX_TOPS, _MAX_OBJECTS = 2, 6
 
 
 def build_prompt(facts: SceneFacts, question_text: str) -> str:
@@ -55,7 +55,7 @@ def fact_lines(facts: SceneFacts) -> tuple[str, ...]:
     if facts.room is None:
         lines.append("room: unknown")
     else:
-        sides = " x ".join(_number(v) for v in (facts.room.length, facts.room.width, facts.room.height))
+        sides = " x ".join(_rough(v) for v in (facts.room.length, facts.room.width, facts.room.height))
         lines.append(f"room seen ({facts.scene_source}): {sides} {unit}")
     lines.append(_surface_line(facts))
     lines.append(_object_line(facts))
@@ -65,6 +65,11 @@ def fact_lines(facts: SceneFacts) -> tuple[str, ...]:
 def _number(value: float) -> str:
     text = f"{value:.{min(2, decimals(value))}f}"
     return text.lstrip("-") if float(text) == 0 else text
+
+
+def _rough(value: float) -> str:
+    """One decimal, two below 1: sizes of surfaces are no more certain than that, and every digit costs a token."""
+    return f"{value:.{1 if value >= 0.95 else 2}f}"
 
 
 def _path_lines(path: PathFacts | None, unit: str, facts: SceneFacts) -> list[str]:
@@ -90,13 +95,15 @@ def _surface_line(facts: SceneFacts) -> str:
         return "surfaces: unknown"
 
     def size(s: Surface) -> str:
-        return f"{_number(s.length)} x {_number(s.width)} {facts.unit}"
+        return f"{_rough(s.length)} x {_rough(s.width)} {facts.unit}"
 
     said = [f"{s.kind} {size(s)}" for s in facts.surfaces if s.kind in ("floor", "ceiling")]
     for top in [s for s in facts.surfaces if s.kind == "top"][:_MAX_TOPS]:
         at = f" at height {_number(top.height)} {facts.unit}" if math.isfinite(top.height) else ""
         said.append(f"level top {size(top)}{at}")
-    said += [f"wall {size(s)}" for s in facts.surfaces if s.kind == "wall"][:_MAX_WALLS]
+    walls = [s for s in facts.surfaces if s.kind == "wall"]
+    if walls:
+        said.append(f"{len(walls)} wall{'s' if len(walls) > 1 else ''}, the largest {size(walls[0])}")
     return f"surfaces ({facts.scene_source}): " + "; ".join(said)
 
 
@@ -105,7 +112,7 @@ def _object_line(facts: SceneFacts) -> str:
         return "objects: unknown"
     said = []
     for found in sorted(facts.objects, key=lambda d: -d.score)[:_MAX_OBJECTS]:
-        sides = " x ".join(_number(float(v)) for v in found.box.size_m)
+        sides = " x ".join(_rough(float(v)) for v in found.box.size_m)
         said.append(f"{found.label} {sides} {facts.unit}")
     return "objects (estimated): " + "; ".join(said)
 
@@ -141,11 +148,12 @@ _NUMBER_WORDS = re.compile(
 _NEGATIONS = re.compile(
     r"\b(?:not|no|never|neither|nor|without|isn't|doesn't|didn't|cannot|can't|wrong|false)\b|不|没|无|非"
 )
-_PLAIN_WORDS = frozenset(
-    """a an the is are was were be of in on at to from by for and or but with that this it its as than about roughly
-    exactly measured camera point points pixel pixels image frame frames video clip recording viewer scene metres meters
-    metre meter m s seconds degrees degree has have there which answer so yes no""".split()  # noqa: SIM905  (a list would fill a page)
+_PLAIN = (
+    "a an the is are was were be of in on at to from by for and or but with that this it its as than about roughly exactly "
+    "measured camera point points pixel pixels image frame frames video clip recording viewer scene metres meters metre "
+    "meter m s seconds degrees degree has have there which answer so yes no"
 )
+_PLAIN_WORDS = frozenset(_PLAIN.split())
 _WORDS_OF_KIND = {
     kind: frozenset(words.split())
     for kind, words in {

@@ -178,6 +178,6 @@ def required_frames(
     >>> required_frames(parse_question("how far is (3, 4) in frame 12"), 100)
     (12,)
     """
-    refs = [point.frame or FrameRef(by="index", value=0) for point in question.points] + list(question.frames)
+    refs = [point.frame or FrameRef(by="index", value=0.0) for point in question.points] + list(question.frames)
     found = {resolve_frame(ref, recording_num_frames, time_s) for ref in refs}
     return tuple(sorted(i for i in found if i is not None))

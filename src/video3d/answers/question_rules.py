@@ -43,7 +43,9 @@ class Asked:
 
 def point_kind(a: Asked) -> tuple[str, str] | None:
     """Kind and aspect of a question that names image points."""
-    if a.known & _MOTION or a.any("WHERE", "WHEN", "HOW_BIG", "VOLUME", "AREA", "YOU", "FPS", "ROLL", "TILT"):
+    if a.known & _MOTION or a.any("WHERE", "WHEN", "VOLUME", "AREA", "YOU", "FPS", "ROLL", "TILT"):
+        return None
+    if a.any("HOW_BIG") and not a.any("DIFFERENCE", "DISTANCE"):
         return None
     depth = a.any("DEPTH", "AXIS", "HOW_DEEP")
     if a.num_points >= 2:
@@ -88,7 +90,7 @@ def _both_distances(a: Asked) -> bool:
 
 def camera_kind(a: Asked) -> tuple[str, str] | None:
     """Kind and aspect of a question about how the camera moves."""
-    if a.any("WHERE", "YOU") and not a.any("HOW_FAR", "HOW_FAST", "HOW_HIGH"):
+    if a.any("WHERE", "YOU") and not a.any("HOW_FAR", "HOW_FAST", "HOW_HIGH", "DISTANCE"):
         return None
     pronoun = bool(a.texts & {"it", "this", "that", "these", "those", "its"})
     camera = a.any("CAMERA") or (a.any("YOU") and a.any("TRAVEL", "MOVE", "TURN"))
@@ -105,7 +107,7 @@ def camera_kind(a: Asked) -> tuple[str, str] | None:
     if a.any("TILT", "ROLL") or (a.any("LOOK") and (a.any("UP", "DOWN", "LEVEL", "HORIZONTAL"))):
         return ("camera_tilt", "roll" if a.any("ROLL") else "pitch") if camera else None
     if a.any("SPEED", "HOW_FAST"):
-        return ("camera_speed", "max" if a.any("MAX") else "mean") if loose else None
+        return ("camera_speed", "max" if a.any("MAX", "TOP") else "mean") if loose else None
     if a.any("CEILING"):
         return None
     moves = a.any("TRAVEL", "MOVE", "PATH", "DISPLACEMENT")

@@ -174,6 +174,7 @@ def find_references(text: str) -> Marked:
     """
     marker = _Marker(text)
     _mark_shares_of_picture(marker)
+    _mark_bracketed_points(marker)  # before the frames: "frame 125 and (382, 183) in frame 0" names no frame 382
     _mark_frames(marker)
     _mark_times(marker)
     _mark_moments(marker)
@@ -196,7 +197,7 @@ def _mark_frames(marker: _Marker) -> None:
     joint = r"(?: and | to | through | thru | till | until | up to | or | vs\.? | versus | ?- ?| & )"
     marker.replace(
         rf"\b{_FRAME}s?[ _-]?{number}"
-        rf"(?:{joint}(?:the )?(?:{_FRAME}s?)?[ _-]?|(?<=\d), ?(?:and )?{_FRAME}[ _-]?){number}",
+        rf"(?:{joint}(?:the )?(?:{_FRAME}s?)?[ _-]?|(?<=\d), ?(?:and )?{_FRAME}[ _-]?){number}(?! ?, ?\d)",
         lambda m: f"{marker.frame('index', read_number(m[1]))}and{marker.frame('index', read_number(m[2]))}",
     )
     marker.replace(
@@ -315,14 +316,32 @@ def _mark_chinese_frames(marker: _Marker) -> None:
                    lambda m: marker.frame("time", float(m[1])))  # fmt: skip
 
 
+_COORDINATE = rf"(-?{NUMBER}|-?\.\d+)"
+_PX = r"(?: ?(?:px|pixels?))?"
+
+
+def _point(marker: _Marker, m: re.Match[str]) -> str:
+    x, y = read_number(m[1]), read_number(m[2])
+    share = 0 <= x <= 1 and 0 <= y <= 1 and ("." in m[1] or "." in m[2])
+    return marker.point(x, y, share=share)
+
+
+def _mark_bracketed_points(marker: _Marker) -> None:
+    number = _COORDINATE
+    marker.replace(
+        rf"[(\[]? ?\b[xu] ?[=:]? ?{number}{_PX} ?(?:[,;]| and|, and)? ?[yv] ?[=:]? ?{number}{_PX} ?[)\]]?",
+        lambda m: _point(marker, m),
+    )
+    marker.replace(
+        rf"(?<!frames )(?<!frames)[(\[] ?{number}{_PX} ?[,; ] ?{number}{_PX} ?[)\]]", lambda m: _point(marker, m)
+    )
+
+
 def _mark_points(marker: _Marker) -> None:
-    number = rf"(-?{NUMBER}|-?\.\d+)"
-    px = r"(?: ?(?:px|pixels?))?"
+    number, px = _COORDINATE, _PX
 
     def point(m: re.Match[str]) -> str:
-        x, y = read_number(m[1]), read_number(m[2])
-        share = 0 <= x <= 1 and 0 <= y <= 1 and ("." in m[1] or "." in m[2])
-        return marker.point(x, y, share=share)
+        return _point(marker, m)
 
     def swapped(m: re.Match[str]) -> str:
         return marker.point(read_number(m[2]), read_number(m[1]))
@@ -333,10 +352,6 @@ def _mark_points(marker: _Marker) -> None:
     marker.replace(rf"{down}(?:,| and|, and)? {across}", swapped)
     marker.replace(rf"\b(?:at )?(?:row|line) ?=? ?{number},?(?: and)? (?:column|col) ?=? ?{number}", swapped)
     marker.replace(rf"\b(?:at )?(?:column|col) ?=? ?{number},?(?: and)? (?:row|line) ?=? ?{number}", point)
-    marker.replace(
-        rf"[(\[]? ?\b[xu] ?[=:]? ?{number}{px} ?(?:[,;]| and|, and)? ?[yv] ?[=:]? ?{number}{px} ?[)\]]?", point
-    )
-    marker.replace(rf"[(\[] ?{number}{px} ?[,; ] ?{number}{px} ?[)\]]", point)
     named = r"(?:pixels?|points?|position|coordinates?|coords?|px|location|spot|像素点?|坐标|点)"
     marker.replace(rf"{named} ?(?:at |is |= ?|: ?)?{number} ?[,/; x] ?{number}(?![\d.%])", point)
     before = "|".join(

@@ -13,6 +13,7 @@ _CELL_M = 0.1
 _TRIM = 1.0  # percent at either side of an extent: flying pixels and views through doors
 _MIN_TOP_M2, _MIN_CEILING_M2, _MIN_WALL_M2 = 0.15, 1.0, 1.0
 _MIN_WALL_HEIGHT_M = 1.2  # cupboard fronts below a counter are not walls
+_MIN_WALL_LENGTH_M = 0.5
 _MIN_WALL_FILL = 0.4  # a plane through scattered things is not a wall
 
 
@@ -231,13 +232,14 @@ def _facings(normals: Float64[np.ndarray, "n 3"]) -> list[float]:
     """Directions in degrees that many upright tiles face, the most frequent first."""
     angle = np.degrees(np.arctan2(normals[:, 1], normals[:, 0])) % 360
     facings: list[float] = []
+    enough = max(20, 0.04 * angle.size)  # tiles that straddle a corner face neither wall
     while angle.size >= 20 and len(facings) < 6:
         votes = np.bincount((angle // 2).astype(np.int64) % 180, minlength=180).astype(np.float64)
         votes = sum((np.roll(votes, k) for k in (-2, -1, 1, 2)), start=votes)
         peak = 2.0 * int(votes.argmax()) + 1.0
         off = (angle - peak + 180) % 360 - 180
         near = np.abs(off) <= 10
-        if near.sum() < 20:
+        if near.sum() < enough:
             break
         facings.append(peak + float(np.median(off[near])))
         angle = angle[np.abs(off) > 20]
@@ -274,7 +276,7 @@ def _walls(
             here = np.unique(np.floor(np.c_[along, place_m[:, 2]][on_wall] / _CELL_M).astype(np.int64), axis=0)
             (low_a, high_a), (low_z, high_z) = (np.percentile(v[on_wall], [3, 97]) for v in (along, place_m[:, 2]))
             filled = here.shape[0] * _CELL_M**2 >= _MIN_WALL_FILL * (high_a - low_a) * (high_z - low_z)
-            if high_z - low_z < _MIN_WALL_HEIGHT_M or not filled:
+            if high_z - low_z < _MIN_WALL_HEIGHT_M or high_a - low_a < _MIN_WALL_LENGTH_M or not filled:
                 continue
             center = np.median(place_m[on_wall], axis=0)
             center[2] = high_z
