@@ -13,7 +13,9 @@ _TILE_ROWS = 30  # tiles down a map: at 60 degrees of view one tile spans two de
 _TILE_SAMPLES = 8  # pixels read along a tile's side
 _VALID_SHARE = 0.7
 _RELATIVE_NOISE = 0.006  # distance from the plane, as a share of depth, up to which a tile counts as flat
-_FLATNESS = 0.15  # thickness of a flat tile over its smaller extent
+# Thickness of a flat tile over its extent, both as standard deviations. Generous: what noise does to one normal goes away
+# in the mean of many, while a strict bound would leave only what is near.
+_FLATNESS = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,12 +26,14 @@ class FlatTiles:
         points_world: centre of every tile.
         normals_world: unit normals, to the side of the camera that saw them.
         area: surface of every tile, in the square of the unit of depth.
+        error_rad: how far the noise of its pixels may have turned the normal (one standard deviation).
         frame: the depth map it comes from.
     """
 
     points_world: Float64[np.ndarray, "n 3"]
     normals_world: Float64[np.ndarray, "n 3"]
     area: Float64[np.ndarray, "n"]
+    error_rad: Float64[np.ndarray, "n"]
     frame: Int64[np.ndarray, "n"]
 
 
@@ -59,45 +63,56 @@ def flat_tiles(
     row = (np.arange(grid_h)[:, None] * side + offsets).reshape(-1)
     column = (np.arange(grid_w)[:, None] * side + offsets).reshape(-1)
     samples = offsets.size**2
+    min_known = max(4, int(np.ceil(_VALID_SHARE * samples)))
+
+    def by_tile(grid: np.ndarray) -> np.ndarray:
+        """(rows, columns) -> (tiles, samples)."""
+        cut = grid.reshape(grid_h, offsets.size, grid_w, offsets.size)
+        return cut.transpose(0, 2, 1, 3).reshape(grid_h * grid_w, samples)
+
     found = []
     for frame in range(depth_m.shape[0]):
         k, pose = k_px[frame], world_from_camera[frame]
         if not (np.isfinite(k).all() and np.isfinite(pose).all()) or grid_h == 0 or grid_w == 0:
             continue
-        z = depth_m[frame][np.ix_(row, column)].astype(np.float64)
+        z = by_tile(depth_m[frame][np.ix_(row, column)].astype(np.float64))
         known = np.isfinite(z) & (z > 0)
-        z[~known] = 0.0
-        points = np.stack([(column + 0.5 - k[0, 2]) / k[0, 0] * z, (row[:, None] + 0.5 - k[1, 2]) / k[1, 1] * z, z])
-        tiled = points.reshape(3, grid_h, offsets.size, grid_w, offsets.size).transpose(1, 3, 2, 4, 0)
-        tiled = tiled.reshape(grid_h * grid_w, samples, 3)
-        mask = known.reshape(grid_h, offsets.size, grid_w, offsets.size).transpose(0, 2, 1, 3)
-        mask = mask.reshape(grid_h * grid_w, samples)
-        count = mask.sum(axis=1)
-        usable = (count >= _VALID_SHARE * samples) & (count >= 4)
-        tiled, mask, count = tiled[usable], mask[usable], count[usable]
-        center = tiled.sum(axis=1) / count[:, None]
-        around = (tiled - center[:, None]) * mask[..., None]
-        spread, axes = np.linalg.eigh(np.swapaxes(around, 1, 2) @ around / count[:, None, None])
-        spread = np.sqrt(np.maximum(spread, 0.0))
-        normal = axes[:, :, 0]
-        facing = -np.einsum("ni,ni->n", normal, center) / center[:, 2]
-        normal = np.where(facing[:, None] < 0, -normal, normal)
-        flat = (spread[:, 0] <= _RELATIVE_NOISE * center[:, 2]) & (spread[:, 0] <= _FLATNESS * spread[:, 1])
+        usable = known.sum(axis=1) >= min_known
+        z, known = z[usable], known[usable]
+        x = (np.broadcast_to(column, (row.size, column.size)) + 0.5 - k[0, 2]) / k[0, 0]
+        y = (np.broadcast_to(row[:, None], (row.size, column.size)) + 0.5 - k[1, 2]) / k[1, 1]
+        ray = np.stack([by_tile(x)[usable], by_tile(y)[usable], np.ones_like(z)], axis=-1)  # n s 3
+        # normal . (z ray) = d reads 1/z = ray . (normal / d): linear, and only its left side has noise. Fitting the points
+        # themselves would turn the normals of noisy slanted tiles.
+        inverse_z = np.where(known, 1 / np.where(known, z, 1.0), 0.0)
+        masked = ray * known[..., None]
+        moments = np.swapaxes(masked, 1, 2) @ masked
+        plane = np.linalg.solve(moments, np.swapaxes(masked, 1, 2) @ inverse_z[..., None])[..., 0]  # normal / d
+        count = known.sum(axis=1)
+        middle = masked.sum(axis=1) / count[:, None]
+        depth = 1 / np.einsum("ni,ni->n", plane, middle)
+        length = np.linalg.norm(plane, axis=1)
+        facing = 1 / (depth * length)  # |normal . ray|
+        off = (inverse_z - np.einsum("nsi,ni->ns", masked, plane)) * depth[:, None] ** 2 * facing[:, None]
+        thickness = np.sqrt((off**2).sum(axis=1) / count)
+        extent = depth * side / np.sqrt(12 * abs(k[0, 0] * k[1, 1]))
+        flat = (depth > 0) & (thickness <= _RELATIVE_NOISE * depth) & (thickness <= _FLATNESS * extent)
         # On the plane normal . x = d a pixel at x = z r shows z^2 / (fx fy |normal . r|).
-        slant = np.maximum(np.abs(facing), 0.2)
-        area = (side * center[:, 2]) ** 2 / (abs(k[0, 0] * k[1, 1]) * slant)
+        area = (side * depth) ** 2 / (abs(k[0, 0] * k[1, 1]) * np.maximum(facing, 0.2))
+        center, normal = middle * depth[:, None], -plane / length[:, None]
         rotation = pose[:3, :3]
         found.append(
             (
                 center[flat] @ rotation.T + pose[:3, 3],
                 normal[flat] @ rotation.T,
                 area[flat],
+                thickness[flat] / (extent[flat] * np.sqrt(count[flat])),
                 np.full(int(flat.sum()), frame, dtype=np.int64),
             )
         )
     if not found:
-        return FlatTiles(
-            points_world=np.zeros((0, 3)), normals_world=np.zeros((0, 3)), area=np.zeros(0), frame=np.zeros(0, np.int64)
-        )
-    points_world, normals_world, area, frames = (np.concatenate(column) for column in zip(*found, strict=True))
-    return FlatTiles(points_world=points_world, normals_world=normals_world, area=area, frame=frames)
+        found = [(np.zeros((0, 3)), np.zeros((0, 3)), np.zeros(0), np.zeros(0), np.zeros(0, dtype=np.int64))]
+    points_world, normals_world, area, error_rad, frames = (np.concatenate(part) for part in zip(*found, strict=True))
+    return FlatTiles(
+        points_world=points_world, normals_world=normals_world, area=area, error_rad=error_rad, frame=frames
+    )

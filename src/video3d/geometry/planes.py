@@ -35,7 +35,7 @@ class Plane:
 
     def distance(self, points: Float[np.ndarray, "*s 3"]) -> Float64[np.ndarray, "*s"]:
         """Signed distance of points from the plane, > 0 on the side its normal looks to."""
-        return points.astype(np.float64) @ self.normal + self.offset
+        return np.asarray(points.astype(np.float64) @ self.normal + self.offset)
 
 
 def _toward_origin(normal: Float64[np.ndarray, "3"], offset: float) -> tuple[Float64[np.ndarray, "3"], float]:

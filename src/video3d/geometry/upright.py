@@ -22,7 +22,10 @@ _MAX_ERROR_RAD = np.radians(10.0)
 _MIN_TILES = 30
 _MIN_SHARE = 0.2
 _KERNEL_RAD = np.radians(3.0)
+_NARROW = (3.0,) * 6
+_WIDE_TO_NARROW = (10.0, 8.0, 6.0, 5.0, 4.0, *_NARROW)
 _MODES = 6
+_TILE_ERROR_RAD = np.radians(1.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,16 +137,17 @@ def _refined(
     tiles: FlatTiles,
     weights: Float64[np.ndarray, "t"],
     across: Float64[np.ndarray, "3 3"],
+    kernels_deg: tuple[float, ...],
 ) -> tuple[Float64[np.ndarray, "3"], float, float, float]:
     """Up, shares of surface along and across it, and what holds up in place (radians**-2 of the weakest direction).
 
     Least squares of the angles between up and the surfaces that face nearly along or across it (Gupta, Arbelaez and
-    Malik, CVPR 2013, section 4), with a kernel that narrows from 10 to 3 degrees. The cameras' x axes weigh a hundredth
-    of all surfaces: enough to hold the tilt that a single wall leaves free.
+    Malik, CVPR 2013, section 4), with one kernel after the other. The cameras' x axes weigh a hundredth of all surfaces:
+    enough to hold the tilt that a single wall leaves free.
     """
     along_share = across_share = hold = 0.0
     total = float(weights.sum())
-    for degrees in (10, 8, 6, 5, 4, *[np.degrees(_KERNEL_RAD)] * 6):
+    for degrees in kernels_deg:
         cosine = tiles.normals_world @ up
         along = np.exp(-0.5 * (np.arccos(np.clip(np.abs(cosine), 0, 1)) / np.radians(degrees)) ** 2)
         level = np.exp(-0.5 * (np.arcsin(np.clip(cosine, -1, 1)) / np.radians(degrees)) ** 2)
@@ -168,8 +172,9 @@ def up_from_surfaces(tiles: FlatTiles, world_from_camera: Float64[np.ndarray, "f
     """
     if tiles.area.size < _MIN_TILES:
         return None
-    # A far wall is large but badly known; no tile may weigh more than a few average ones.
-    weights = np.minimum(tiles.area, 4 * np.median(tiles.area))
+    # A far wall is large but badly known: no tile weighs more than a few average ones, and to choose, noisy ones less.
+    area = np.minimum(tiles.area, 4 * np.median(tiles.area))
+    weights = area / (1 + (tiles.error_rad / _TILE_ERROR_RAD) ** 2)
     rotations = world_from_camera[:, :3, :3]
     modes = _modes(tiles, weights)
     first, second = np.triu_indices(modes.shape[0], k=1)
@@ -180,13 +185,15 @@ def up_from_surfaces(tiles: FlatTiles, world_from_camera: Float64[np.ndarray, "f
     candidates = np.concatenate([modes, -modes, square, -square, from_poses[None], _held_up(rotations)[None]])
     score = _support(candidates, tiles, weights, np.radians(8)) * _held_weight(candidates, rotations)
     x_axes = rotations[:, :, 0].T @ rotations[:, :, 0] / rotations.shape[0]
-    refined = [_refined(candidates[index], tiles, weights, x_axes) for index in np.argsort(-score)[:8]]
+    refined = [_refined(candidates[index], tiles, weights, x_axes, _WIDE_TO_NARROW) for index in np.argsort(-score)[:8]]
     ups = np.array([up for up, *_ in refined])
     score = _support(ups, tiles, weights, float(_KERNEL_RAD)) * _held_weight(ups, rotations)
     best = int(score.argmax())
     up, along, across, hold = refined[best]
     if score[best] <= 0 or along + across < _MIN_SHARE:
         return None
+    # Noise goes away in the mean, while what bends the depth map bends all that is near alike: now every tile counts.
+    up = _refined(up, tiles, area, x_axes, _NARROW)[0]
     # However many, the surfaces of a direction err together by about a degree: a bent depth map, a wall out of true.
     error_rad = float(np.radians(1.0) / np.sqrt(max(hold, 1e-4)) * 0.5)
     if error_rad > _MAX_ERROR_RAD:
@@ -197,4 +204,4 @@ def up_from_surfaces(tiles: FlatTiles, world_from_camera: Float64[np.ndarray, "f
 
 def reliable(estimate: UpEstimate) -> bool:
     """Whether up is known well enough to turn a world by it: to about 10 degrees."""
-    return estimate.error_rad <= _MAX_ERROR_RAD
+    return bool(estimate.error_rad <= _MAX_ERROR_RAD)

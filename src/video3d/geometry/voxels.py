@@ -26,7 +26,7 @@ def _check_side(voxel_m: float) -> None:
         raise InputError("voxel_m", expected="a side > 0 in metres", got=voxel_m, do="0.1 suits rooms")
 
 
-def _out_of_range(voxels: float) -> InputError:
+def _out_of_range(voxels: int | float) -> InputError:
     return InputError(
         "points",
         expected=f"places within {OFFSET:,} voxels of the world's origin",
