@@ -133,3 +133,27 @@ def test_a_prompt_that_begins_otherwise_is_refused(make_model, processor, make_c
             model.generate(**prompt, scene_cache=cache, **GREEDY)
     with pytest.raises(InputError, match="cached"):
         model.generate(cache.prefix_ids, scene_cache=cache, **GREEDY)
+
+
+def test_a_cache_from_before_the_gate_opened_is_refused(make_model, processor, make_clip):
+    model = make_model(gate=None)
+    first = processor(*make_clip(1), QUESTIONS[0])
+    scene = model.encode_scene(first["pixel_values"])
+    cache = model.prefill_scene(scene, processor.scene_prefix(first["input_ids"]))
+    assert cache.num_tokens == cache.prefix_ids.shape[1] - scene.mask.shape[1]
+    model.scene_projector.gate.data.fill_(0.1)
+    with pytest.raises(InputError, match="gate open"):
+        model.generate(first["input_ids"], scene_cache=cache, **GREEDY)
+
+
+@pytest.mark.parametrize("gate", [0.7, None])
+def test_what_comes_back_begins_with_the_prompts_as_they_were_written(gate, make_model, processor, make_clip):
+    model = make_model(gate=gate)
+    first = processor(*make_clip(1), QUESTIONS[0])
+    scene = model.encode_scene(first["pixel_values"])
+    cache = model.prefill_scene(scene, processor.scene_prefix(first["input_ids"]))
+    batch = processor(text=QUESTIONS, num_scene_tokens=scene.mask.shape[1])
+    out = model.generate(
+        **batch, scene_cache=cache, return_dict_in_generate=True, num_beams=2, num_return_sequences=2, **GREEDY
+    )
+    assert torch.equal(out.sequences[:, :-8], batch["input_ids"].repeat_interleave(2, 0))

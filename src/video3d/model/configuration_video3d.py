@@ -41,8 +41,8 @@ class Video3DConfig(PreTrainedConfig):
         position_temperature: the longest wavelength's factor in ``sin3d``.
         row_separators: a learned token after every row of patches, as published.
         gated: scene tokens are ``base + tanh(gate) * (projection + position)`` instead of ``projection + position``.
-            While the gate is at its initial 0, ``generate`` hides the scene tokens from the language model, which an
-            untrained projector would disturb.
+            While the gate is at its initial 0, ``generate`` leaves the scene out of what the language model reads: an
+            untrained projector would only disturb it.
         scene_trained: whether the path from pixels and points to scene tokens has been trained: a statement for whoever
             uses the model, set by the training recipe. While it is false, words about the scene come from the rest of
             the prompt.

@@ -23,7 +23,7 @@ from transformers.modeling_utils import PreTrainedModel
 from transformers.utils.generic import ModelOutput
 
 from video3d.model.configuration_video3d import Video3DConfig
-from video3d.model.scene_memory import SceneCache, continue_prompt, place_scene
+from video3d.model.scene_memory import SceneCache, continue_prompt, leave_out, place_scene
 from video3d.model.scene_projector import SceneProjector
 from video3d.types import InputError
 from video3d.types.scene_tokens import SceneTokens
@@ -159,14 +159,9 @@ class Video3DForConditionalGeneration(PreTrainedModel, GenerationMixin):
 
     @property
     def scene_closed(self) -> bool:
-        """Whether the gate is shut (exactly 0, untrained): ``generate`` then hides scene tokens."""
+        """Whether the gate is shut (exactly 0, untrained): ``generate`` and ``prefill_scene`` then leave the scene out."""
         gate = self.scene_projector.gate
         return gate is not None and float(gate.detach()) == 0.0
-
-    def _visible(self, input_ids: Int[Tensor, "b t"], mask: Int[Tensor, "b t"] | None) -> Int[Tensor, "b t"]:
-        """A prompt's attention mask, without the tokens of a closed scene: these take up no positions either."""
-        mask = torch.ones_like(input_ids) if mask is None else mask
-        return mask.masked_fill(input_ids == self.config.scene_token_id, 0) if self.scene_closed else mask
 
     def patch_features(self, pixel_values: Float[Tensor, "m 3 h w"]) -> Float[Tensor, "m gh gw c"]:
         """Patch tokens of frames as a grid, at the configured layer, without class and register tokens."""
@@ -299,20 +294,22 @@ class Video3DForConditionalGeneration(PreTrainedModel, GenerationMixin):
                 (``Video3DProcessor.scene_prefix``), further if the facts that follow are the same.
             attention_mask: 0 for padding at the left; ``None`` where nothing is padded.
         """
+        ids = prefix_ids
         mask = torch.ones_like(prefix_ids) if attention_mask is None else attention_mask
-        visible = self._visible(prefix_ids, mask)
+        tokens: dict[str, Tensor] = {"scene_embeds": scene.embeds, "scene_mask": scene.mask}
+        if self.scene_closed:
+            (ids, mask), tokens = leave_out(prefix_ids, mask, self.config.scene_token_id), {}
         key_values = DynamicCache(config=self.language_model.config)
         self(
-            input_ids=prefix_ids,
-            attention_mask=visible,
-            position_ids=(visible.cumsum(1) - 1).clamp_min(0),
+            input_ids=ids,
+            attention_mask=mask,
+            position_ids=(mask.cumsum(1) - 1).clamp_min(0),
             past_key_values=key_values,
-            scene_embeds=scene.embeds,
-            scene_mask=scene.mask,
             use_cache=True,
             logits_to_keep=1,
+            **tokens,
         )
-        return SceneCache(prefix_ids=prefix_ids, attention_mask=mask, key_values=key_values)
+        return SceneCache(prefix_ids=prefix_ids, read_ids=ids, attention_mask=mask, key_values=key_values)
 
     @torch.no_grad()
     def generate(
@@ -344,24 +341,34 @@ class Video3DForConditionalGeneration(PreTrainedModel, GenerationMixin):
             attention_mask: 0 for padding.
             **kwargs: what ``generate`` of Hugging Face takes: ``max_new_tokens``, ``do_sample``, ``streamer``, ...
         """
+        input_ids = kwargs.pop("inputs", input_ids)  # what the base class calls it
+        if input_ids is None:
+            raise ValueError("generate: expected input_ids, which say where the scene goes, got none")
+        ids, mask = input_ids, attention_mask
+        closed = self.scene_closed
+        if closed:  # as if the scene's tokens were not in the prompt: they would only be read to be ignored
+            mask = torch.ones_like(input_ids) if mask is None else mask
+            ids, mask = leave_out(input_ids, mask, self.config.scene_token_id)
         if scene_cache is not None:
-            if input_ids is None:
-                raise ValueError("generate: expected input_ids with scene_cache")
+            if closed == bool((scene_cache.read_ids == self.config.scene_token_id).any()):
+                raise InputError(
+                    "scene_cache",
+                    expected=f"one made with the gate {'shut' if closed else 'open'}, as it is now",
+                    got="one made before the gate changed",
+                    do="prefill_scene again",
+                )
             generation = kwargs.get("generation_config") or self.generation_config
-            ask = [
-                kwargs.get(key) or getattr(generation, key, None) or 1 for key in ("num_beams", "num_return_sequences")
-            ]
-            input_ids, attention_mask, past = continue_prompt(scene_cache, input_ids, attention_mask, max(ask))
-            kwargs["past_key_values"] = past
-        else:
+            wanted = ("num_beams", "num_return_sequences")
+            repeats = max(kwargs.get(name) or getattr(generation, name, None) or 1 for name in wanted)
+            ids, mask, kwargs["past_key_values"] = continue_prompt(scene_cache, ids, mask, repeats)
+        elif not closed:
             if scene is None and pixel_values is not None:
                 scene = self.encode_scene(pixel_values, points_world, valid_share, frame_mask)
             if scene is not None:
                 kwargs.update(scene_embeds=scene.embeds, scene_mask=scene.mask)
-        if input_ids is not None:
-            attention_mask = self._visible(input_ids, attention_mask)
         # GenerationMixin asks for a protocol that PreTrainedModel's own attributes do not meet.
-        return super().generate(inputs=input_ids, attention_mask=attention_mask, **kwargs)  # pyright: ignore[reportAttributeAccessIssue]
+        out = super().generate(inputs=ids, attention_mask=mask, **kwargs)  # pyright: ignore[reportAttributeAccessIssue]
+        return out if ids is input_ids else _behind(input_ids, ids.shape[1], out)
 
     def prepare_inputs_for_generation(
         self, input_ids: Tensor, inputs_embeds: Tensor | None = None, is_first_iteration: bool = False, **kwargs: Any
@@ -376,6 +383,17 @@ class Video3DForConditionalGeneration(PreTrainedModel, GenerationMixin):
         return super().prepare_inputs_for_generation(  # pyright: ignore[reportAttributeAccessIssue]
             input_ids, inputs_embeds=inputs_embeds, is_first_iteration=is_first_iteration, **kwargs
         )
+
+
+def _behind(input_ids: Int[Tensor, "b t"], num_read: int, out: Any) -> Any:
+    """What was generated, behind the prompts as the caller wrote them and not as they were read."""
+    sequences = out if isinstance(out, Tensor) else out.sequences
+    prompts = input_ids.repeat_interleave(len(sequences) // len(input_ids), 0)
+    sequences = torch.cat([prompts, sequences[:, num_read:]], 1)
+    if isinstance(out, Tensor):
+        return sequences
+    out.sequences = sequences
+    return out
 
 
 AutoConfig.register(Video3DConfig.model_type, Video3DConfig, exist_ok=True)

@@ -19,19 +19,21 @@ class SceneCache:
     """The prompt's beginning, already read: what every question on a scene shares.
 
     Attributes:
-        prefix_ids: token ids that were read, the scene's placeholders among them.
-        attention_mask: 1 for a token, 0 for padding at the left.
-        key_values: keys and values of these tokens in every layer. Never written to: each question continues a copy.
+        prefix_ids: token ids of the beginning, the scene's placeholders among them.
+        read_ids: what the language model has read of it: all, or all but the placeholders while the gate is shut.
+        attention_mask: of ``read_ids``: 1 for a token, 0 for padding at the left.
+        key_values: keys and values of ``read_ids`` in every layer. Never written to: each question continues a copy.
     """
 
     prefix_ids: Int[Tensor, "b p"]
-    attention_mask: Int[Tensor, "b p"]
+    read_ids: Int[Tensor, "b r"]
+    attention_mask: Int[Tensor, "b r"]
     key_values: Cache
 
     @property
     def num_tokens(self) -> int:
         """Tokens that a question need not read again."""
-        return self.prefix_ids.shape[1]
+        return self.read_ids.shape[1]
 
     def fork(self, repeats: int = 1) -> Cache:
         """A copy to continue from, each row ``repeats`` times."""
@@ -88,6 +90,21 @@ def place_scene(
     return torch.where(is_placeholder[..., None], placed, text_embeds)
 
 
+def leave_out(
+    input_ids: Int[Tensor, "b t"], attention_mask: Int[Tensor, "b t"], token_id: int
+) -> tuple[Int[Tensor, "b r"], Int[Tensor, "b r"]]:
+    """Prompts without a token, padded at the left again.
+
+    >>> leave_out(torch.tensor([[5, 9, 6], [9, 9, 7]]), torch.ones(2, 3, dtype=torch.long), 9)[0].tolist()
+    [[5, 6], [0, 7]]
+    """
+    kept = [row[(row != token_id) & mask.bool()] for row, mask in zip(input_ids, attention_mask, strict=True)]
+    longest = max(len(row) for row in kept)
+    ids = torch.stack([functional.pad(row, (longest - len(row), 0)) for row in kept])
+    mask = torch.stack([functional.pad(torch.ones_like(row), (longest - len(row), 0)) for row in kept])
+    return ids, mask
+
+
 def continue_prompt(
     cache: SceneCache, input_ids: Int[Tensor, "b t"], attention_mask: Int[Tensor, "b t"] | None, repeats: int = 1
 ) -> tuple[Int[Tensor, "b t"], Int[Tensor, "b t"], Cache]:
@@ -106,9 +123,9 @@ def continue_prompt(
     """
     num_prompts, length = input_ids.shape
     mask = torch.ones_like(input_ids) if attention_mask is None else attention_mask
-    if cache.prefix_ids.shape[0] not in (1, num_prompts):
-        raise InputError("scene_cache", expected=f"1 or {num_prompts} scenes", got=cache.prefix_ids.shape[0])
-    prefix_ids = cache.prefix_ids.expand(num_prompts, -1)
+    if cache.read_ids.shape[0] not in (1, num_prompts):
+        raise InputError("scene_cache", expected=f"1 or {num_prompts} scenes", got=cache.read_ids.shape[0])
+    prefix_ids = cache.read_ids.expand(num_prompts, -1)
     prefix_mask = cache.attention_mask.expand(num_prompts, -1)
     ids, masks = [], []
     for row in range(num_prompts):
@@ -125,5 +142,5 @@ def continue_prompt(
         lack = length - cache.num_tokens - len(rest)
         ids.append(torch.cat([prefix_ids[row], input_ids.new_zeros(lack), rest]))
         masks.append(torch.cat([prefix_mask[row], mask.new_zeros(lack), mask.new_ones(len(rest))]))
-    copies = repeats * (num_prompts if cache.prefix_ids.shape[0] == 1 else 1)
+    copies = repeats * (num_prompts if cache.read_ids.shape[0] == 1 else 1)
     return torch.stack(ids), torch.stack(masks), cache.fork(copies)

@@ -4,8 +4,8 @@ The grid of a frame is laid out row by row, a separator after every row, frames 
 tokens. With a gate, a token is ``base + tanh(gate) * (projection + position)``: training starts from a page of spaces
 and line breaks (``Video3DForConditionalGeneration.from_towers``) and opens the gate from there. Such a page is the
 mildest of the constant vectors tried, but not nothing: 300 tokens of it leave SmolLM2-135M's answers as they are, 2,240
-do not (nor do 2,240 zeros, line breaks or unused tokens). So as long as the gate is exactly 0, ``generate`` keeps the
-language model from attending to scene tokens at all.
+do not (nor do 2,240 zeros, line breaks or unused tokens). So as long as the gate is exactly 0, ``generate`` leaves the
+scene out of what the language model reads.
 """
 
 import torch
