@@ -254,6 +254,14 @@ def test_noise_without_surfaces_gives_no_up_from_surfaces(rng):
     assert up_from_surfaces(tiles, poses) is None
 
 
+def test_one_surface_alone_is_neither_a_wall_nor_a_floor_for_sure():
+    wall = np.full((3, 96, 128), 1.5, dtype=np.float32)
+    _, k_px = render(np.eye(4)[None])
+    poses = np.tile(np.eye(4), (3, 1, 1))
+    poses[:, 0, 3] = [0.0, 0.2, 0.4]  # a wall, or a table under a camera that slides along above it
+    assert align_to_gravity(make_clip(poses, wall, np.repeat(k_px, 3, axis=0))).status.gravity == "unknown"
+
+
 def test_tiles_face_the_camera_and_measure_the_surface(rng):
     world_from_room = random_rigid(rng)
     poses = world_from_room @ look_at(np.array([2.5, 2.0, 1.3]), np.array([2.5, 3.9, 1.3]))[None]

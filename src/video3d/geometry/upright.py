@@ -21,6 +21,7 @@ _SLOPE_RAD = np.radians(4.0)  # paths climb by about this
 _MAX_ERROR_RAD = np.radians(10.0)
 _MIN_TILES = 30
 _MIN_SHARE = 0.2
+_MIN_HOLD = 0.02
 _KERNEL_RAD = np.radians(3.0)
 _NARROW = (3.0,) * 6
 _WIDE_TO_NARROW = (10.0, 8.0, 6.0, 5.0, 4.0, *_NARROW)
@@ -139,7 +140,7 @@ def _refined(
     across: Float64[np.ndarray, "3 3"],
     kernels_deg: tuple[float, ...],
 ) -> tuple[Float64[np.ndarray, "3"], float, float, float]:
-    """Up, shares of surface along and across it, and what holds up in place (radians**-2 of the weakest direction).
+    """Up, the shares of surface along and across it, and how firmly they hold it (0..1, in its weakest direction).
 
     Least squares of the angles between up and the surfaces that face nearly along or across it (Gupta, Arbelaez and
     Malik, CVPR 2013, section 4), with one kernel after the other. The cameras' x axes weigh a hundredth of all surfaces:
@@ -190,14 +191,13 @@ def up_from_surfaces(tiles: FlatTiles, world_from_camera: Float64[np.ndarray, "f
     score = _support(ups, tiles, weights, float(_KERNEL_RAD)) * _held_weight(ups, rotations)
     best = int(score.argmax())
     up, along, across, hold = refined[best]
-    if score[best] <= 0 or along + across < _MIN_SHARE:
+    # One wall alone leaves up free to turn about its normal, and might be a floor seen from straight above.
+    if score[best] <= 0 or along + across < _MIN_SHARE or hold < _MIN_HOLD:
         return None
     # Noise goes away in the mean, while what bends the depth map bends all that is near alike: now every tile counts.
     up = _refined(up, tiles, area, x_axes, _NARROW)[0]
     # However many, the surfaces of a direction err together by about a degree: a bent depth map, a wall out of true.
-    error_rad = float(np.radians(1.0) / np.sqrt(max(hold, 1e-4)) * 0.5)
-    if error_rad > _MAX_ERROR_RAD:
-        return None
+    error_rad = float(np.radians(0.5) / np.sqrt(hold))
     note = f"{tiles.area.size} flat patches, {along:.0%} level and {across:.0%} upright"
     return UpEstimate(up_world=up, error_rad=error_rad, note=note)
 
