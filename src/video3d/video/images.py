@@ -153,7 +153,7 @@ def read_depth_png_m(
         except Exception as error:  # decoders raise anything at all on damaged files
             raise InputError(name, expected="a depth map that decodes", got=_first_words(error)) from error
     depth_m = raw.astype(np.float32)
-    depth_m *= np.float32(1.0 / units_per_m)
+    depth_m /= np.float32(units_per_m)  # a product with the reciprocal would not round as the division does
     for value in unknown:
         depth_m[raw == value] = np.nan
     return depth_m
@@ -278,11 +278,7 @@ def _rgb(image: Image.Image, name: object) -> Image.Image | np.ndarray:
         grey = (np.clip(values, 0, 65535) >> 8).astype(np.uint8)
         return np.repeat(grey[..., None], 3, axis=-1)
     if image.mode == "F":
-        raise InputError(
-            getattr(image, "filename", "image"),
-            expected="8 or 16 bits a channel",
-            got="an image of floating point values",
-        )
+        raise InputError(name, expected="8 or 16 bits a channel", got="an image of floating point values")
     if "A" in image.getbands() or "transparency" in image.info:
         rgba = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba).convert("RGB")

@@ -6,7 +6,7 @@ import stat
 from collections.abc import Iterable, Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import Literal, Protocol, cast
+from typing import Literal, Protocol, cast, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float32
@@ -37,12 +37,14 @@ ACCEPTED = "a video file, an image, a folder of images, or a recording (7-Scenes
 QUANTITIES = ("depth", "poses", "intrinsics")
 
 _ARCHIVES = frozenset((".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar"))
+_MAX_NAME_CHARS = 160
 _MAX_NESTED = 3  # folders that hold nothing but one folder, as unpacked archives do
 _COVERAGE_CANDIDATES = 256
 _COVERAGE_VOXEL_M = 0.1
 _COVERAGE_SAMPLES_PX = 96  # pixels across a depth map that vote: a voxel at 5 m is still hit more than once
 
 
+@runtime_checkable
 class Reader(Protocol):
     """What the module of every format has."""
 
@@ -76,7 +78,7 @@ def open_recording(source: str | Path) -> Recording:
         if reader is not None:
             return validated(reader.open_recording(path))
         inner = _folders_in(path)
-        if len(inner) != 1:
+        if len(inner) != 1 or inner[0].is_symlink():  # a link may lead back here
             break
         path = inner[0]
     raise _unknown(path)
@@ -153,21 +155,24 @@ def _existing(source: str | Path) -> Path:
     if not text.strip():
         raise InputError("source", expected=ACCEPTED, got="an empty name")
     if "://" in text:
-        raise InputError(text, expected="a path on this machine", got="an address", do="download it first")
+        raise InputError(
+            text[:_MAX_NAME_CHARS], expected="a path on this machine", got="an address", do="download it first"
+        )
+    name = text if len(text) <= _MAX_NAME_CHARS else f"{text[:80]}...{text[-40:]}"
     try:
         path = Path(text).expanduser()
         there = path if path.exists() or "#" not in path.name else Path(str(path).rpartition("#")[0])
         mode = there.stat().st_mode
     except FileNotFoundError as error:
-        raise InputError(text, expected="a file or folder", got="nothing there") from error
+        raise InputError(name, expected="a file or folder", got="nothing there") from error
     except (OSError, ValueError, RuntimeError) as error:  # loops of links, names too long, NUL, an unknown ~user
-        raise InputError(text, expected="a file or folder", got=getattr(error, "strerror", None) or error) from error
+        raise InputError(name, expected="a file or folder", got=getattr(error, "strerror", None) or error) from error
     if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
-        raise InputError(text, expected=ACCEPTED, got="a pipe, socket or device")
+        raise InputError(name, expected=ACCEPTED, got="a pipe, socket or device")
     if not os.access(there, os.R_OK | (os.X_OK if stat.S_ISDIR(mode) else 0)):
-        raise InputError(text, expected="a file or folder that may be read", got="no permission")
+        raise InputError(name, expected="a file or folder that may be read", got="no permission")
     if stat.S_ISREG(mode) and there.stat().st_size == 0:
-        raise InputError(text, expected=ACCEPTED, got="an empty file")
+        raise InputError(name, expected=ACCEPTED, got="an empty file")
     return path
 
 

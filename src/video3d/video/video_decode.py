@@ -15,11 +15,10 @@ import av
 import av.container
 import av.video
 import numpy as np
-from av.error import FFmpegError
 from jaxtyping import UInt8
 
 from video3d.types import InputError
-from video3d.video.video_index import NO_TIME, VideoIndex, open_container
+from video3d.video.video_index import FAILURES, NO_TIME, VideoIndex, open_container
 
 # Decoders that can leave out frames that none builds upon, checked to give the same pixels.
 _SKIPS_NONREF = frozenset(("h264", "hevc", "mpeg4", "mpeg2video"))
@@ -57,13 +56,18 @@ class VideoFrames:
             slots.setdefault(int(frame), []).append(slot)
 
         def sink(number: int, picture: av.video.VideoFrame) -> None:
-            upright = to_rgb(picture, self.rotation_deg)
-            if upright.shape[:2] != self.size_hw:
+            turned = self.rotation_deg % 180 != 0
+            width, height = (picture.height, picture.width) if turned else (picture.width, picture.height)
+            if (height, width) != self.size_hw:
                 raise InputError(
                     f"frame {number} of {self.path}",
                     expected=f"{self.size_hw[1]} x {self.size_hw[0]} px as in the first frame",
-                    got=f"{upright.shape[1]} x {upright.shape[0]} px",
+                    got=f"{width} x {height} px",
                 )
+            try:
+                upright = to_rgb(picture, self.rotation_deg)
+            except FAILURES as error:
+                raise _undecodable(self.path, number) from error
             for slot in slots[number]:
                 rgb[slot] = upright
 
@@ -107,7 +111,7 @@ def _fetch(reel: "_Reel", frames: Sequence[int], sink: Sink) -> None:
     while waiting:
         target = waiting[0]
         start = index.start_for(target)
-        if start > reel.at or target < frames[0]:
+        if start > reel.at:
             reel.go_to(start)
             shown = None
         elif reel.drained:
@@ -119,7 +123,7 @@ def _fetch(reel: "_Reel", frames: Sequence[int], sink: Sink) -> None:
                 break
             for picture in reel.feed(wanted_pts):
                 deliver(picture)
-            if waiting and waiting[0] == target and reel.at > index.position[target] and _run_ends(index, waiting):
+            if waiting and waiting[0] == target and _run_ends(reel, waiting):
                 for picture in reel.drain():  # the decoder holds pictures back to put them in order; no need to wait
                     deliver(picture)
                 break
@@ -127,9 +131,10 @@ def _fetch(reel: "_Reel", frames: Sequence[int], sink: Sink) -> None:
             sink(waiting.popleft(), _stand_in(reel, target, shown))
 
 
-def _run_ends(index: VideoIndex, waiting: deque[int]) -> bool:
-    """Whether nothing is wanted after the first that waits, or only what comes after another seek."""
-    return len(waiting) < 2 or index.start_for(waiting[1]) > index.position[waiting[0]]
+def _run_ends(reel: "_Reel", waiting: deque[int]) -> bool:
+    """Whether the first that waits is fed, and what is wanted after it begins with a keyframe that is not yet."""
+    fed = reel.at > int(reel.index.position[waiting[0]])
+    return fed and (len(waiting) < 2 or reel.index.start_for(waiting[1]) >= reel.at)
 
 
 def _count(reel: "_Reel", frames: Sequence[int], sink: Sink) -> None:
@@ -203,7 +208,7 @@ class _Reel:
         if self._held is None:
             try:
                 self._held = next(self._packets, None)
-            except (FFmpegError, OSError):  # the end of what can be read of a damaged file
+            except FAILURES:  # the end of what can be read of a damaged file
                 self._held = None
         return self._held is not None
 
@@ -212,17 +217,19 @@ class _Reel:
         packet, self._held = self._held, None
         assert packet is not None
         self.at += 1
+        if self.at <= self.index.is_damaged.size and self.index.is_damaged[self.at - 1]:
+            return []  # the decoder's complaint would cost the pictures before it, too
         if wanted_pts is not None and self.decoder.name in _SKIPS_NONREF:
             self.decoder.skip_frame = "DEFAULT" if packet.pts in wanted_pts else "NONREF"
         try:
             return self.decoder.decode(packet)
-        except FFmpegError:  # a damaged packet: whether a wanted frame is missing shows later
+        except FAILURES:  # a damaged packet: whether a wanted frame is missing shows later
             return []
 
     def drain(self) -> list[av.video.VideoFrame]:
         """The pictures that the decoder still holds. Before it takes packets again it must be flushed."""
         self.drained = True
-        with suppress(FFmpegError):
+        with suppress(*FAILURES):
             return self.decoder.decode(None)
         return []
 
@@ -260,7 +267,7 @@ class _Reel:
         for offset in dict.fromkeys(int(o) for o in offsets if o != NO_TIME):
             try:
                 self.container.seek(offset, stream=self.stream)
-            except (FFmpegError, OverflowError):
+            except FAILURES:
                 continue
             self._rewound()
             for _ in range(_PACKETS_TO_LAND):

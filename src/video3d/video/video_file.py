@@ -80,7 +80,7 @@ def open_recording(path: Path) -> Recording:
 def _opens(path: Path) -> bool:
     try:
         with open_container(path) as container:
-            return bool(container.streams)
+            return bool(container.streams.video or container.streams.audio)
     except InputError:
         return False
 

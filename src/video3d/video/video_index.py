@@ -15,7 +15,7 @@ import av
 import av.container
 import av.video
 import numpy as np
-from av.error import ArgumentError, FFmpegError
+from av.error import ArgumentError, FFmpegError, InvalidDataError
 from av.stream import Disposition
 from jaxtyping import Bool, Float64, Int64
 
@@ -44,6 +44,8 @@ _REFUSED = frozenset(
 )
 # Codecs whose packets never begin with zeros; those that do are holes that an interrupted download left.
 _NEVER_ZERO = frozenset(("av1", "h264", "hevc", "mjpeg", "mpeg1video", "mpeg2video", "mpeg4", "vp9", "vvc"))
+# What PyAV raises on damaged files: FFmpeg's complaints, and its own slips on streams that appear and lists that end.
+FAILURES = (FFmpegError, OSError, ValueError, LookupError, ArithmeticError, RuntimeError, MemoryError)
 NO_TIME = np.iinfo(np.int64).min  # a packet without the timestamp
 
 
@@ -61,6 +63,7 @@ class VideoIndex:
         packet_dts: decoding timestamps of all packets.
         packet_size: their sizes in bytes: with the pts they tell packets apart.
         is_key: which packets are keyframes.
+        is_damaged: which packets are cut off or zeroed.
         notes: what is damaged or missing.
     """
 
@@ -73,6 +76,7 @@ class VideoIndex:
     packet_dts: Int64[np.ndarray, "p"]
     packet_size: Int64[np.ndarray, "p"]
     is_key: Bool[np.ndarray, "p"]
+    is_damaged: Bool[np.ndarray, "p"]
     notes: tuple[str, ...]
 
     def start_for(self, frame: int) -> int:
@@ -103,8 +107,8 @@ def open_container(path: Path) -> Iterator[av.container.InputContainer]:
     """The container of a local file. Errors: ``InputError`` for whatever FFmpeg cannot open, or must not."""
     options = {"format_whitelist": _accepted_formats(), "protocol_whitelist": "file"}
     try:
-        container = av.open(str(path), options=options)
-    except (FFmpegError, OSError, ValueError) as error:
+        container = av.open(str(path), options=options, metadata_errors="replace")
+    except FAILURES as error:
         raise InputError(path, expected="a video that FFmpeg can open", got=_what_is_there(path, error)) from error
     with container:
         yield container
@@ -166,6 +170,7 @@ def read_index(path: Path) -> VideoIndex:
         packet_dts=dts,
         packet_size=size,
         is_key=is_key,
+        is_damaged=damaged,
         notes=tuple(notes),
     )
 
@@ -190,7 +195,7 @@ def _packets(
             dts = NO_TIME if packet.dts is None else packet.dts
             # What an edit list cuts away is decoded for the frames after it, but never shown.
             rows.append((pts, dts, packet.size, packet.is_keyframe, not packet.is_discard, damaged))
-    except (FFmpegError, OSError):
+    except FAILURES:
         cut_short = True
     columns = list(zip(*rows, strict=True)) if rows else [()] * 6
     integers = tuple(np.array(c, np.int64) for c in columns[:3])
@@ -251,5 +256,6 @@ def _what_is_there(path: Path, error: Exception) -> str:
         return "a file that may not be read"
     if path.is_file() and path.stat().st_size == 0:
         return "an empty file"
-    text = str(getattr(error, "strerror", None) or error)
-    return "content of no video format" if isinstance(error, ArgumentError) else text[:120]
+    if isinstance(error, ArgumentError | InvalidDataError):  # no demuxer that may be tried knows it, or the one fails
+        return "content of no video format, or a file cut short"
+    return str(getattr(error, "strerror", None) or error)[:120]
