@@ -26,6 +26,11 @@ def count_encodes():
     return watch
 
 
+def test_encoding_a_scene_keeps_no_graph(make_model, processor, make_clip):
+    batch = processor(*make_clip(1), "")
+    assert not make_model().encode_scene(batch["pixel_values"], batch["points_world"]).embeds.requires_grad
+
+
 @pytest.mark.parametrize("settings", [{}, {"use_cache": False}, {"num_beams": 2}, {"do_sample": True, "top_k": 5}])
 def test_one_encode_however_tokens_are_searched(settings, make_model, processor, make_clip, count_encodes):
     model = make_model()

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 from tokenizers import Tokenizer, models
-from transformers import Dinov2Config, LlamaConfig, PreTrainedTokenizerFast
+from transformers import Dinov2Config, Dinov2Model, LlamaConfig, PreTrainedTokenizerFast
 
 from video3d.model import nano
 from video3d.model.configuration_video3d import Video3DConfig
@@ -193,8 +193,23 @@ def test_names_of_nothing_are_refused(name):
 def test_folders_without_a_video3d_model_are_refused(tmp_path):
     with pytest.raises(InputError, match="expected a Video3D model"):
         load_model(tmp_path)
-    Dinov2Config().save_pretrained(tmp_path)
-    with pytest.raises(InputError, match="expected a Video3D model"):
+    size = {"hidden_size": 12, "num_hidden_layers": 1, "num_attention_heads": 2, "patch_size": 4, "image_size": 16}
+    Dinov2Model(Dinov2Config(**size)).save_pretrained(tmp_path)
+    with pytest.raises(InputError, match="model_type dinov2"):
+        load_model(tmp_path)
+
+
+def test_a_folder_that_lacks_weights_is_refused(tmp_path):
+    from safetensors.torch import load_file, save_file
+
+    model, processor = tiny_model()
+    model.save_pretrained(tmp_path)
+    processor.save_pretrained(tmp_path)
+    load_model(tmp_path, device="cpu")
+    weights = load_file(tmp_path / "model.safetensors")
+    del weights["scene_projector.linear_1.weight"]
+    save_file(weights, tmp_path / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(InputError, match=r"weights without scene_projector\.linear_1\.weight"):
         load_model(tmp_path)
 
 

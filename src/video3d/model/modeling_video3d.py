@@ -23,7 +23,7 @@ from transformers.modeling_utils import PreTrainedModel
 from transformers.utils.generic import ModelOutput
 
 from video3d.model.configuration_video3d import Video3DConfig
-from video3d.model.scene_memory import SceneCache, continue_prompt, leave_out, place_scene
+from video3d.model.scene_memory import SceneCache, behind_prompts, continue_prompt, leave_out, place_scene
 from video3d.model.scene_projector import SceneProjector
 from video3d.types import InputError
 from video3d.types.scene_tokens import SceneTokens
@@ -185,6 +185,7 @@ class Video3DForConditionalGeneration(PreTrainedModel, GenerationMixin):
             )
         return tokens[:, extra:].unflatten(1, (rows, columns))
 
+    @torch.no_grad()
     def encode_scene(
         self,
         pixel_values: Float[Tensor, "b f 3 h w"],
@@ -192,7 +193,7 @@ class Video3DForConditionalGeneration(PreTrainedModel, GenerationMixin):
         valid_share: Float[Tensor, "b f gh gw"] | None = None,
         frame_mask: Bool[Tensor, "b f"] | None = None,
     ) -> SceneTokens:
-        """Scene tokens: needed once for a scene, however many questions follow.
+        """Scene tokens: needed once for a scene, however many questions follow. Without gradients (``forward`` has them).
 
         Args:
             pixel_values: normalised frames.
@@ -201,6 +202,15 @@ class Video3DForConditionalGeneration(PreTrainedModel, GenerationMixin):
             valid_share: share of each patch's pixels with known depth, its weight when patches are pooled; ``None``: 1.
             frame_mask: false for frames that only pad a batch; these must come first.
         """
+        return self._scene_tokens(pixel_values, points_world, valid_share, frame_mask)
+
+    def _scene_tokens(
+        self,
+        pixel_values: Float[Tensor, "b f 3 h w"],
+        points_world: Float[Tensor, "b f gh gw 3"] | None,
+        valid_share: Float[Tensor, "b f gh gw"] | None,
+        frame_mask: Bool[Tensor, "b f"] | None,
+    ) -> SceneTokens:
         b, f = pixel_values.shape[:2]
         frames = pixel_values.flatten(0, 1)
         at_once = len(frames) if torch.is_grad_enabled() else FRAMES_AT_ONCE
@@ -251,7 +261,7 @@ class Video3DForConditionalGeneration(PreTrainedModel, GenerationMixin):
         training can open it.
         """
         if scene_embeds is None and pixel_values is not None:
-            scene = self.encode_scene(pixel_values, points_world, valid_share, frame_mask)
+            scene = self._scene_tokens(pixel_values, points_world, valid_share, frame_mask)
             scene_embeds, scene_mask = scene.embeds, scene.mask
         embeds = inputs_embeds
         if embeds is None:
@@ -368,7 +378,7 @@ class Video3DForConditionalGeneration(PreTrainedModel, GenerationMixin):
                 kwargs.update(scene_embeds=scene.embeds, scene_mask=scene.mask)
         # GenerationMixin asks for a protocol that PreTrainedModel's own attributes do not meet.
         out = super().generate(inputs=ids, attention_mask=mask, **kwargs)  # pyright: ignore[reportAttributeAccessIssue]
-        return out if ids is input_ids else _behind(input_ids, ids.shape[1], out)
+        return out if ids is input_ids else behind_prompts(input_ids, ids.shape[1], out)
 
     def prepare_inputs_for_generation(
         self, input_ids: Tensor, inputs_embeds: Tensor | None = None, is_first_iteration: bool = False, **kwargs: Any
@@ -383,17 +393,6 @@ class Video3DForConditionalGeneration(PreTrainedModel, GenerationMixin):
         return super().prepare_inputs_for_generation(  # pyright: ignore[reportAttributeAccessIssue]
             input_ids, inputs_embeds=inputs_embeds, is_first_iteration=is_first_iteration, **kwargs
         )
-
-
-def _behind(input_ids: Int[Tensor, "b t"], num_read: int, out: Any) -> Any:
-    """What was generated, behind the prompts as the caller wrote them and not as they were read."""
-    sequences = out if isinstance(out, Tensor) else out.sequences
-    prompts = input_ids.repeat_interleave(len(sequences) // len(input_ids), 0)
-    sequences = torch.cat([prompts, sequences[:, num_read:]], 1)
-    if isinstance(out, Tensor):
-        return sequences
-    out.sequences = sequences
-    return out
 
 
 AutoConfig.register(Video3DConfig.model_type, Video3DConfig, exist_ok=True)

@@ -16,10 +16,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
+from transformers import AutoConfig
 from transformers.utils import logging as transformers_logging
 
+from video3d.model.configuration_video3d import Video3DConfig
 from video3d.model.modeling_video3d import Video3DForConditionalGeneration
 from video3d.model.processing_video3d import SCENE_TOKEN, Video3DProcessor
 from video3d.types import InputError
@@ -260,13 +263,21 @@ def _load(
     dtype = dtype or (torch.bfloat16 if device.startswith("cuda") else cpu_dtype())
     try:
         with _no_bars():
-            model = Video3DForConditionalGeneration.from_pretrained(name, dtype=dtype, use_safetensors=True)
+            config = AutoConfig.from_pretrained(name)
+            if not isinstance(config, Video3DConfig):  # another model's would be filled up with defaults of 7 billion
+                raise ValueError(f"config.json with model_type {config.model_type}")
+            loaded: Any = Video3DForConditionalGeneration.from_pretrained(
+                name, config=config, dtype=dtype, use_safetensors=True, output_loading_info=True
+            )
+            model, info = loaded
+            if info["missing_keys"]:  # they would be random numbers
+                raise ValueError(f"weights without {sorted(info['missing_keys'])[0]}")
             processor = Video3DProcessor.from_pretrained(name)
     except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
         raise InputError(
             f"model {name}",
             expected="a Video3D model (config.json with model_type video3d, safetensors, a processor)",
-            got=f"{type(error).__name__}: {error}",
+            got=f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}",
             do="check the name, or use nano",
         ) from error
     return model.to(device).eval(), processor  # pyright: ignore[reportArgumentType]

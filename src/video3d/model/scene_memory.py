@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -144,3 +145,14 @@ def continue_prompt(
         masks.append(torch.cat([prefix_mask[row], mask.new_zeros(lack), mask.new_ones(len(rest))]))
     copies = repeats * (num_prompts if cache.read_ids.shape[0] == 1 else 1)
     return torch.stack(ids), torch.stack(masks), cache.fork(copies)
+
+
+def behind_prompts(input_ids: Int[Tensor, "b t"], num_read: int, out: Any) -> Any:
+    """What was generated, behind the prompts as the caller wrote them and not as they were read."""
+    sequences = out if isinstance(out, Tensor) else out.sequences
+    prompts = input_ids.repeat_interleave(len(sequences) // len(input_ids), 0)
+    sequences = torch.cat([prompts, sequences[:, num_read:]], 1)
+    if isinstance(out, Tensor):
+        return sequences
+    out.sequences = sequences
+    return out
