@@ -21,7 +21,9 @@ def main() -> None:
         depth = resize_depth(clip.depth_m[i : i + 1], clip.size_hw)
         camera = unproject(depth, clip.k_px[i : i + 1])[0]  # (h, w, 3) in the camera's frame
         point = transform_points(clip.world_from_camera[i], camera)[height // 2, width // 2]
-        print(f"frame {clip.frame_index[i]:4d}: its middle looks at {np.round(point, 2)} m, {depth[0, height // 2, width // 2]:.2f} m ahead")
+        print(
+            f"frame {clip.frame_index[i]:4d}: its middle looks at {np.round(point, 2)} m, {depth[0, height // 2, width // 2]:.2f} m ahead"
+        )
 
 
 if __name__ == "__main__":
