@@ -63,7 +63,7 @@ def complete_geometry(
         estimate = camera if camera is not None else calibrated(clip.recording, k_known)
         said = estimate.notes if estimate is not None else ("camera: one frame alone cannot be calibrated from pixels",)
         if estimate is not None and not (estimate.piece >= 0).any():
-            estimate, said = None, ("camera: structure from motion found no moving camera", *said)
+            estimate, said = None, ("camera: structure from motion placed no frame", *said)
         notes += said
         reconstruction = reconstruction_of(clip, estimate) if estimate is not None else None
     k_px, k_status, said = _intrinsics(clip, given, reconstruction)
@@ -213,7 +213,7 @@ def _pose_note(reconstruction: Reconstruction, piece: Int64[np.ndarray, "f"]) ->
         f"{main} are in the largest piece"
     )
     if others:
-        note += f", {others} in {int(piece.max())} further pieces that share no world frame with it"
+        note += f", {others} in further pieces ({int(piece.max())}) that share no world frame with it"
     if none:
         note += f", {none} without a pose"
         unscaled = int(((cameras.piece >= 0) & (piece < 0)).sum())
