@@ -26,6 +26,7 @@ OPPOSITES = {
     "left": "right", "right": "left", "up": "down", "down": "up", "forward": "back", "back": "forward",
     "horizontal": "vertical", "vertical": "horizontal",
 }  # fmt: skip
+CHINESE = {"left": "向左", "right": "向右", "up": "向上", "down": "向下", "forward": "向前", "back": "向后"}
 CHOICES = ("range_order", "range_order_far", "height_order", "height_order_low")
 SIGNED = {"turn": ("left", "right"), "tilt": ("up", "down")}
 
@@ -36,8 +37,10 @@ def judge(row: dict, answer) -> str:
         return f"source is {answer.source}"
     truth, name = row["truth"], row["ask"][0]
     text = answer.text
+    for word, chinese in CHINESE.items():
+        text = text.replace(chinese, f" {word} ")
     if isinstance(truth, str):
-        said = re.sub(r"\([^)]*\)", "", text.lower())
+        said = re.sub(r"[(（][^)）]*[)）]", "", text.lower())
         if not re.search(rf"\b{truth}\b", said):
             return f"expected the word {truth}"
         return f"says {OPPOSITES[truth]} too" if re.search(rf"\b{OPPOSITES[truth]}\b", said) else ""

@@ -55,23 +55,62 @@ def _right_after(between: list[Token]) -> bool:
     )
 
 
-def only_describe_points(tokens: list[Token]) -> bool:
-    """Whether every unknown word is part of what a point is called ("the mug at (320, 240)"), and no number is left.
+def unknown_words_are_harmless(tokens: list[Token]) -> bool:
+    """Whether a question that names image points can be read without its unknown words.
 
-    "How far is the mug at P from the camera" speaks of P; "how far is the chair from P" speaks of a chair.
+    They may be part of what a point is called ("the mug at (320, 240)") or say how one came to it ("if I click on").
+    They must not be what a point is measured against, nor a thing that is measured from the point: "how far is the mug
+    at P from the camera" speaks of P, "how far is the chair from P" of a chair. No number may be left.
     """
     places = [i for i, t in enumerate(tokens) if t.concept == UNKNOWN]
     if any(not tokens[i].text[0].isalpha() for i in places):
         return False
-    spans = sum(t.concept == POINT_MARK for t in tokens) >= 2
-    return all(_describes_next(tokens, i, spans=spans) or _describes_previous(tokens, i) for i in places)
+    num_points = sum(t.concept == POINT_MARK for t in tokens)
+    loose = [
+        i for i in places if not (_describes_next(tokens, i, spans=num_points >= 2) or _describes_previous(tokens, i))
+    ]
+    if not loose:
+        return True
+    point = next(i for i, t in enumerate(tokens) if t.concept == POINT_MARK)
+    if num_points == 1 and _governor(tokens, point, also=("AT",)) in {"FROM", "TO", "THAN", "BETWEEN", "AND", "OR"}:
+        return False
+    return all(_governor(tokens, i) not in _AGAINST | _QUALIFIED for i in loose)
+
+
+_AGAINST = {
+    "FROM",
+    "TO",
+    "THAN",
+    "BETWEEN",
+    "OR",
+    "AND",
+    "AT",
+    "ON",
+    "OF",
+    "ABOVE",
+    "BELOW",
+    "FRONT",
+    "BEHIND",
+    "COMMA",
+}
+_QUALIFIED = {"NEAREST", "FARTHEST", "NEARER", "FARTHER", "HIGHEST", "LOWEST", "LEFT", "RIGHT", "MAX", "MIN", "CAMERA"}
+
+
+def _governor(tokens: list[Token], place: int, also: tuple[str, ...] = ()) -> str:
+    """What stands before a phrase: the concept of the last token before it that is no article or part of its name."""
+    for token in reversed(tokens[:place]):
+        if token.concept in ("POINT", UNKNOWN, *also) or token.text in ("the", "a", "an", "this", "that", "its"):
+            continue
+        return token.concept
+    return ""
 
 
 def _describes_next(tokens: list[Token], place: int, *, spans: bool) -> bool:
     for token in tokens[place + 1 :]:
         if token.concept == POINT_MARK:
             return True
-        named = token.concept in _NAMING | {UNKNOWN, "BELOW", "COMMA", "VISIBLE", FRAME_MARK}
+        bracket = token.concept == "COMMA" and token.text in "(["
+        named = bracket or token.concept in _NAMING | {UNKNOWN, "BELOW", "VISIBLE", FRAME_MARK}
         across = spans and token.concept in ("BETWEEN", "FROM")
         if not (named or across or (token.concept == FILLER and token.text in _ARTICLES)):
             return False

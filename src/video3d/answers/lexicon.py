@@ -14,58 +14,69 @@ UNKNOWN, FILLER, FRAME_MARK, POINT_MARK = "UNKNOWN", "FILLER", "FRAME_MARK", "PO
 # Concept: words, with _ for the space inside a phrase. A phrase may stand for two concepts.
 _ENGLISH = {
     "CAMERA": """camera cameras cam cameraman camera_man camera_operator camera_person camera_holder filmer videographer
-        photographer observer viewer viewpoint i we me us my our ego ego_vehicle ego_car lens camera_center
+        photographer observer viewer viewpoint i we me us my our ego ego_vehicle ego_car lens camera_center cameraperson camcorder
+        person_who_recorded one_recording one_who_filmed whoever_holds_the_camera
         person_filming person_holding_the_camera person_with_the_camera person_recording person_behind_the_camera
         person_carrying_the_camera one_filming whoever_filmed person_who_filmed person_who_films camera_centre""",
     "FILMED": "filmed shot recorded captured taken held carried holding filming recording_height made",
     "YOU": "you your",
-    "HOW_FAR": "how_far how_distant how_close how_near how_remote",
-    "HOW_HIGH": "how_high",
+    "HOW_FAR": "how_far how_distant how_close how_near how_remote how_far_off how_far_away how_nearby",
+    "HOW_HIGH": "how_high how_elevated how_high_up how_high_off",
+    "CAMERA HEIGHT": "eye_height eye_level camera_height camera_heights",
     "HOW_HIGH LOWEST": "how_low",
     "HOW_TALL": "how_tall",
     "HOW_LONG": "how_long",
     "HOW_WIDE": "how_wide how_broad",
-    "HOW_BIG": "how_big how_large how_spacious how_roomy how_small",
+    "HOW_BIG": "how_big how_large how_spacious how_roomy how_small how_sizeable how_vast how_tiny",
     "HOW_DEEP": "how_deep",
     "HOW_FAST": "how_fast how_quickly how_quick how_slow how_slowly how_rapidly",
-    "HOW_STEEP": "how_steep how_steeply",
+    "HOW_STEEP": "how_steep how_steeply how_inclined how_slanted how_sloped",
     "HOW_MUCH": "how_much by_how_much",
     "HOW_MANY": "how_many number_of count_of",
     "WHICH": "which what whats",
     "WHERE": "where",
     "WHEN": "when",
     "MODAL": "can could would will should shall may might must",
-    "NOT": "not no never none",
-    "DISTANCE": "distance distances spacing separation separates separate gap",
+    "NOT": "not no never none neither nor",
+    "DISTANCE": "distance distances spacing separation separates separate gap clearance interval line_of_sight proximity separated",
     "REACH": "reach reaches reached attain attains attained",
     "RANGE": "range ranges",
-    "DEPTH": "depth depths z-depth zdepth z-distance z-value depth_value depth_values",
+    "DEPTH": "depth depths z z-depth zdepth z-distance z-value depth_value depth_values",
     "AXIS": """along_the_optical_axis along_the_viewing_axis optical_axis viewing_axis viewing_direction view_direction camera_axis principal_axis z-axis
         along_the_axis perpendicular_distance""",
-    "HEIGHT": "height heights elevation elevations altitude",
-    "ABOVE": "above over off",
+    "HEIGHT": "height heights elevation elevations altitude altitudes",
+    "ABOVE": "above over off up_from",
     "BELOW": "below under beneath",
-    "FLOOR": "floor ground floor_level ground_level floor_plane",
+    "FLOOR": "floor ground floor_level ground_level floor_plane floors ground_plane",
     "CEILING": "ceiling ceilings",
-    "ROOM": """room rooms space scene kitchen bathroom bedroom living_room dining_room meeting_room office hall hallway
-        corridor environment apartment house lobby studio classroom lab laboratory interior""",
+    "ROOM": """room rooms space scene place kitchen bathroom bedroom living_room dining_room meeting_room office hall hallway
+        corridor environment apartment house lobby studio classroom lab laboratory interior garage
+        lounge suite chamber basement attic workshop store shop library gym warehouse indoor_space""",
     "SIZE": "size sizes dimensions dimension extent extents extend extends",
     "LENGTH": "length lengths long",
     "WIDTH": "width widths breadth wide",
     "AREA": "area floor_area floor_space floorspace square_metres square_meters square_meter square_metre footprint m2",
     "VOLUME": "volume cubic_metres cubic_meters",
-    "SPEED": "speed velocity pace speeds",
-    "DURATION": "duration durations runtime running_time last lasts lasted take takes took",
+    "SPEED": "speed velocity pace speeds velocities",
+    "DURATION": "duration durations runtime running_time lasts lasted take takes took",
     "TRAVEL": """travel travels travelled traveled travelling traveling walk walks walked walking go goes went going
         gone cover covers covered covering drive drives drove driven driving ride rides rode traverse traversed
-        progress progressed journey""",
-    "MOVE": """move moves moved moving movement motion shift shifts shifted translate translates translated translation
-        advance advances advanced""",
-    "PATH": "path trajectory route track trip path_length trajectory_length",
+        progress progressed journey
+        wander wanders wandered roam roams roamed proceed proceeds proceeded stroll strolls strolled strolling hike hiked
+        hiking march marched jog jogged jogging run runs running ran glide glides glided fly flies flew flown flying float
+        floated step stepped tour toured""",
+    "MOVE": """move moves moved moving movement movements motion motions relocate relocated slide slides slid sliding shift shifts shifted translate translates translated translation""",
+    "MOVE FORWARD": "advance advances advanced advancing",
+    "MOVE BACK": """retreat retreats retreated retreating recede recedes receded receding back_up backs_up backed_up
+        back_away backs_away backed_away""",
+    "PATH": "path paths trajectory trajectories route track trip",
+    "PATH LENGTH": "path_length trajectory_length route_length",
     "DISPLACEMENT": "displacement displaced",
     "TURN": """turn turned turns turning rotate rotates rotated rotating rotation rotations pan panned panning pans yaw
         yawed yaws swing swings swung swivel swivels swivelled swiveled spin spins spun veer veers steer steers
-        heading_change change_in_heading change_of_heading heading_changes""",
+        heading_change change_in_heading change_of_heading heading_changes
+        revolve revolved revolves revolving twist twisted twists twisting pivot pivots pivoted pivoting sweep sweeps swept
+        reorient reoriented yaw_change yaw_angle""",
     "CLOCKWISE": "clockwise",
     "COUNTERCLOCKWISE": "counterclockwise anticlockwise counter-clockwise anti-clockwise",
     "TILT": "tilt tilted tilts tilting pitch pitched pitches inclination",
@@ -74,7 +85,7 @@ _ENGLISH = {
     "RISE": "rise rises rising rose risen climb climbs climbed climbing ascend ascends ascended raised raise",
     "SINK": "descend descends descended descending drop drops dropped lowered",
     "UP": "up upward upwards",
-    "DOWN": "down downward downwards",
+    "DOWN": "down downward downwards downhill",
     "LEFT": "left leftward leftwards left-hand",
     "RIGHT": "right rightward rightwards right-hand",
     "FORWARD": "forward forwards ahead onward",
@@ -82,42 +93,49 @@ _ENGLISH = {
     "SIDEWAYS": "sideways laterally sideway",
     "DIRECTION": "direction directions way side",
     "ANGLE": "angle angles",
-    "NEARER": "nearer closer less_far less_distant shallower",
+    "NEARER": "nearer closer less_far less_distant shallower less_deep less_far_away",
     "NEAREST": "nearest closest shallowest",
-    "FARTHER": "farther further more_distant farther_away deeper",
+    "FARTHER": "farther further more_distant farther_away deeper more_remote",
     "FARTHEST": "farthest furthest most_distant deepest furthermost",
-    "HIGHER": "higher",
+    "MORE": "larger greater bigger longer more",
+    "LESS": "smaller shorter less lesser",
+    "FRONT": "in_front in_front_of",
+    "BEHIND": "behind",
+    "NEAR_WORD": "near close",
+    "FAR_WORD": "far distant remote",
+    "HIGHER": "higher taller",
     "HIGHEST": "highest",
     "LOWER": "lower",
     "LOWEST": "lowest",
-    "ORDER": "rank order sort",
-    "MAX": "maximum max greatest largest biggest peak most",
+    "ORDER": "rank order sort ordered sorted",
+    "MAX": "maximum max maximal greatest largest biggest peak most longest",
     "TOP": "top",
-    "MIN": "minimum min smallest least shortest",
+    "MIN": "minimum min minimal smallest least shortest",
     "MEAN": "average avg mean typical typically usually normally",
     "MEDIAN": "median",
     "TOTAL": """total overall altogether whole entire entirely all full complete completely in_all throughout during
         across in_general over_time cumulative over_the_whole over_the_entire over_the_course over_the""",
     "NET": "net",
     "STRAIGHT": "straight_line straight-line as_the_crow_flies euclidean direct directly beeline straight",
-    "START": "start started starts starting beginning begin began begins initial origin starting_point first",
-    "END": "end ended ends ending finish finished finishes final stopped stops",
+    "START": "start started starts starting beginning begin began begins initial origin starting_point first beginnings",
+    "END": "end ended ends ending finish finished finishes final stopped stops last endpoint end_point",
     "DIFFERENCE": "difference differences differ change changes changed",
     "BETWEEN": "between",
     "APART": "apart",
     "TOGETHER": "together",
-    "STILL": "still static stationary motionless fixed stand_still standing_still",
-    "HORIZONTAL": "horizontal horizontally level flat",
+    "STILL": "still static stationary motionless fixed stand_still standing_still stands_still immobile at_rest",
+    "HORIZONTAL": "horizontal horizontally level flat levelled",
     "VERTICAL": "vertical vertically upright plumb",
     "SLOPE": "slope sloped slopes sloping slanted inclined incline steep tilted_surface gradient",
     "ORIENTATION": "orientation oriented normal",
-    "SURFACE": "surface surfaces plane planes",
+    "SURFACE": "surface surfaces plane planes face_of",
     "POINT": """point points pixel pixels spot spots location locations position positions coordinate coordinates pose
         poses""",
     "THING": "thing things object objects anything something everything item items stuff obstacle obstacles content",
     "FRAME": "frame frames image images picture pictures photo photos view",
     "VIDEO": "video clip recording footage sequence film movie scan walkthrough capture",
-    "VISIBLE": "visible see seen shown observed viewed depicted captured_at appears recorded_at measured sampled",
+    "VISIBLE": """visible see seen shown observed viewed depicted captured_at appears recorded_at measured sampled when_seen if_seen
+        as_seen_from as_seen""",
     "CAN_SEE": "can_you_see can_we_see can_i_see can_be_seen can_the_camera_see could_be_seen",
     "FPS": "frame_rate framerate fps frames_per_second",
     "METRES": """meter meters metre metres m centimeter centimeters centimetre centimetres cm millimeters millimetres mm
@@ -137,10 +155,12 @@ _ENGLISH = {
         those with by as for into onto inside within each other both two three four one ones respectively please
         approximately approx roughly about exactly precisely exact actual real currently now then value find compute
         calculate determine estimate measure report state tell show say give much also just lying lie lies placed sitting along
-        world 3d physical corresponding represented given following marked called labelled labeled named so get gets
-        got come comes came out away apart_from you've which's until make makes made_by someone how and/or
+        world 3d 2d physical corresponding represented given following marked called labelled labeled named so get gets
+        got come comes came out away any all_of through via apart_from you've which's until make makes made_by someone how and/or
         per_se just_now while seem seems using according b c p q p1 p2 point_a point_b anywhere everywhere
-        first_one second_one other_one""",
+        first_one second_one other_one i_mean would_you_say do_you_think you_say in_metres at_all in_meters whatever sit sits
+        stand stands stood stored report reports reported read reads having thats whole_of out_of off_of which_one
+        amount""",
 }
 
 _CHINESE = {
@@ -193,7 +213,7 @@ _CHINESE = {
     "RIGHT": "右 向右 往右 右边",
     "FORWARD": "向前 往前 前进 前",
     "BACK": "向后 往后 后退 后",
-    "DIRECTION": "方向 朝哪边 哪边",
+    "DIRECTION": "方向 朝哪边 哪边 往哪边 哪个方向 哪一边",
     "ANGLE": "角度 多少度 度 几度",
     "NEARER": "更近 较近 近",
     "NEAREST": "最近 最近的",
@@ -235,7 +255,7 @@ _CHINESE = {
     "ON": "上的",
     "AT": "在 位于 中 里 内 里面",
     FILLER: """了 是 有 吗 呢 请问 请 这 那 个 该 是否 一下 计算 估计 测量 告诉 大约 大概 约 多 哦 啊
-        那个 这个 它 其 为 值 两 被 时 得 过 着 共计 能""",
+        那个 这个 它 其 段 这段 往 为 值 两 被 时 得 过 着 共计 能""",
 }
 
 
@@ -262,7 +282,9 @@ _PHRASES = _table(_ENGLISH)
 _LONGEST = max(len(phrase) for phrase in _PHRASES)
 _CHARACTERS = {word: concept for concept, words in _CHINESE.items() for word in words.split()}
 _LONGEST_CHINESE = max(len(word) for word in _CHARACTERS)
-_PIECE = re.compile(r"[\u4e00-\u9fff]+|[a-z]+(?:[-'][a-z0-9]+)*\d*|\d+(?:\.\d+)?|[\ue000-\uf8ff]|[^\s]")
+_PIECE = re.compile(r"[\u4e00-\u9fff]+|\d+d\b|[a-z]+(?:[-'][a-z0-9]+)*\d*|\d+(?:\.\d+)?|[\ue000-\uf8ff]|[^\s]")
+_NOUNS_IN_LY = "assembly belly butterfly family jelly lily only reply supply trolley july italy fly"
+_NO_ADVERBS = frozenset(_NOUNS_IN_LY.split())
 _SILENT = set("?.!\"'`;…。")
 _COMMAS = set(",:()[]{}-/=@&")
 
@@ -277,7 +299,7 @@ def tokenize(marked: str) -> list[Token]:
     tokens: list[Token] = []
     words: list[str] = []
     for piece in [*pieces, ""]:
-        if re.fullmatch(r"[a-z]+(?:[-'][a-z0-9]+)*\d*", piece):
+        if re.fullmatch(r"\d+d|[a-z]+(?:[-'][a-z0-9]+)*\d*", piece):
             word = re.sub(r"'s$", "", piece)
             words += [word] if (word,) in _PHRASES else word.split("-")
             continue
@@ -302,7 +324,9 @@ def _english(words: list[str]) -> list[Token]:
         for length in range(min(_LONGEST, len(words) - start), 0, -1):
             phrase = tuple(words[start : start + length])
             if phrase in _PHRASES or length == 1:
-                tokens += [Token(concept, " ".join(phrase)) for concept in _PHRASES.get(phrase, UNKNOWN).split()]
+                adverb = length == 1 and phrase[0].endswith("ly") and phrase[0] not in _NO_ADVERBS
+                concepts = _PHRASES.get(phrase, FILLER if adverb else UNKNOWN)
+                tokens += [Token(concept, " ".join(phrase)) for concept in concepts.split()]
                 start += length
                 break
     return tokens

@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float64
 
-from video3d.answers.binding import bind_points, only_describe_points
+from video3d.answers.binding import bind_points, unknown_words_are_harmless
 from video3d.answers.lexicon import UNKNOWN, Token, tokenize
 from video3d.answers.question_rules import Asked, camera_kind, point_kind, scene_kind
 from video3d.answers.references import FrameRef, PointRef, find_references, plain, resolve_frame
@@ -50,6 +50,13 @@ _POLITE = re.compile(
 )
 _TAIL = re.compile(
     r"[\s,]*(?:please|thanks|thank you|pls|in this (?:video|clip|recording)|in the (?:video|clip|recording))[\s.!?]*$"
+)
+
+
+# What someone is to do, not what was measured.
+_PLAN = re.compile(
+    r"\bhow (?:do|am|are) (?:i|we)\b|(?<!seem )(?<!seems )(?<!appear )(?<!appears )(?<!begin )(?<!begins )"
+    r"\bto (?:move|walk|go|turn|travel|drive|rotate|run)\b"
 )
 
 
@@ -98,15 +105,17 @@ def parse_question(text: str) -> MetricQuestion | None:
     marked = find_references(normal)
     tokens = tokenize(marked.text)
     known = {t.concept for t in tokens}
-    if not tokens or known & {"MODAL", "NOT", "TOGETHER"} or len(tokens) > 80:
+    if not tokens or known & {"NOT", "TOGETHER"} or len(tokens) > 80:
         return None
     points, frames = bind_points(tokens, marked)
+    if not points and known & {"MODAL", "NEAR_WORD", "FAR_WORD", "FRONT", "BEHIND"}:
+        return None
     unknown = UNKNOWN in known
-    if unknown and not (points and only_describe_points(tokens)):
+    if unknown and not (points and unknown_words_are_harmless(tokens)):
         return None
     if "REACH" in known and not known & {"HEIGHT", "HOW_HIGH", "SPEED", "MAX", "MIN"}:
         return None
-    if re.search(r"\bhow (?:do|am|are) (?:i|we)\b", normal):  # a plan, not a measurement
+    if _PLAN.search(normal) or (known >= {"MODAL", "CAMERA"} and not known & {"NEARER", "FARTHER"}):
         return None
     asked = _asked(tokens, normal, num_points=len(points), num_frames=len(frames))
     if points:

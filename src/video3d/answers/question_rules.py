@@ -49,11 +49,19 @@ def point_kind(a: Asked) -> tuple[str, str] | None:
         return None
     depth = a.any("DEPTH", "AXIS", "HOW_DEEP")
     if a.num_points >= 2:
-        if a.any("NEARER", "NEAREST", "FARTHER", "FARTHEST", "ORDER") and not a.any("BETWEEN", "APART"):
-            farther = a.any("FARTHER", "FARTHEST") and not a.any("NEARER", "NEAREST")
+        compared = a.any("NEARER", "NEAREST", "FARTHER", "FARTHEST", "ORDER", "FRONT", "BEHIND")
+        if compared and not a.any("APART") and not (a.any("BETWEEN") and a.far):
+            near = a.any("NEARER", "NEAREST", "FRONT")
+            if a.any("FLOOR", "CEILING"):  # "closer to the floor" is lower
+                return (
+                    ("point_higher", "lower" if near == a.any("FLOOR") else "higher") if not a.any("CAMERA") else None
+                )
+            farther = a.any("FARTHER", "FARTHEST", "BEHIND") and not near
             return "point_nearer", "farther" if farther else "nearer"
-        if a.any("MIN", "MAX") and (depth or a.far):
-            return "point_nearer", "farther" if a.any("MAX") else "nearer"
+        if a.any("MIN", "MAX", "MORE", "LESS") and (depth or a.far) and not a.any("BETWEEN", "FROM"):
+            return "point_nearer", "farther" if a.any("MAX", "MORE") else "nearer"
+        if a.any("DIFFERENCE") and a.far and a.any("CAMERA"):
+            return "point_nearer", "nearer"
         if a.any("HIGHER", "HIGHEST", "LOWER", "LOWEST") and not a.any("BETWEEN", "APART"):
             return "point_higher", "lower" if a.any("LOWER", "LOWEST") and not a.any("HIGHER") else "higher"
         if a.any("DIFFERENCE") and depth:
@@ -65,6 +73,8 @@ def point_kind(a: Asked) -> tuple[str, str] | None:
             if a.any("HORIZONTAL"):
                 return "point_to_point", "horizontal"
             return "point_to_point", "vertical" if a.any("VERTICAL", "HEIGHT") else "straight"
+        if a.num_points == 2 and a.any("FROM") and a.any("TO") and "measure" in a.texts and not a.any("CAMERA"):
+            return "point_to_point", "straight"
         sized = a.any("SIZE", "WIDTH", "LENGTH", "HOW_LONG", "HOW_WIDE")
         if a.num_points == 2 and a.any("BETWEEN", "FROM") and (sized or a.any("HOW_TALL", "HOW_HIGH", "HEIGHT")):
             return "point_to_point", "straight" if sized else "vertical"
@@ -95,16 +105,18 @@ def camera_kind(a: Asked) -> tuple[str, str] | None:
     pronoun = bool(a.texts & {"it", "this", "that", "these", "those", "its"})
     camera = a.any("CAMERA") or (a.any("YOU") and a.any("TRAVEL", "MOVE", "TURN"))
     subject = camera or a.any("FILMED") or (a.any("PATH") and not pronoun)
-    loose = subject or (not pronoun and a.any("TRAVEL", "MOVE") and (a.far or a.any("SPEED", "HOW_FAST")))
+    wants = a.far or a.any("SPEED", "HOW_FAST", "LENGTH", "DIRECTION") or bool(a.known & _DIRECTIONS)
+    loose = subject or (not pronoun and a.any("TRAVEL", "MOVE") and wants)
     if a.any("THING", "SURFACE", "POINT") and a.any("NEAREST", "FARTHEST", "NEARER") and not _which_frame(a):
         return None
     if (found := _frame_of(a)) is not None:
         return found
-    if a.any("WHEN"):
+    if a.any("WHEN", "THING", "BELOW", "SURFACE"):
         return None
     if a.any("TURN", "CLOCKWISE", "COUNTERCLOCKWISE"):
-        return _turn(a) if camera or a.any("VIDEO", "FRAME", "PATH") else None
-    if a.any("TILT", "ROLL") or (a.any("LOOK") and (a.any("UP", "DOWN", "LEVEL", "HORIZONTAL"))):
+        return _turn(a) if camera or a.any("VIDEO", "FRAME", "PATH") or a.num_frames == 2 else None
+    held = a.any("LOOK", "FILMED", "POINT") and not a.any("MOVE", "TRAVEL")
+    if a.any("TILT", "ROLL") or (held and a.any("UP", "DOWN", "HORIZONTAL")):
         return ("camera_tilt", "roll" if a.any("ROLL") else "pitch") if camera else None
     if a.any("SPEED", "HOW_FAST"):
         return ("camera_speed", "max" if a.any("MAX", "TOP") else "mean") if loose else None
@@ -113,7 +125,9 @@ def camera_kind(a: Asked) -> tuple[str, str] | None:
     moves = a.any("TRAVEL", "MOVE", "PATH", "DISPLACEMENT")
     if a.any("RISE", "SINK", "HIGHER", "LOWER") or (a.any("HEIGHT") and a.any("DIFFERENCE")):
         return ("camera_direction", "vertical") if subject else None
-    if a.any("HOW_HIGH", "HEIGHT", "HIGHEST", "LOWEST") or (a.any("FLOOR") and (a.far or a.any("HOW_MUCH"))):
+    if a.any("HOW_HIGH", "HEIGHT", "HIGHEST", "LOWEST") or (
+        a.any("FLOOR") and a.any("ABOVE", "FROM", "UP") and (a.far or a.amount)
+    ):
         return ("camera_height", _height_aspect(a)) if camera or a.any("FILMED") else None
     if a.any("HOW_LONG"):
         length = (a.texts & {"is", "was"} and not a.texts & {"did", "does"}) or a.any("PATH")
@@ -134,7 +148,8 @@ def _distance_moved(a: Asked, *, camera: bool, subject: bool, loose: bool, moves
         return "camera_displacement", ""
     wants = a.far or a.any("LENGTH", "HOW_MUCH", "SIZE")
     apart = a.num_frames == 2 and a.any("BETWEEN", "APART") and not moves and not a.any("THING", "ROOM")
-    if wants and ((subject and direct) or (apart and not a.any("YOU", "LENGTH", "DEPTH"))):
+    ends = a.any("START") and a.any("END") and not (a.texts & {"it", "this", "that"})
+    if wants and (((subject or ends) and direct) or (apart and not a.any("YOU", "LENGTH", "DEPTH"))):
         return "camera_displacement", ""
     if wants and camera and a.any("FROM") and a.any("START") and (a.any("END") or a.any("TRAVEL", "MOVE")):
         return "camera_displacement", ""
@@ -224,7 +239,7 @@ def _recording(a: Asked) -> tuple[str, str] | None:
         return "num_frames", "rate"
     if a.any("HOW_MANY", "HOW_MUCH") and a.any("FRAME") and (a.texts & {"frame", "frames", "帧"} or a.any("VIDEO")):
         return "num_frames", "rate" if a.any("PER") else ""
-    timed = a.any("DURATION", "HOW_LONG") or (a.any("HOW_MANY") and a.any("SECONDS"))
+    timed = a.any("DURATION", "HOW_LONG") or (a.any("HOW_MANY", "HOW_MUCH") and a.any("SECONDS"))
     if a.any("VIDEO") and (timed or a.any("LENGTH")):
         return "duration", ""
     return ("duration", "") if a.any("DURATION") and (a.any("WHICH", "TOTAL")) else None
@@ -239,6 +254,8 @@ def _depth(a: Asked) -> tuple[str, str] | None:
     if a.any("CAN_SEE") and a.any("HOW_FAR"):
         return "depth_range", "farthest"
     if wants or (a.any("NEAREST", "FARTHEST") and a.any("POINT") and not a.any("THING")):
+        if a.any("DEPTH") and a.any("RANGE"):
+            return "depth_range", "range"
         for aspect, concepts in (
             ("nearest", ("NEAREST",)),
             ("farthest", ("FARTHEST",)),

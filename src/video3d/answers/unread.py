@@ -1,0 +1,50 @@
+"""Questions that want a length, an angle or a speed of something that is known only by its name.
+
+Nothing here measured it, and a small language model would make a number up, or take the nearest one from its prompt.
+"""
+
+import re
+
+from video3d.answers.measurement import Measurement
+from video3d.answers.question import parse_question
+from video3d.answers.references import plain
+
+_AMOUNT = (
+    "distance|height|width|length|depth|area|volume|speed|velocity|diameter|radius|thickness|altitude|"
+    "elevation|displacement|gap|spacing"
+)
+_WANTS_AMOUNT = re.compile(
+    r"\bhow (?:far|tall|wide|high|deep|big|large|close|near|fast|steep|broad|thick|distant|much (?:nearer|closer|farther|"
+    r"further|higher|lower|taller|wider|longer|bigger|larger))\b"
+    r"|\bhow long (?:is|are|was|were)\b"
+    rf"|\b(?:what(?:'s| is| are| was| were)|give|tell|measure|estimate|compute) (?:me )?(?:the |its )?(?:(?!in |at |near |of |on |with )\w+ ){{0,3}}(?:{_AMOUNT})\b"
+    r"|\bhow many (?:square |cubic )?(?:met(?:er|re)s?|cm|centimet(?:er|re)s?|feet|inches|degrees)\b"
+    r"|多远|多高|多宽|多长|多大|多深|多快|(?:距离|高度|宽度|长度|深度|尺寸|面积|速度)(?:是|为|有)?多少"
+)
+
+
+def unread_measure(text: str) -> Measurement | None:
+    """An honest "not known" for a question that wants an amount but names no pixel; None for every other question.
+
+    ``parse_question`` must come first: what it reads is measured. Questions about colours, counts or places are no
+    amounts and are the language model's.
+
+    >>> unread_measure("How far is the chair from the table?").source
+    'unknown'
+    >>> unread_measure("What colour is the chair?") is None
+    True
+    """
+    if parse_question(text) is not None or not _WANTS_AMOUNT.search(plain(text[:2000])):
+        return None
+    if re.search(r"[\u4e00-\u9fff]", text):
+        words = (
+            "这个问题要的是一个量，但所问之物只有名称，没有在画面中定位，因此没有测量值。可测量的有：相机运动、房间、图像中的点；"
+            "请给出像素和帧，例如“第12帧像素(320,240)离相机多远？”。"
+        )
+    else:
+        words = (
+            "This asks for an amount that was not measured: things known only by name are not located here. What is measured "
+            "is the camera's motion, the room, and points in the images; name a pixel and a frame, for example "
+            '"How far is pixel (320, 240) in frame 12?".'
+        )
+    return Measurement(text=words, source="unknown", kind="open")
