@@ -142,7 +142,7 @@ class Video3D:
             clip = read_clip(recording, indices=np.union1d(even, np.array(frames, dtype=np.int64)))
         if camera is None:
             with _timed(timings, "camera"):
-                camera = missing_camera(recording)
+                camera = missing_camera(recording, include=clip.frame_index.tolist())
         with _timed(timings, "geometry"):
             posed = complete_geometry(clip, depth_estimator=self.depth_estimator, camera=camera)
             posed = align_to_gravity(posed)

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,33 +28,36 @@ from video3d.types import Recording
 MAX_FRAMES = 120
 LONG_SIDE_PX = 1280  # of the frames handed over; features are sought at 640 px, upsampled in the second attempt
 FRAMES_AT_ONCE = 16
-ENOUGH = 0.9
+ENOUGH = 0.9  # of the frames in one piece
 STILL_SHARE = 0.004  # of the long side: less motion than this between any two frames is no motion to measure by
-EFFORTS = (
-    {"max_image_size": 640, "max_num_features": 2048, "first_octave": 0, "peak_threshold": 0.0067},
-    {"max_image_size": 640, "max_num_features": 3000, "first_octave": -1, "peak_threshold": 0.003},
-)
+NUM_QUICK_FRAMES = 48
+QUICK = {"max_image_size": 640, "max_num_features": 2048, "first_octave": 0, "peak_threshold": 0.0067}
+FINE = {"max_image_size": 640, "max_num_features": 3000, "first_octave": -1, "peak_threshold": 0.003}
 
 
 def estimate_camera(
     recording: Recording,
     *,
     k_px: Float64[np.ndarray, "r 3 3"] | Float64[np.ndarray, "3 3"] | None = None,
+    include: Sequence[int] = (),
     max_frames: int = MAX_FRAMES,
     timeout_s: float = 600.0,
     seed: int = 0,
 ) -> CameraEstimate:
     """Poses up to scale, and intrinsics, of the frames of a recording, from its pixels alone.
 
-    All frames are used, or ``max_frames`` of them evenly spread, whatever a model will later look at. Frames of a walk are
-    matched with their neighbours and with those that look alike; a few frames, or photographs, all with all.
+    The first attempt takes about 48 frames: where neighbours overlap well, more of them only add smaller baselines. If it
+    leaves out more than a tenth, all frames are used (``max_frames`` evenly spread ones of a long recording), with more and
+    finer features, whatever a model will later look at. Frames of a walk are matched with their neighbours and with those
+    that look alike; up to 60 frames, all with all.
 
     Args:
         recording: read through its loader, a few frames at a time.
         k_px: intrinsics at the recording's size that are known and kept, one matrix or one a frame (taken as one camera
             by their median); None: focal length and one radial distortion are found, the principal point is the middle.
+        include: frames whose poses are wanted, so that they are among those used.
         max_frames: more are no better and slower.
-        timeout_s: after it the process is killed; what it had by then is used if it had anything.
+        timeout_s: for both attempts together; after it the process is killed and what it had by then is used.
         seed: of the random choices. Threads make repeated runs differ in the last digits.
 
     Returns:
@@ -63,24 +67,52 @@ def estimate_camera(
     Raises:
         InputError: a frame cannot be read.
     """
-    frame_index = chosen_frames(recording.num_frames, max_frames)
+    wanted = np.array(sorted(set(include)), dtype=np.int64)
     known = _one_camera(k_px)
+    stop = time.monotonic() + timeout_s
+    best = None
+    for effort, num_frames in ((QUICK, min(NUM_QUICK_FRAMES, max_frames)), (FINE, max_frames)):
+        frames = np.union1d(chosen_frames(recording.num_frames, num_frames), wanted)
+        left_s = stop - time.monotonic()
+        if best is not None and left_s < 1.0:
+            break
+        found = _attempt(recording, frames, effort, known, left_s, seed)
+        if best is None or _share_placed(found) >= _share_placed(best):
+            best = found
+        if _share_placed(best) >= ENOUGH or any("stands still" in note for note in found.notes):
+            break
+    assert best is not None
+    return best
+
+
+def _share_placed(estimate: CameraEstimate) -> float:
+    """Share of the frames that are in the largest piece."""
+    return float((estimate.piece == 0).mean())
+
+
+def _attempt(  # noqa: PLR0917
+    recording: Recording,
+    frame_index: Int64[np.ndarray, "f"],
+    effort: dict[str, Any],
+    known: Float64[np.ndarray, "3 3"] | None,
+    timeout_s: float,
+    seed: int,
+) -> CameraEstimate:
     height, width = recording.size_hw
     shrink = min(1.0, LONG_SIDE_PX / max(height, width))
     with tempfile.TemporaryDirectory(prefix="video3d-camera-") as name:
         folder = Path(name)
         _hand_over(recording, frame_index, folder / "images", shrink)
         job = {
-            "frames": frame_index.tolist(),
+            "num_frames": len(frame_index),
             "one_camera": True,
             "camera": None if known is None else (np.asarray(known)[[0, 1, 0, 1], [0, 1, 2, 2]] * shrink).tolist(),
             "sequence": recording.sequence,
             "exhaustive_frames": 60,
             "neighbours": 10,
             "lookalikes": 20,
-            "enough": ENOUGH * len(frame_index),
             "still_px": STILL_SHARE * max(height, width) * shrink,
-            "efforts": EFFORTS,
+            "effort": effort,
             "threads": os.cpu_count() or 1,
             "seed": seed,
             "timeout_s": timeout_s,

@@ -60,7 +60,9 @@ def complete_geometry(
     reconstruction = None
     if given.depth is None or given.k_px is None or given.poses is None:
         k_known = None if given.k_px is None else clip.recording.k_px
-        estimate = camera if camera is not None else calibrated(clip.recording, k_known)
+        estimate = (
+            camera if camera is not None else calibrated(clip.recording, k_known, include=clip.frame_index.tolist())
+        )
         said = estimate.notes if estimate is not None else ("camera: one frame alone cannot be calibrated from pixels",)
         if estimate is not None and not (estimate.piece >= 0).any():
             estimate, said = None, ("camera: structure from motion placed no frame", *said)

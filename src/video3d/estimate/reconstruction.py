@@ -1,6 +1,7 @@
 """What is known of a clip before its gaps are filled: what was measured, and what structure from motion found."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -57,13 +58,16 @@ def main_piece(cameras: ClipCameras) -> int:
     return min(counts, key=lambda piece: (-counts[piece], piece)) if counts else -1
 
 
-def missing_camera(recording: Recording, *, timeout_s: float = 600.0, seed: int = 0) -> CameraEstimate | None:
+def missing_camera(
+    recording: Recording, *, include: Sequence[int] = (), timeout_s: float = 600.0, seed: int = 0
+) -> CameraEstimate | None:
     """Structure from motion of a recording that lacks depth, poses or intrinsics; None where nothing is lacking.
 
     Worth keeping: every clip of the recording can be completed from it.
 
     Args:
         recording: one frame alone cannot be calibrated, and gives None.
+        include: frames whose poses are wanted; others serve calibration too.
         timeout_s: what it has found by then is used.
         seed: of its random choices.
 
@@ -73,18 +77,23 @@ def missing_camera(recording: Recording, *, timeout_s: float = 600.0, seed: int 
     given = (recording.load_depth_m, recording.k_px, recording.world_from_camera)
     if all(quantity is not None for quantity in given):
         return None
-    return calibrated(recording, recording.k_px, timeout_s=timeout_s, seed=seed)
+    return calibrated(recording, recording.k_px, include=include, timeout_s=timeout_s, seed=seed)
 
 
 def calibrated(
-    recording: Recording, k_px: Float64[np.ndarray, "r 3 3"] | None, *, timeout_s: float = 600.0, seed: int = 0
+    recording: Recording,
+    k_px: Float64[np.ndarray, "r 3 3"] | None,
+    *,
+    include: Sequence[int] = (),
+    timeout_s: float = 600.0,
+    seed: int = 0,
 ) -> CameraEstimate | None:
     """Structure from motion with intrinsics that are known or None; None for a single frame."""
     if recording.num_frames < 2:
         return None
     from video3d.estimate.camera import estimate_camera  # pycolmap
 
-    return estimate_camera(recording, k_px=k_px, timeout_s=timeout_s, seed=seed)
+    return estimate_camera(recording, k_px=k_px, include=include, timeout_s=timeout_s, seed=seed)
 
 
 def reconstruction_of(clip: Clip, estimate: CameraEstimate) -> Reconstruction:
