@@ -93,7 +93,7 @@ _AGAINST = {
     "BEHIND",
     "COMMA",
 }
-_QUALIFIED = {"NEAREST", "FARTHEST", "NEARER", "FARTHER", "HIGHEST", "LOWEST", "LEFT", "RIGHT", "MAX", "MIN", "CAMERA"}
+_QUALIFIED = {"NEAREST", "FARTHEST", "NEARER", "FARTHER", "HIGHEST", "LOWEST", "LEFT", "RIGHT", "MAX", "MIN"}
 
 
 def _governor(tokens: list[Token], place: int, also: tuple[str, ...] = ()) -> str:
@@ -101,7 +101,7 @@ def _governor(tokens: list[Token], place: int, also: tuple[str, ...] = ()) -> st
     for token in reversed(tokens[:place]):
         if token.concept in ("POINT", UNKNOWN, *also) or token.text in ("the", "a", "an", "this", "that", "its"):
             continue
-        return token.concept
+        return "OF" if token.text in ("my", "our", "your") else token.concept
     return ""
 
 

@@ -16,13 +16,14 @@ _ENGLISH = {
     "CAMERA": """camera cameras cam cameraman camera_man camera_operator camera_person camera_holder filmer videographer
         photographer observer viewer viewpoint i we me us my our ego ego_vehicle ego_car lens camera_center cameraperson camcorder
         person_who_recorded one_recording one_who_filmed whoever_holds_the_camera
+        vantage_point point_of_view pov camera_position camera_positions optical_centre optical_center
         person_filming person_holding_the_camera person_with_the_camera person_recording person_behind_the_camera
         person_carrying_the_camera one_filming whoever_filmed person_who_filmed person_who_films camera_centre""",
     "FILMED": "filmed shot recorded captured taken held carried holding filming recording_height made",
     "YOU": "you your",
-    "HOW_FAR": "how_far how_distant how_close how_near how_remote how_far_off how_far_away how_nearby",
+    "HOW_FAR": "how_far how_distant how_close how_near how_remote how_nearby how_much_space how_much_distance",
     "HOW_HIGH": "how_high how_elevated how_high_up how_high_off",
-    "CAMERA HEIGHT": "eye_height eye_level camera_height camera_heights",
+    "CAMERA HEIGHT": "eye_height eye_level camera_height camera_heights camera_elevation",
     "HOW_HIGH LOWEST": "how_low",
     "HOW_TALL": "how_tall",
     "HOW_LONG": "how_long",
@@ -65,7 +66,8 @@ _ENGLISH = {
         wander wanders wandered roam roams roamed proceed proceeds proceeded stroll strolls strolled strolling hike hiked
         hiking march marched jog jogged jogging run runs running ran glide glides glided fly flies flew flown flying float
         floated step stepped tour toured""",
-    "MOVE": """move moves moved moving movement movements motion motions relocate relocated slide slides slid sliding shift shifts shifted translate translates translated translation""",
+    "MOVE": """move moves moved moving movement movements motion motions relocate relocated drift drifts drifted drifting strafe strafes strafed dolly displace displaces
+        creep creeps crept sway sways swayed slide slides slid sliding shift shifts shifted translate translates translated translation""",
     "MOVE FORWARD": "advance advances advanced advancing",
     "MOVE BACK": """retreat retreats retreated retreating recede recedes receded receding back_up backs_up backed_up
         back_away backs_away backed_away""",
@@ -99,8 +101,8 @@ _ENGLISH = {
     "FARTHEST": "farthest furthest most_distant deepest furthermost",
     "MORE": "larger greater bigger longer more",
     "LESS": "smaller shorter less lesser",
-    "FRONT": "in_front in_front_of",
-    "BEHIND": "behind",
+    "FRONT": "in_front in_front_of in_the_foreground",
+    "BEHIND": "behind in_the_background",
     "NEAR_WORD": "near close",
     "FAR_WORD": "far distant remote",
     "HIGHER": "higher taller",
@@ -113,7 +115,7 @@ _ENGLISH = {
     "MIN": "minimum min minimal smallest least shortest",
     "MEAN": "average avg mean typical typically usually normally",
     "MEDIAN": "median",
-    "TOTAL": """total overall altogether whole entire entirely all full complete completely in_all throughout during
+    "TOTAL": """total totals sum combined overall altogether whole entire entirely all full complete completely in_all throughout during
         across in_general over_time cumulative over_the_whole over_the_entire over_the_course over_the""",
     "NET": "net",
     "STRAIGHT": "straight_line straight-line as_the_crow_flies euclidean direct directly beeline straight",
@@ -158,7 +160,7 @@ _ENGLISH = {
         world 3d 2d physical corresponding represented given following marked called labelled labeled named so get gets
         got come comes came out away any all_of through via apart_from you've which's until make makes made_by someone how and/or
         per_se just_now while seem seems using according b c p q p1 p2 point_a point_b anywhere everywhere
-        first_one second_one other_one i_mean would_you_say do_you_think you_say in_metres at_all in_meters whatever sit sits
+        standing answer reply need know want relative_to with_respect_to whichever either some again whose first_one second_one other_one i_mean would_you_say do_you_think you_say in_metres at_all in_meters whatever sit sits
         stand stands stood stored report reports reported read reads having thats whole_of out_of off_of which_one
         amount""",
 }
@@ -285,7 +287,7 @@ _LONGEST_CHINESE = max(len(word) for word in _CHARACTERS)
 _PIECE = re.compile(r"[\u4e00-\u9fff]+|\d+d\b|[a-z]+(?:[-'][a-z0-9]+)*\d*|\d+(?:\.\d+)?|[\ue000-\uf8ff]|[^\s]")
 _NOUNS_IN_LY = "assembly belly butterfly family jelly lily only reply supply trolley july italy fly"
 _NO_ADVERBS = frozenset(_NOUNS_IN_LY.split())
-_SILENT = set("?.!\"'`;…。")
+_SILENT = set("?.!<>|~*+→\"'`;…。")
 _COMMAS = set(",:()[]{}-/=@&")
 
 

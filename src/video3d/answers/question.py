@@ -39,7 +39,7 @@ Kind = Literal[
 ]
 
 _POLITE = re.compile(
-    r"^(?:(?:please|hey|hi|hello|ok|okay|so|and|now|well|question|q|user)[,:. ]+)*"
+    r"^(?:(?:please|hey|hi|hello|ok|okay|so|and|now|well|question|q|user)[,:.! ]+)*"
     r"(?:(?:can|could|would|will) you (?:please |kindly )?(?:tell|say|give|show|estimate|measure|compute|calculate|"
     r"determine|"
     r"find(?: out)?|work out|figure out|report|let me know)(?: to)?(?: me| us)? ?(?:please )?|"
@@ -47,6 +47,10 @@ _POLITE = re.compile(
     r"(?:do|does) (?:you|anyone|anybody) know |any idea |i wonder |i'm wondering |please ?|(?:tell|let) (?:me|"
     r"us)(?: know)? ?)*"
     r"(?:[,:] ?)?(?:please )?"
+)
+_ASIDE = re.compile(
+    r"\b(?:can|could|would|will) you (?:please |kindly )?(?:tell|give|show|measure|estimate|compute|calculate|determine|"
+    r"find|work out|say)(?: me| us)?\b"
 )
 _TAIL = re.compile(
     r"[\s,]*(?:please|thanks|thank you|pls|in this (?:video|clip|recording)|in the (?:video|clip|recording))[\s.!?]*$"
@@ -101,7 +105,7 @@ def parse_question(text: str) -> MetricQuestion | None:
     >>> parse_question("How far is the chair from the table?") is None
     True
     """
-    normal = _TAIL.sub("", _POLITE.sub("", plain(text[:2000])))
+    normal = _TAIL.sub("", _ASIDE.sub(" ", _POLITE.sub("", plain(text[:2000]))))
     marked = find_references(normal)
     tokens = tokenize(marked.text)
     known = {t.concept for t in tokens}

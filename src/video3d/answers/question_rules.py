@@ -38,7 +38,7 @@ class Asked:
     @property
     def far(self) -> bool:
         """A distance is wanted, in whatever words."""
-        return bool(self.known & _FAR) or (self.any("HOW_MANY", "HOW_MUCH") and self.any("METRES"))
+        return bool(self.known & _FAR) or self.any("METRES")
 
 
 def point_kind(a: Asked) -> tuple[str, str] | None:
@@ -125,9 +125,8 @@ def camera_kind(a: Asked) -> tuple[str, str] | None:
     moves = a.any("TRAVEL", "MOVE", "PATH", "DISPLACEMENT")
     if a.any("RISE", "SINK", "HIGHER", "LOWER") or (a.any("HEIGHT") and a.any("DIFFERENCE")):
         return ("camera_direction", "vertical") if subject else None
-    if a.any("HOW_HIGH", "HEIGHT", "HIGHEST", "LOWEST") or (
-        a.any("FLOOR") and a.any("ABOVE", "FROM", "UP") and (a.far or a.amount)
-    ):
+    over = a.any("FLOOR") and (a.any("ABOVE", "UP") or (a.any("FROM") and not moves)) and (a.far or a.amount)
+    if a.any("HOW_HIGH", "HEIGHT", "HIGHEST", "LOWEST") or over:
         return ("camera_height", _height_aspect(a)) if camera or a.any("FILMED") else None
     if a.any("HOW_LONG"):
         length = (a.texts & {"is", "was"} and not a.texts & {"did", "does"}) or a.any("PATH")

@@ -1,13 +1,14 @@
-"""Questions that want a length, an angle or a speed of something that is known only by its name.
+"""Questions that want a length, an angle or a speed that was not measured, or in words that were not understood.
 
-Nothing here measured it, and a small language model would make a number up, or take the nearest one from its prompt.
+Nothing measured it, and a small language model would make a number up, or take the nearest one from its prompt.
 """
 
 import re
 
+from video3d.answers.lexicon import tokenize
 from video3d.answers.measurement import Measurement
 from video3d.answers.question import parse_question
-from video3d.answers.references import plain
+from video3d.answers.references import find_references, plain
 
 _AMOUNT = (
     "distance|height|width|length|depth|area|volume|speed|velocity|diameter|radius|thickness|altitude|"
@@ -23,28 +24,48 @@ _WANTS_AMOUNT = re.compile(
 )
 
 
-def unread_measure(text: str) -> Measurement | None:
-    """An honest "not known" for a question that wants an amount but names no pixel; None for every other question.
+_OF_POINTS = frozenset(
+    {"HOW_FAR", "DISTANCE", "RANGE", "DEPTH", "AXIS", "NEARER", "NEAREST", "FARTHER", "FARTHEST", "HEIGHT", "HOW_HIGH", "HIGHER",
+     "LOWER", "METRES", "DEGREES", "APART", "SLOPE", "HOW_STEEP"}
+)  # fmt: skip
 
-    ``parse_question`` must come first: what it reads is measured. Questions about colours, counts or places are no
-    amounts and are the language model's.
+
+def unread_measure(text: str) -> Measurement | None:
+    """An honest "not known" for a question that wants an amount but could not be read; None for every other question.
+
+    It names no pixel, or names one in words that were not understood. ``parse_question`` must come first: what it reads
+    is measured. Questions about colours, counts or places are no amounts and are the language model's.
 
     >>> unread_measure("How far is the chair from the table?").source
     'unknown'
     >>> unread_measure("What colour is the chair?") is None
     True
     """
-    if parse_question(text) is not None or not _WANTS_AMOUNT.search(plain(text[:2000])):
+    if parse_question(text) is not None:
         return None
-    if re.search(r"[\u4e00-\u9fff]", text):
-        words = (
-            "这个问题要的是一个量，但所问之物只有名称，没有在画面中定位，因此没有测量值。可测量的有：相机运动、房间、图像中的点；"
-            "请给出像素和帧，例如“第12帧像素(320,240)离相机多远？”。"
-        )
+    marked = find_references(plain(text[:2000]))
+    chinese = re.search(r"[\u4e00-\u9fff]", text) is not None
+    known = {token.concept for token in tokenize(marked.text)}
+    if marked.points and known & _OF_POINTS:
+        words = _POINT_WORDS[chinese]
+    elif "METRES" in known or _WANTS_AMOUNT.search(marked.text):
+        words = _NAME_WORDS[chinese]
     else:
-        words = (
-            "This asks for an amount that was not measured: things known only by name are not located here. What is measured "
-            "is the camera's motion, the room, and points in the images; name a pixel and a frame, for example "
-            '"How far is pixel (320, 240) in frame 12?".'
-        )
+        return None
     return Measurement(text=words, source="unknown", kind="open")
+
+
+_EXAMPLE = ('"How far is pixel (320, 240) in frame 12?"', "“第12帧像素(320,240)离相机多远？”")
+_NAME_WORDS = (
+    "This asks for an amount that was not measured: things known only by name are not located here. What is measured is "
+    f"the camera's motion, the room, and points in the images; name a pixel and a frame, for example {_EXAMPLE[0]}.",
+    "这个问题要的是一个量，但所问之物只有名称，没有在画面中定位，因此没有测量值。可测量的有：相机运动、房间、图像中的点；"
+    f"请给出像素和帧，例如{_EXAMPLE[1]}。",
+)
+_POINT_WORDS = (
+    "This names a point in an image but was not understood as one of the measurements of points: distance from the camera, "
+    "depth, which of several is nearer, distance between two, height over the floor, slope of the surface. Please ask in "
+    f"other words, for example {_EXAMPLE[0]}.",
+    "问题给出了图像中的点，但没有理解为以下测量之一：到相机的距离、深度、哪个更近、两点间距离、离地高度、表面坡度。"
+    f"请换一种说法，例如{_EXAMPLE[1]}。",
+)
