@@ -31,8 +31,22 @@ FRAMES_AT_ONCE = 16
 ENOUGH = 0.9  # of the frames in one piece
 STILL_SHARE = 0.004  # of the long side: less motion than this between any two frames is no motion to measure by
 NUM_QUICK_FRAMES = 48
-QUICK = {"max_image_size": 640, "max_num_features": 2048, "first_octave": 0, "peak_threshold": 0.0067}
-FINE = {"max_image_size": 640, "max_num_features": 3000, "first_octave": -1, "peak_threshold": 0.003}
+# A slow camera hardly tells its lens, and a distortion left free then runs away: first without. What that cannot explain
+# (an action camera) gets one.
+QUICK = {
+    "max_image_size": 640,
+    "max_num_features": 2048,
+    "first_octave": 0,
+    "peak_threshold": 0.0067,
+    "camera_model": "SIMPLE_PINHOLE",
+}
+FINE = {
+    "max_image_size": 640,
+    "max_num_features": 3000,
+    "first_octave": -1,
+    "peak_threshold": 0.003,
+    "camera_model": "SIMPLE_RADIAL",
+}
 
 
 def estimate_camera(
@@ -54,7 +68,7 @@ def estimate_camera(
     Args:
         recording: read through its loader, a few frames at a time.
         k_px: intrinsics at the recording's size that are known and kept, one matrix or one a frame (taken as one camera
-            by their median); None: focal length and one radial distortion are found, the principal point is the middle.
+            by their median); None: the focal length is found, in the second attempt a radial distortion too; the principal point is the middle.
         include: frames whose poses are wanted, so that they are among those used.
         max_frames: more are no better and slower.
         timeout_s: for both attempts together; after it the process is killed and what it had by then is used.

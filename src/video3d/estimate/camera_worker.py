@@ -51,8 +51,7 @@ def _reconstruct(folder: Path, job: dict[str, Any]) -> dict[str, Any]:
     reader = pycolmap.ImageReaderOptions()
     known = job["camera"]
     if known is None:
-        # SIMPLE_RADIAL: phones and action cameras bend lines; a pinhole would pay for it with the focal length.
-        reader.camera_model, reader.default_focal_length_factor = "SIMPLE_RADIAL", 0.85
+        reader.camera_model, reader.default_focal_length_factor = effort["camera_model"], 0.85
     else:
         reader.camera_model, reader.camera_params = "PINHOLE", ",".join(str(v) for v in known)
     mode = pycolmap.CameraMode.SINGLE if job["one_camera"] else pycolmap.CameraMode.PER_IMAGE
