@@ -334,6 +334,11 @@ def test_a_missing_pose_is_named():
     clip.world_from_camera[4] = np.nan
     clip.piece[4] = -1
     found = ask("How high is the camera in frame 4?", clip)
+    assert value(found) == pytest.approx(1.4, abs=0.03)
+    assert "Frame 4 has no known pose" in found.text
+    clip.world_from_camera[:9] = np.nan
+    clip.piece[:9] = -1
+    found = ask("Does the camera turn left between frame 4 and frame 10?", clip)
     assert found.source == "unknown"
     assert "frame 4" in found.text
 

@@ -1,5 +1,7 @@
 """Questions about how the camera moves: path, displacement, speed, height, turning, direction, tilt."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from video3d.answers.facts import SceneFacts, weakest
@@ -10,6 +12,7 @@ from video3d.answers.question import MetricQuestion
 from video3d.answers.trajectory import moved_from_start, path_length, roll_deg, tilt_deg, turning
 from video3d.types import PosedClip
 
+_NEAR_FRAMES, _NEAR_SHARE = 3, 0.02  # how far away the pose of a neighbour may stand in for a frame's own
 _TURNED_DEG = 2.0  # less is not called a turn
 _STILL_SHARE, _STILL_M = 0.01, 0.02  # moves by less than a share of the scene's depth, or so many metres, are none
 
@@ -36,7 +39,21 @@ def measure_camera(question: MetricQuestion, clip: PosedClip, facts: SceneFacts)
             "The camera's poses are not known: the recording has none and none could be estimated.",
             "相机位姿未知：录像没有位姿，也无法估计。",
         )
-    return make(question, facts, speaker(question, facts), frames)
+    speak, reach = speaker(question, facts), 0
+    if facts.trajectory.ordered:  # structure from motion may skip frames of a walk; its neighbour is almost there
+        reach = max(_NEAR_FRAMES, round(_NEAR_SHARE * facts.num_frames))
+    posed = [facts.trajectory.nearest(frame, reach) for frame in frames]
+    used = [frame if near is None else near for frame, near in zip(frames, posed, strict=True)]
+    found = make(question, facts, speak, used)
+    said = "".join(
+        speak.say(
+            f" (Frame {a} has no known pose; frame {b} beside it stands in.)",
+            f"（第{a}帧位姿未知，以邻近的第{b}帧代替。）",
+        )
+        for a, b in zip(frames, used, strict=True)
+        if a != b
+    )
+    return replace(found, text=found.text + said)
 
 
 def _turn(question: MetricQuestion, facts: SceneFacts, speak: Speaker, frames: list[int]) -> Measurement:

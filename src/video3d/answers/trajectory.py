@@ -46,6 +46,13 @@ class Trajectory:
         found = np.flatnonzero(self.frame_index == frame)
         return int(found[0]) if found.size else None
 
+    def nearest(self, frame: int, reach: int) -> int | None:
+        """The frame with a known pose that is nearest to one of the recording, at most ``reach`` frames away."""
+        if self.num_poses == 0:
+            return None
+        found = int(self.frame_index[np.abs(self.frame_index - frame).argmin()])
+        return found if abs(found - frame) <= reach else None
+
     def between(self, first: int, last: int) -> "Trajectory":
         """The poses of frames first..last of the recording, both included, in either order."""
         low, high = min(first, last), max(first, last)
