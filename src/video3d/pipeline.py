@@ -23,6 +23,7 @@ from video3d.answers.general import Analysis, keep_measured_words
 from video3d.answers.measure import measure
 from video3d.answers.prompt import build_prompt
 from video3d.answers.question import MetricQuestion, parse_question, required_frames
+from video3d.answers.unread import unread_measure
 from video3d.estimate.complete import complete_geometry
 from video3d.estimate.reconstruction import missing_camera
 from video3d.geometry.gravity import align_to_gravity
@@ -208,13 +209,16 @@ class Video3D:
         _check_question(query)
         question = parse_question(query)
         scene, timings = self._scene(video, question, num_frames, ignore)
+        # An amount that nobody measured is not the model's to make up either.
+        found = unread_measure(query) if question is None else None
         if question is not None:
             with _timed(timings, "measure"):
                 found = measure(question, scene.clip, scene.facts)
+        if found is not None:
             answer = Answer(
                 text=found.text,
                 source=found.source,
-                kind=question.kind,
+                kind=found.kind,
                 quantities=found.quantities,
                 evidence=found.evidence,
                 geometry=scene.clip.status,
