@@ -1,6 +1,7 @@
 """The command line: what it prints, where, and how it refuses. Run in-process; one test runs the installed program."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -126,6 +127,7 @@ def test_what_was_there_is_not_lost(room: Path, tmp_path: Path, capsys: pytest.C
         ["ask", "ROOM", ""],
         ["ask", "ROOM", "   "],
         ["ask", "ROOM", "why? " * 2000],
+        ["ask", "ROOM", "how far is it \udcff?"],
         ["ask", "ROOM", "how far?", "--frames", "0"],
         ["ask", "ROOM", "how far?", "--frames", "-3"],
         ["ask", "ROOM", "how far?", "--frames", "many"],
@@ -143,11 +145,12 @@ def test_what_was_there_is_not_lost(room: Path, tmp_path: Path, capsys: pytest.C
         ["geometry", "ROOM"],
         ["geometry", "ROOM", "--out", ""],
         ["geometry", "ROOM", "--out", "."],
+        ["geometry", "ROOM", "--out", "x" * 300],
         ["geometry", "ROOM", "--out", "ROOM/K.txt"],
         ["fly"],
         ["doctor", "--now"],
     ],
-    ids=lambda argv: " ".join(argv)[:50],
+    ids=lambda argv: " ".join(argv)[:50].encode("ascii", "replace").decode(),
 )
 def test_wrong_commands_are_refused(argv: list[str], room: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = listing(room)
@@ -177,3 +180,22 @@ def test_doctor_names_every_part(capsys: pytest.CaptureFixture[str]) -> None:
     names = {check["name"] for check in found["checks"]}
     assert {"decoder", "torch", "language model", "vision tower", "cache", "rerun"} <= names
     assert found["ok"], [c for c in found["checks"] if c["required"] and not c["ok"]]
+
+
+def test_model_says_no_number_that_it_cannot_know(room: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for question in ("How heavy is the table?", "How far is the chair from the table?", "Describe the room."):
+        assert run(["ask", str(room), question, "--json", "--frames", "4"]) == 0
+        shape = json.loads(capsys.readouterr().out)
+        assert shape["answer"]
+        assert shape["source"] in ("model", "unknown")
+        if shape["source"] == "model":
+            assert not re.search(r"\d\s*(?:m|cm|met|feet|deg)", shape["answer"]), shape["answer"]
+
+
+def test_the_recording_alone_tells_its_number_of_frames(room: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    argv = ["ask", str(room), "How many frames does the recording have?", "--json", "--ignore", "poses,depth"]
+    assert run(argv) == 0
+    shape = json.loads(capsys.readouterr().out)
+    assert "16" in shape["answer"]
+    assert shape["geometry"]["poses"] == "unknown"
+    assert "camera" not in shape["timings_s"]

@@ -4,8 +4,10 @@ Heavy imports wait inside the verbs, so that ``video3d --help`` answers at once.
 line on stderr and exit code 2.
 """
 
+import errno
 import json
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,6 +23,7 @@ app = App(
     version=__version__,
     help="Understand a video in 3D: ask it questions, get its geometry. Works offline, on a laptop.",
     result_action="return_value",
+    suppress_keyboard_interrupt=False,
 )
 
 Json = Annotated[bool, Parameter(name="--json", negative="", help="Print one JSON object for programs.")]
@@ -93,12 +96,14 @@ def doctor(*, json_: Json = False) -> None:
     from video3d.doctor import examine
 
     checks = examine()
+    ok = all(check["ok"] or not check["required"] for check in checks)
     if json_:
-        print(_dump({"checks": checks, "ok": all(c["ok"] or not c["required"] for c in checks)}))
-        return
-    for check in checks:
+        print(_dump({"checks": checks, "ok": ok}))
+    for check in [] if json_ else checks:
         mark = "ok" if check["ok"] else ("MISSING" if check["required"] else "absent")
         print(f"{mark:8} {check['name']:22} {check['found']}" + (f"  -> {check['do']}" if check["do"] else ""))
+    if not ok:
+        sys.exit(1)
 
 
 def answer_json(answer: Answer) -> dict[str, Any]:
@@ -180,6 +185,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     # Threads that wait must sleep, not spin: where another program wants a core too, spinning made a word of the model
     # five times slower (0.65 against 0.12 s on two cores).
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    for name in ("SIGTERM", "SIGHUP"):  # leave as by any other exit, with what is temporary cleaned up
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), lambda number, _frame: sys.exit(128 + number))
     sys.exit(run(sys.argv[1:] if argv is None else argv))
 
 
@@ -200,6 +208,8 @@ def run(argv: Sequence[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as error:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO):
+            return _complain(f"the result cannot be written: {error.strerror}", 2)
         if os.environ.get("VIDEO3D_DEBUG"):
             raise
         text = " ".join(f"{type(error).__name__}: {error}".split())

@@ -19,7 +19,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from video3d.answers.facts import SceneFacts, scene_facts
-from video3d.answers.general import Analysis, keep_measured_words
+from video3d.answers.general import Analysis, without_quantities
 from video3d.answers.measure import measure
 from video3d.answers.prompt import build_prompt
 from video3d.answers.question import MetricQuestion, parse_question, required_frames
@@ -29,7 +29,7 @@ from video3d.estimate.reconstruction import missing_camera
 from video3d.geometry.gravity import align_to_gravity
 from video3d.geometry.lift import lift_patches
 from video3d.geometry.resize import resize_clip
-from video3d.types import Answer, Evidence, GeometryStatus, InputError, PosedClip, Recording
+from video3d.types import Answer, Evidence, GeometryStatus, InputError, PosedClip, Recording, World
 from video3d.video import forget, open_recording, read_clip, sample_uniform
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 MAX_QUESTION_CHARS = 4000
 MAX_ANSWER_TOKENS = 96
 NUM_SCENES_KEPT = 4
+OF_THE_RECORDING = ("duration", "num_frames")  # kinds of questions that need no geometry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -93,7 +94,8 @@ class Video3D:
 
     def __init__(self, name: str = "nano", *, depth: str | None = None) -> None:
         self.name, self.depth_name = name, depth
-        self._scenes: OrderedDict[tuple[Any, ...], Scene] = OrderedDict()
+        # With what was asked for, so that a Recording's id stays its own as long as its scene is kept.
+        self._scenes: OrderedDict[tuple[Any, ...], tuple[Any, Scene]] = OrderedDict()
         self._encoded: OrderedDict[int, tuple[Scene, SceneCache]] = OrderedDict()
 
     @cached_property
@@ -208,7 +210,10 @@ class Video3D:
         started = time.perf_counter()
         _check_question(query)
         question = parse_question(query)
-        scene, timings = self._scene(video, question, num_frames, ignore)
+        if question is not None and question.kind in OF_THE_RECORDING and not isinstance(video, Scene):
+            scene, timings = _scene_of_recording(video), {}
+        else:
+            scene, timings = self._scene(video, question, num_frames, ignore)
         # An amount that nobody measured is not the model's to make up either.
         found = unread_measure(query) if question is None else None
         if question is not None:
@@ -240,10 +245,12 @@ class Video3D:
         return Analysis(facts=scene.facts, answer=answer, geometry=scene.clip.status, timings_s=timings)
 
     def _open_answer(self, scene: Scene, query: str) -> Answer:
-        text = keep_measured_words(self.say(scene, query), build_prompt(scene.facts, query))
+        text = self.say(scene, query)
+        if self.model_and_processor[0].scene_closed:  # it reads the facts and sees nothing: no number is its to give
+            text = without_quantities(text)
         source = "model" if text else "unknown"
         if not text:
-            text = "The language model named only quantities that nobody measured, so they are left out. Measured: "
+            text = "The language model has nothing to say on this that was measured. Measured: "
             text += "; ".join(scene.facts.lines()) + "."
         evidence = Evidence(frames=tuple(int(i) for i in scene.clip.frame_index))
         return Answer(text=text, source=source, kind="open", evidence=evidence, geometry=scene.clip.status)
@@ -266,16 +273,18 @@ class Video3D:
                 frames = _frames_of(question, recording)
                 scene = self.read(recording, num_frames=num_frames, ignore=ignore, frames=frames)
                 timings = dict(scene.timings_s)
-                self._scenes[key] = scene
+                self._scenes[key] = (video, scene)
                 while len(self._scenes) > NUM_SCENES_KEPT:
                     self._scenes.popitem(last=False)
             else:
-                scene, timings = kept, {}
+                scene, timings = kept[1], {}
                 self._scenes.move_to_end(key)
         missing = set(_frames_of(question, scene.recording)) - set(scene.clip.frame_index.tolist())
         if missing:  # same recording, same cameras: only these frames are new
             frames = tuple(sorted({*scene.clip.frame_index.tolist(), *missing}))
             more = self.read(scene.recording, num_frames=1, frames=frames, camera=scene.camera)
+            if scene.camera is not None and (more.clip.piece[np.isin(more.clip.frame_index, list(missing))] < 0).any():
+                more = self.read(scene.recording, num_frames=1, frames=frames)  # calibrated with the named frames in it
             return more, timings | more.timings_s
         return scene, timings
 
@@ -298,6 +307,28 @@ def load(name: str = "nano", *, depth: str | None = None) -> Video3D:
     return Video3D(name, depth=depth)
 
 
+def _scene_of_recording(video: str | Path | Recording) -> Scene:
+    """What a recording tells before any geometry: one frame, the times, everything else not looked at."""
+    recording = video if isinstance(video, Recording) else open_recording(video)
+    clip = read_clip(recording, 1)
+    nothing = np.full((1, 4, 4), np.nan)
+    posed = PosedClip(
+        frame_index=clip.frame_index,
+        time_s=clip.time_s,
+        rgb=clip.rgb,
+        depth_m=np.full((1, *clip.size_hw), np.nan, np.float32),
+        k_px=nothing[:, :3, :3],
+        world_from_camera=nothing,
+        piece=np.array([-1]),
+        world=World(),
+        status=GeometryStatus(notes=("geometry: not looked at, the question does not need it",)),
+    )
+    facts = scene_facts(
+        posed, all_time_s=recording.time_s, num_frames=recording.num_frames, sequence=recording.sequence
+    )
+    return Scene(recording=recording, clip=posed, facts=facts, camera=None, timings_s={})
+
+
 def _every_pose(clip: PosedClip, num_frames: int) -> Float64[np.ndarray, "n 4 4"] | None:
     """The poses of the clip's path at their places in the recording, NaN between."""
     if clip.path is None:
@@ -314,19 +345,25 @@ def _frames_of(question: MetricQuestion | None, recording: Recording) -> tuple[i
 def _check_question(query: str) -> None:
     if not query.strip():
         raise InputError("question", expected="a question in words", got="nothing")
+    try:
+        query.encode()
+    except UnicodeEncodeError as error:
+        raise InputError("question", expected="text", got="bytes that are no UTF-8") from error
     if len(query) > MAX_QUESTION_CHARS:
         raise InputError("question", expected=f"at most {MAX_QUESTION_CHARS} characters", got=len(query))
 
 
 def _identity(video: str | Path | Recording) -> tuple[Any, ...]:
-    """What tells whether a source is still the same: a path, when it was changed, and its size."""
+    """What tells whether a source is still the same: its path, and when it and what lies directly in it were changed."""
     if isinstance(video, Recording):
         return (id(video),)
+    path = Path(video)
     try:
-        found = Path(video).stat()
+        inside = sorted(path.iterdir()) if path.is_dir() else []
+        stats = [one.stat() for one in (path, *inside)]
     except (OSError, ValueError):
         return (str(video),)
-    return (str(Path(video).absolute()), found.st_mtime_ns, found.st_size)
+    return (str(path.absolute()), hash(tuple((one.st_mtime_ns, one.st_size) for one in stats)))
 
 
 def _common_prefix(ids: Any, other: Any) -> Any:
@@ -341,6 +378,3 @@ def _timed(timings: dict[str, float], name: str) -> Iterator[None]:
     started = time.perf_counter()
     yield
     timings[name] = timings.get(name, 0.0) + time.perf_counter() - started
-
-
-__all__ = ["Analysis", "GeometryStatus", "Scene", "Video3D", "load"]

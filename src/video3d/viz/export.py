@@ -35,7 +35,7 @@ def write_geometry(clip: PosedClip, out: Path, *, report: dict[str, Any], overwr
         InputError: ``out`` exists and is not a folder that may be replaced, or cannot be written.
     """
     check_out(out, overwrite=overwrite)
-    beside = out.parent / f".{out.name}.{uuid.uuid4().hex[:8]}.partial"
+    beside = out.parent / f".video3d-{uuid.uuid4().hex}.partial"
     try:
         (beside / "depth").mkdir(parents=True)
         cameras = [_camera_row(clip, i) for i in range(clip.num_frames)]
@@ -52,7 +52,7 @@ def write_geometry(clip: PosedClip, out: Path, *, report: dict[str, Any], overwr
         }
         _write_json(beside / "report.json", report)
         if out.exists():
-            old = out.parent / f".{out.name}.{uuid.uuid4().hex[:8]}.old"
+            old = out.parent / f".video3d-{uuid.uuid4().hex}.old"
             out.rename(old)
             beside.rename(out)
             shutil.rmtree(old)
@@ -67,6 +67,16 @@ def write_geometry(clip: PosedClip, out: Path, *, report: dict[str, Any], overwr
 
 def check_out(out: Path, *, overwrite: bool) -> None:
     """Raises InputError unless ``out`` can be made, is empty, or is an earlier result that may be replaced."""
+    try:
+        _check_out(out, overwrite=overwrite)
+    except (OSError, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
+        got = getattr(error, "strerror", None) or error
+        raise InputError(out, expected="a folder that can be made", got=got, do="name another") from error
+
+
+def _check_out(out: Path, *, overwrite: bool) -> None:
     if out.name in ("", "..", "."):
         raise InputError(out, expected="a new folder's name", got="a folder in use", do="name a folder to make")
     parent = out.parent
