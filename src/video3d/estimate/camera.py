@@ -30,6 +30,7 @@ LONG_SIDE_PX = 1280  # of the frames handed over; features are sought at 640 px,
 FRAMES_AT_ONCE = 16
 ENOUGH = 0.9  # of the frames in one piece
 STILL_SHARE = 0.004  # of the long side: less motion than this between any two frames is no motion to measure by
+STANDS_STILL, ONLY_TURNS = "stands still", "only turns"  # in the notes; finer features change neither
 NUM_QUICK_FRAMES = 48
 # A slow camera hardly tells its lens, and a distortion left free then runs away: first without. What that cannot explain
 # (an action camera) gets one.
@@ -93,7 +94,8 @@ def estimate_camera(
         found = _attempt(recording, frames, effort, known, left_s, seed)
         if best is None or _share_placed(found) >= _share_placed(best):
             best = found
-        if _share_placed(best) >= ENOUGH or any("stands still" in note for note in found.notes):
+        hopeless = any(words in note for note in found.notes for words in (STANDS_STILL, ONLY_TURNS))
+        if _share_placed(best) >= ENOUGH or hopeless:
             break
     assert best is not None
     return best
@@ -173,16 +175,21 @@ def _hand_over(recording: Recording, frame_index: Int64[np.ndarray, "f"], folder
 
 def _run(folder: Path, timeout_s: float) -> tuple[dict[str, Any] | None, str]:
     """The worker's result, or None and how it ended. However this function is left, the worker does not outlive it."""
-    command = [sys.executable, "-m", "video3d.estimate.camera_worker", str(folder)]
+    # -P and our own path: a folder that the user happens to be in must not supply modules.
+    command = [sys.executable, "-P", "-m", "video3d.estimate.camera_worker", str(folder)]
+    paths = [str(Path(__file__).parents[2]), *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths)}
     with (folder / "log").open("wb") as log:
-        worker = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
-        stop = time.monotonic() + timeout_s
+        worker = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, env=environment
+        )
+        stop = time.monotonic() + timeout_s + min(15.0, 0.1 * timeout_s)  # the worker minds the time by itself
         try:
             # A line a second for a person; a log file gets one in a quarter of a minute.
             every_s = 1.0 if sys.stderr.isatty() else 15.0
             form = {"bar_format": "{desc}: {elapsed}", "mininterval": every_s, "delay": 2.0, "leave": False}
             with tqdm(desc="camera", **form) as bar:
-                while worker.poll() is None and time.monotonic() < stop + 15.0:  # it minds the time by itself
+                while worker.poll() is None and time.monotonic() < stop:
                     time.sleep(0.1)
                     with contextlib.suppress(OSError):
                         bar.set_description(f"camera: {(folder / 'progress').read_text()}", refresh=False)
@@ -256,9 +263,9 @@ def _why_not(found: dict[str, Any], num_frames: int) -> str:
     """Why nothing was registered, and what would help."""
     motion = float(found["motion_px"])
     if bool(found["still"]):
-        return f"camera: it stands still (points move {motion:.1f} px at most), so pixels do not tell where it is"
+        return f"camera: it {STANDS_STILL} (points move {motion:.1f} px at most), so pixels do not tell where it is"
     if int(found["only_turned"]):
-        return "camera: it only turns on the spot, so pixels do not tell how far anything is; move it sideways"
+        return f"camera: it {ONLY_TURNS} on the spot, so pixels do not tell how far anything is; move it sideways"
     if not np.isfinite(motion):
         return (
             f"camera: no two of {num_frames} frames show enough of the same; film slower, with more light and texture"
