@@ -69,8 +69,9 @@ def estimate_camera(
     Args:
         recording: read through its loader, a few frames at a time.
         k_px: intrinsics at the recording's size that are known and kept, one matrix or one a frame (taken as one camera
-            by their median); None: the focal length is found, in the second attempt a radial distortion too; the principal point is the middle.
-        include: frames whose poses are wanted, so that they are among those used.
+            by their median); None: the focal length is found, in the second attempt a radial distortion too; the principal
+            point is the middle.
+        include: frames whose poses are wanted, so that they are among those used (``max_frames`` of them at most).
         max_frames: more are no better and slower.
         timeout_s: for both attempts together; after it the process is killed and what it had by then is used.
         seed: of the random choices. Threads make repeated runs differ in the last digits.
@@ -83,10 +84,13 @@ def estimate_camera(
         InputError: a frame cannot be read.
     """
     wanted = np.array(sorted(set(include)), dtype=np.int64)
+    if len(wanted) > max_frames:
+        wanted = wanted[chosen_frames(len(wanted), max_frames)]
     known = _one_camera(k_px)
     stop = time.monotonic() + timeout_s
     best = None
-    for effort, num_frames in ((QUICK, min(NUM_QUICK_FRAMES, max_frames)), (FINE, max_frames)):
+    num_quick = min(max(NUM_QUICK_FRAMES - len(wanted), 2), max_frames)
+    for effort, num_frames in ((QUICK, num_quick), (FINE, max_frames)):
         frames = np.union1d(chosen_frames(recording.num_frames, num_frames), wanted)
         left_s = stop - time.monotonic()
         if best is not None and left_s < 1.0:
