@@ -11,6 +11,7 @@ three are compared: they have to be the same tokens in float32, and are usually 
 
 import argparse
 import json
+import os
 import resource
 import statistics
 import sys
@@ -19,6 +20,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the command line does, before torch loads
 
 import numpy as np
 import torch
