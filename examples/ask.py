@@ -11,7 +11,7 @@ import video3d
 QUESTIONS = (
     "How big is the room?",
     "Which is nearer in frame 0: pixel (60, 140) or pixel (220, 90)?",
-    "How far does the camera travel, and does it turn left or right?",
+    "Did the camera turn left or right?",
     "How high is the camera above the floor at the start?",
     "Describe the place in one sentence.",
 )
