@@ -12,8 +12,8 @@ rms rotation error in degrees, focal length against the recorded one in percent,
 A recorded focal length may be that of another camera: 7-Scenes states 585 px for its depth camera; its colour camera has
 about 525.
 
-    recording      frames  used  placed  pieces    rms %    rot deg    focal %   reproj px       s
-    kitchen            32    32      32  32        0.79       1.2      -10.4        0.6        4
+    recording      frames  used  placed  pieces        rms %   rot deg  focal %    focal  reproj px       s
+    kitchen            32    32      32  32             0.78      4.97    -10.7      522       0.72     6.8
 """
 
 import argparse

@@ -1,7 +1,7 @@
 """Camera from plain video: structure from motion by COLMAP's incremental mapping, over the recording's frames.
 
-A quick attempt first; if it leaves frames out, one with more and finer features. It runs in a process of its own that is
-killed at the timeout or an interruption. Pieces that share no points are reported as pieces.
+A quick attempt first; if it leaves frames out, one with all frames and finer features. It runs in a process of its own
+that is killed at the timeout or an interruption. Pieces that share no points are reported as pieces.
 
 Schoenberger and Frahm, Structure-from-Motion Revisited, CVPR 2016.
 """
@@ -69,7 +69,7 @@ def estimate_camera(
     Args:
         recording: read through its loader, a few frames at a time.
         k_px: intrinsics at the recording's size that are known and kept, one matrix or one a frame (taken as one camera
-            by their median); None: the focal length is found, in the second attempt a radial distortion too; the principal
+            by their median); None: the focal length and, where it can be told, a radial distortion are found; the principal
             point is the middle.
         include: frames whose poses are wanted, so that they are among those used (``max_frames`` of them at most).
         max_frames: more are no better and slower.
