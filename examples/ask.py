@@ -14,6 +14,7 @@ QUESTIONS = (
     "Did the camera turn left or right?",
     "How high is the camera above the floor at the start?",
     "Describe the place in one sentence.",
+    "What could a person do here?",
 )
 
 
