@@ -1,0 +1,1 @@
+"""From the truth of a clip to questions about it."""

@@ -1,0 +1,1 @@
+"""The embedded simulator: rooms, streets and physics with exact truth."""

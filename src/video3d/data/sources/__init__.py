@@ -1,0 +1,1 @@
+"""Builders that read the data sets as their owners distribute them."""
