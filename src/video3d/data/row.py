@@ -5,7 +5,7 @@ A line of ``train.jsonl`` is one :class:`Row`. Its clip (frames, depth, masks, c
 """
 
 import math
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -35,7 +35,7 @@ class Choice(_Strict):
     index: Annotated[int, Field(ge=0, le=7)]
 
     @model_validator(mode="after")
-    def _in_range(self) -> Self:
+    def _in_range(self) -> "Choice":
         if self.index >= len(self.options):
             raise ValueError(f"index {self.index} of {len(self.options)} options")
         return self
@@ -79,7 +79,7 @@ class Box(_Strict):
     yaw_rad: Annotated[float, Field(ge=-math.pi - 1e-6, le=math.pi + 1e-6)] = 0.0
 
     @model_validator(mode="after")
-    def _has_volume(self) -> Self:
+    def _has_volume(self) -> "Box":
         if min(self.size_m) <= 0:
             raise ValueError(f"size_m {self.size_m} must be > 0")
         return self
@@ -144,7 +144,7 @@ class Row(_Strict):
     annotator: str | None = None
 
     @model_validator(mode="after")
-    def _speaks_english(self) -> Self:
+    def _speaks_english(self) -> "Row":
         for name, text in (("question", self.question), ("answer_text", self.answer_text)):
             if "en" not in text:
                 raise ValueError(f"{name} needs 'en'")
