@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float64
 
-from video3d.data.simulate.builder import BuiltScene, PlacedObject
 from video3d.data.simulate.engine import load_mujoco
+from video3d.data.simulate.scene import BuiltScene, PlacedObject
 from video3d.data.simulate.stage import RECORD_S, StagedClip, Start
 from video3d.data.truth import GROUND, WALL, Contact, Removal, Rollout
 

@@ -12,8 +12,8 @@ import numpy as np
 from jaxtyping import Float64
 
 from video3d.data.simulate.asset import AssetLibrary
-from video3d.data.simulate.builder import BuiltScene
 from video3d.data.simulate.engine import load_mujoco
+from video3d.data.simulate.scene import BuiltScene
 from video3d.data.truth import Domain, RoomTruth, SignalTruth, Split
 
 RECORD_S = 0.04
