@@ -201,3 +201,30 @@ def shrink_sparse(depth_m: Float32[np.ndarray, "f h w"], size_hw: tuple[int, int
         np.minimum.at(out[slot], (to_row, to_column), depth[row, column])
     out[np.isinf(out)] = np.nan
     return out
+
+
+def stretches(num_total: int, num_frames: int, *, step: int, after: int) -> list[tuple[range, range]]:
+    """A drive cut into clips that follow one another: the frames shown, and all frames from the first shown to beyond the last.
+
+    Args:
+        num_total: frames of the drive.
+        num_frames: shown in a clip.
+        step: every how many frames one is shown.
+        after: frames beyond the last one shown that belong to what happens next.
+
+    A drive too short for one such clip gives one that shows its first two thirds.
+
+    >>> [(list(a), list(b)) for a, b in stretches(10, 2, step=2, after=2)]
+    [([0, 2], [0, 1, 2, 3, 4]), ([3, 5], [3, 4, 5, 6, 7])]
+    >>> [(list(a), list(b)) for a, b in stretches(4, 8, step=1, after=2)]
+    [([0, 1, 2], [0, 1, 2, 3])]
+    """
+    span = (num_frames - 1) * step + 1
+    out, start = [], 0
+    while start + span + after <= num_total:
+        out.append((range(start, start + span, step), range(start, start + span + after)))
+        start += span
+    if not out and num_total:
+        shown_part = max(1, -(-2 * num_total // 3))
+        out.append((range(0, shown_part, step), range(0, num_total)))
+    return out
