@@ -1,0 +1,327 @@
+"""Where clips and rows lie on disk, so that a trainer streams them and everything can be checked.
+
+    DIR/dataset.json               version, content hash, how it was made, every file with its hash and count
+    DIR/README.md                  the data card; also tells Hugging Face ``datasets`` which files are which
+    DIR/{train,val,test}.jsonl     one :class:`video3d.data.row.Row` a line
+    DIR/clips/train-00000.parquet  clips, one row group each: streamed in order, or one at a time by its id
+
+Parquet was chosen by measurement (docs/results/data-engine.md). Files are written beside and renamed; ``dataset.json`` comes last,
+so that a folder with one is whole.
+"""
+
+import hashlib
+import json
+import os
+import re
+import uuid
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from video3d.data.clip_codec import clip_schema, decode_clip, decode_truth, encode_clip
+from video3d.data.row import SCHEMA_VERSION, Row
+from video3d.data.truth import ClipData, SceneTruth
+from video3d.types import InputError
+
+SPLITS = ("train", "val", "test")
+MANIFEST = "dataset.json"
+_TRUTH_COLUMNS_OUT = ("rgb", "depth_mm", "instance")
+_SHARD_NAME = re.compile(r"^clips/(train|val|test)-[0-9a-z-]{1,60}\.parquet$")
+_MAX_MANIFEST_BYTES = 64 * 2**20
+_MAX_LINE = 256 * 1024
+
+
+def load_pyarrow() -> tuple[Any, Any]:
+    """``pyarrow`` and ``pyarrow.parquet``. Errors: ``InputError`` where they are not installed."""
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError as error:
+        raise InputError(
+            "clips", expected="pyarrow", got=f"none ({error})", do="pip install 'video3d[data]'"
+        ) from error
+    return pyarrow, pyarrow.parquet
+
+
+def write_shard(path: Path, clips: Iterable[ClipData]) -> int:
+    """Writes clips to one Parquet file, a row group each, beside and then renamed; returns how many.
+
+    The same clips give the same bytes.
+    """
+    pa, pq = load_pyarrow()
+    schema, count = clip_schema(), 0
+    with replaced(path) as beside:
+        # Images are compressed already: zstd is for poses and numbers.
+        columns = dict.fromkeys(schema.names, "zstd")
+        with pq.ParquetWriter(beside, schema, compression=columns, write_statistics=False, store_schema=True) as writer:
+            for clip in clips:
+                table = pa.Table.from_pylist([encode_clip(clip)], schema=schema)
+                writer.write_table(table, row_group_size=1)
+                count += 1
+    return count
+
+
+class replaced:  # noqa: N801 - a context manager that reads as a verb
+    """``with replaced(path) as beside:`` write ``beside``; it becomes ``path`` if nothing is raised, else it is gone."""
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._beside = path, path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.partial")
+
+    def __enter__(self) -> Path:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        return self._beside
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        if kind is None:
+            with self._beside.open("rb") as made:
+                os.fsync(made.fileno())
+            self._beside.replace(self._path)
+        else:
+            self._beside.unlink(missing_ok=True)
+
+
+def write_rows(path: Path, rows: Iterable[Row]) -> int:
+    """Writes rows as JSON lines, beside and then renamed; returns how many."""
+    count = 0
+    with replaced(path) as beside, beside.open("w", encoding="utf-8", newline="\n") as out:
+        for row in rows:
+            out.write(row_line(row) + "\n")
+            count += 1
+    return count
+
+
+def row_line(row: Row) -> str:
+    """A row as its one line of JSON: no optional field that is not there, keys in the order of the schema."""
+    return json.dumps(row.model_dump(exclude_none=True), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
+
+def read_rows(path: Path) -> Iterator[Row]:
+    """The rows of a JSONL file. Errors: ``InputError`` naming file and line for what is not a row."""
+    try:
+        lines = path.open(encoding="utf-8")
+    except OSError as error:
+        raise InputError(path, expected="rows, one JSON object a line", got=error.strerror or error) from error
+    with lines:
+        number = 0
+        while True:
+            number += 1
+            try:
+                line = lines.readline(_MAX_LINE)
+            except UnicodeDecodeError as error:
+                raise InputError(f"{path}, line {number}", expected="UTF-8 text", got=f"byte {error.start}") from error
+            if not line:
+                return
+            if len(line) == _MAX_LINE:
+                raise InputError(f"{path}, line {number}", expected=f"at most {_MAX_LINE} characters", got="more")
+            if line.strip():
+                yield parse_row(line, f"{path}, line {number}")
+
+
+def parse_row(line: str, thing: object) -> Row:
+    """One line as a row. Errors: ``InputError``."""
+    try:
+        return Row.model_validate_json(line)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(map(str, first["loc"])) or "the line"
+        do = f"{len(error.errors())} faults in it" if len(error.errors()) > 1 else ""
+        raise InputError(thing, expected="a row of Video-3D-QA", got=f"{where}: {first['msg']}", do=do) from error
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file, in hexadecimal."""
+    with path.open("rb") as data:
+        return hashlib.file_digest(data, "sha256").hexdigest()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShardEntry:
+    """A file of clips as the manifest lists it: ``clips`` are the ids in order."""
+
+    path: str
+    split: str
+    sha256: str
+    clips: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DataSet:
+    """A data set on disk, opened by :func:`open_dataset`.
+
+    ``rows(split)`` streams the questions, ``clip(clip_id)`` reads one clip, ``clips(split)`` streams all of them.
+    """
+
+    root: Path
+    manifest: dict[str, Any]
+    shards: tuple[ShardEntry, ...]
+    _where: dict[str, tuple[ShardEntry, int]] = field(repr=False)
+
+    @property
+    def content_hash(self) -> str:
+        """Hash over every file of rows and clips: the same for the same data, wherever it was made."""
+        return self.manifest["content_hash"]
+
+    def splits(self) -> tuple[str, ...]:
+        """The splits that have rows."""
+        return tuple(split for split in SPLITS if (self.root / f"{split}.jsonl").is_file())
+
+    def rows(self, split: str) -> Iterator[Row]:
+        """The questions of a split. Errors: ``InputError``."""
+        if split not in self.splits():
+            raise InputError("the split", expected=f"one of {', '.join(self.splits())}", got=repr(split))
+        return read_rows(self.root / f"{split}.jsonl")
+
+    def clip_ids(self, split: str | None = None) -> tuple[str, ...]:
+        """Ids of all clips, or of those of a split, in the order in which they are stored."""
+        return tuple(c for shard in self.shards if split in (None, shard.split) for c in shard.clips)
+
+    def clip(self, clip_id: str, frames: Sequence[int] | None = None) -> ClipData:
+        """One clip; ``frames`` limits which are decoded. Errors: ``InputError``."""
+        return decode_clip(self._read(clip_id, None), frames)
+
+    def truth(self, clip_id: str) -> SceneTruth:
+        """The truth of a clip without its pixels. Errors: ``InputError``."""
+        names = [name for name in clip_schema().names if name not in _TRUTH_COLUMNS_OUT]
+        return _truth_of(self._read(clip_id, names))
+
+    def clips(self, split: str | None = None) -> Iterator[ClipData]:
+        """Streams whole clips in the order in which they are stored. Errors: ``InputError``."""
+        for shard in self.shards:
+            if split in (None, shard.split):
+                for row in _rows_of(self.root / shard.path):
+                    yield decode_clip(row)
+
+    def _read(self, clip_id: str, columns: list[str] | None) -> dict[str, Any]:
+        if clip_id not in self._where:
+            raise InputError(
+                "the clip", expected=f"one of the {len(self._where)} clips of {self.root}", got=repr(clip_id)
+            )
+        shard, at = self._where[clip_id]
+        return _row_at(self.root / shard.path, at, columns)
+
+
+def open_dataset(root: str | Path) -> DataSet:
+    """Opens a data set. Errors: ``InputError`` when there is none, or its manifest is damaged."""
+    root = Path(root)
+    path = root / MANIFEST
+    try:
+        if path.stat().st_size > _MAX_MANIFEST_BYTES:
+            raise InputError(path, expected="a manifest", got=f"{path.stat().st_size} bytes")
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+        shards = tuple(
+            ShardEntry(path=s["path"], split=s["split"], sha256=s["sha256"], clips=tuple(map(str, s["clips"])))
+            for s in manifest["shards"]
+        )
+        if not all(_SHARD_NAME.match(shard.path) and shard.split in SPLITS for shard in shards):
+            raise ValueError("a shard outside clips/")
+        if str(manifest["schema_version"]).split(".")[0] != SCHEMA_VERSION.split(".")[0]:
+            raise ValueError(f"schema version {manifest['schema_version']}, this program reads {SCHEMA_VERSION}")
+        str(manifest["content_hash"])
+    except OSError as error:
+        do = "make one with: video3d data simulate --clips 100 --out DIR"
+        raise InputError(
+            root, expected=f"a data set (a folder with {MANIFEST})", got=error.strerror or error, do=do
+        ) from error
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(path, expected="the manifest of a data set", got=f"{type(error).__name__}: {error}") from error
+    where = {clip: (shard, at) for shard in shards for at, clip in enumerate(shard.clips)}
+    return DataSet(root, manifest, shards, where)
+
+
+def content_hash(files: dict[str, str]) -> str:
+    """Hash over names and hashes of files, independent of their order."""
+    listing = "\n".join(f"{digest}  {name}" for name, digest in sorted(files.items()))
+    return hashlib.sha256(listing.encode()).hexdigest()
+
+
+def write_manifest(root: Path, made_by: dict[str, Any], *, version: str = "1.0.0") -> dict[str, Any]:
+    """Lists and hashes what is in the folder and writes ``dataset.json``: from then on it is a data set.
+
+    Args:
+        root: holds ``clips/*.parquet`` and ``*.jsonl``.
+        made_by: how it was made: command, seed, configuration.
+        version: of the data, semantic.
+    """
+    files, shards, rows = {}, [], {}
+    for path in sorted((root / "clips").glob("*.parquet")):
+        name = f"clips/{path.name}"
+        if not _SHARD_NAME.match(name):
+            continue
+        files[name] = sha256_of(path)
+        ids = clip_ids_of(path)
+        shards.append({"path": name, "split": path.name.split("-")[0], "sha256": files[name], "clips": ids})
+    for split in SPLITS:
+        path = root / f"{split}.jsonl"
+        if path.is_file():
+            files[path.name] = sha256_of(path)
+            with path.open("rb") as lines:
+                rows[split] = {"path": path.name, "sha256": files[path.name], "rows": sum(1 for _ in lines)}
+    manifest = {
+        "name": "Video-3D-QA",
+        "schema_version": SCHEMA_VERSION,
+        "version": version,
+        "content_hash": content_hash(files),
+        "made_by": made_by,
+        "rows": rows,
+        "shards": shards,
+    }
+    with replaced(root / MANIFEST) as beside:
+        beside.write_text(json.dumps(manifest, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+    return manifest
+
+
+def clip_ids_of(path: Path) -> list[str]:
+    """Ids of the clips in a shard. Errors: ``InputError`` for a file that is not one."""
+    _, pq = load_pyarrow()
+    try:
+        return pq.read_table(path, columns=["clip_id"]).column("clip_id").to_pylist()
+    except Exception as error:
+        raise _no_shard(path, error) from error
+
+
+def truths_of(path: Path) -> Iterator[SceneTruth]:
+    """The truth of every clip of a shard, in its order, without pixels. Errors: ``InputError``."""
+    names = [name for name in clip_schema().names if name not in _TRUTH_COLUMNS_OUT]
+    for row in _rows_of(path, names):
+        yield _truth_of(row)
+
+
+def _truth_of(row: dict[str, Any]) -> SceneTruth:
+    try:
+        return decode_truth(row)
+    except (KeyError, ValueError, TypeError) as error:
+        thing = f"clip {row.get('clip_id', '?')}"
+        raise InputError(thing, expected="a clip of this schema", got=f"{type(error).__name__} {error}") from error
+
+
+def _row_at(path: Path, at: int, columns: list[str] | None) -> dict[str, Any]:
+    _, pq = load_pyarrow()
+    try:
+        with pq.ParquetFile(path) as shard:
+            return shard.read_row_group(at, columns=columns).to_pylist()[0]
+    except Exception as error:  # Arrow raises many kinds on damaged files
+        raise _no_shard(path, error) from error
+
+
+def _rows_of(path: Path, columns: list[str] | None = None) -> Iterator[dict[str, Any]]:
+    _, pq = load_pyarrow()
+    try:
+        with pq.ParquetFile(path) as shard:
+            for at in range(shard.num_row_groups):
+                yield from shard.read_row_group(at, columns=columns).to_pylist()
+    except InputError:
+        raise
+    except Exception as error:
+        raise _no_shard(path, error) from error
+
+
+def _no_shard(path: Path, error: Exception) -> InputError:
+    words = " ".join(str(error).split())[:200]
+    return InputError(
+        path, expected="a Parquet file of clips", got=f"{type(error).__name__}: {words}", do="make it again"
+    )
