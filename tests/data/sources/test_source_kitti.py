@@ -148,6 +148,7 @@ def test_a_tracking_drive(tracking, street):
             atol=5e-3,
         )
         front = -thing.world_from_object[0, :3, 1]
+        assert np.linalg.det(thing.world_from_object[0, :3, :3]) > 0.999
         np.testing.assert_allclose(front, boxes(0)[column].world_from_box[:, 0], atol=1e-3)
     np.testing.assert_allclose(rollout.world_from_camera, poses[:35], atol=1e-3)
     assert (truth.visible_share[:, 0] <= 0.61).all() and truth.visible_px[:, 1].min() > 60
