@@ -1,0 +1,295 @@
+"""The blindness examination: what a model that reads the question but sees no video would score.
+
+Baselines are fitted on the training rows of a subtype and score its test rows: the answer given most often, the place of the
+right option found most often, and n-grams of the words in English and in Chinese. A data set passes where none of them beats
+chance: one over the number of options, one half for yes or no, one over the number of words for directions, and for numbers the
+best constant (a number counts as right within its own tolerance or within 10 %). Boxes, captions and short texts are left out.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Bool, Float64, Int64
+
+from video3d.data.questions.ngrams import (
+    class_scores,
+    first_best,
+    fit_classes,
+    fit_options,
+    fit_ridge,
+    option_matrix,
+    question_matrix,
+    used_columns,
+)
+from video3d.data.row import Answer, Choice, Direction, Number, Row, Text, YesNo
+
+Speech = Literal["en", "zh"]
+MIN_TRAIN = 20
+"""Fewer training rows of a subtype than this tell nothing."""
+_NUMBERS = 10  # constants that an n-gram model of numbers chooses from
+
+
+@dataclass(frozen=True, slots=True)
+class Riddle:
+    """A question as a blind model meets it, with its answer: a compact record.
+
+    Attributes:
+        subtype: of the row.
+        clip_id: questions of one clip are never on both sides of a cross-validation.
+        kind: choice, yes_no, direction or number.
+        question: in English and Chinese (the English where there is none).
+        options: of a choice, each in English and Chinese; else empty.
+        label: the right answer as a word.
+        index: place of the right option; -1 without options.
+        value: of a number.
+        tolerance: of a number.
+    """
+
+    subtype: str
+    clip_id: str
+    kind: Literal["choice", "yes_no", "direction", "number"]
+    question: tuple[str, str]
+    options: tuple[tuple[str, str], ...]
+    label: str
+    index: int = -1
+    value: float = 0.0
+    tolerance: float = 0.0
+
+
+def riddle(subtype: str, clip_id: str, question: Text, answer: Answer) -> Riddle | None:
+    """What a blind model gets of a question; None for answers that it is not examined on."""
+    words = (question["en"], question.get("zh", question["en"]))
+    match answer:
+        case Choice():
+            options = tuple((o["en"], o.get("zh", o["en"])) for o in answer.options)
+            return Riddle(subtype, clip_id, "choice", words, options, options[answer.index][0], answer.index)
+        case YesNo():
+            return Riddle(subtype, clip_id, "yes_no", words, (), "yes" if answer.value else "no")
+        case Direction():
+            return Riddle(subtype, clip_id, "direction", words, (), answer.value)
+        case Number():
+            allowed = max(answer.tolerance, 0.1 * abs(answer.value))
+            return Riddle(subtype, clip_id, "number", words, (), "", -1, answer.value, allowed)
+    return None
+
+
+def chances(riddles: Sequence[Riddle]) -> Float64[np.ndarray, "n"]:
+    """What guessing scores on each riddle of a subtype; numbers need a constant and have NaN."""
+    words = len({r.label for r in riddles if r.kind == "direction"})
+    by_kind = {"yes_no": 0.5, "direction": 1 / max(words, 1), "number": float("nan")}
+    return np.array([1 / len(r.options) if r.options else by_kind[r.kind] for r in riddles])
+
+
+def best_constant(values: Float64[np.ndarray, "n"], allowed: Float64[np.ndarray, "n"]) -> float:
+    """The number that is right for most: the point that most of the intervals ``value ± allowed`` share.
+
+    >>> best_constant(np.array([1.0, 1.1, 5.0]), np.array([0.1, 0.1, 0.5]))
+    1.05
+    """
+    edges = np.concatenate([values - allowed, values + allowed])
+    opens = np.concatenate([np.ones(len(values)), -np.ones(len(values))])
+    order = np.lexsort((-opens, edges))  # at one place, openings before closings
+    depth = np.cumsum(opens[order])
+    best = int(np.argmax(depth))
+    return float((edges[order[best]] + edges[order[min(best + 1, len(order) - 1)]]) / 2)
+
+
+def _right(values: np.ndarray, allowed: np.ndarray, guess: np.ndarray | float) -> Bool[np.ndarray, "n"]:
+    return np.abs(values - guess) <= allowed + 1e-9
+
+
+def ngram_right(train: Sequence[Riddle], test: Sequence[Riddle], speech: Speech) -> Bool[np.ndarray, "n"]:
+    """Which test riddles of one subtype n-grams get right after training on others. One kind and language at a time."""
+    right = np.zeros(len(test), dtype=bool)
+    for kind in sorted({r.kind for r in test}):
+        known = [r for r in train if r.kind == kind]
+        places = [i for i, r in enumerate(test) if r.kind == kind]
+        if known:
+            asked = [test[i] for i in places]
+            tongue = 0 if speech == "en" else 1
+            if kind == "choice":
+                right[places] = _solve_choices(known, asked, tongue)
+            elif kind == "number":
+                right[places] = _solve_numbers(known, asked, tongue)
+            else:
+                right[places] = _solve_words(known, asked, tongue)
+    return right
+
+
+def _solve_choices(train: Sequence[Riddle], test: Sequence[Riddle], tongue: int) -> Bool[np.ndarray, "n"]:
+    matrix = option_matrix(
+        [r.question[tongue] for r in (*train, *test)], [[o[tongue] for o in r.options] for r in (*train, *test)]
+    )
+    sizes = np.array([len(r.options) for r in (*train, *test)])
+    begins = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+    cut = int(begins[len(train)])
+    columns = used_columns(matrix[:cut])
+    matrix = matrix[:, columns]
+    right = np.zeros(cut, dtype=bool)
+    right[begins[: len(train)] + np.array([r.index for r in train])] = True
+    weights = fit_options(matrix[:cut], begins[: len(train) + 1], right)
+    guess = first_best(np.asarray(matrix[cut:] @ weights), begins[len(train) :] - cut)
+    return guess == np.array([r.index for r in test])
+
+
+def _solve_words(train: Sequence[Riddle], test: Sequence[Riddle], tongue: int) -> Bool[np.ndarray, "n"]:
+    names = sorted({r.label for r in train})
+    labels = np.array([names.index(r.label) for r in train], dtype=np.int64)
+    guess = _guess_classes(train, test, tongue, labels, len(names))
+    return np.array([names[g] == r.label for g, r in zip(guess, test, strict=True)])
+
+
+def _guess_classes(
+    train: Sequence[Riddle], test: Sequence[Riddle], tongue: int, labels: Int64[np.ndarray, "n"], num: int
+) -> Int64[np.ndarray, "t"]:
+    matrix = question_matrix([r.question[tongue] for r in (*train, *test)])
+    matrix = matrix[:, used_columns(matrix[: len(train)])]
+    weights = fit_classes(matrix[: len(train)], labels, num)
+    return class_scores(matrix[len(train) :], weights).argmax(axis=1)
+
+
+def _solve_numbers(train: Sequence[Riddle], test: Sequence[Riddle], tongue: int) -> Bool[np.ndarray, "n"]:
+    """The better of two on the training rows: ridge, or choosing among the constants that cover most of them."""
+    values, allowed = np.array([r.value for r in train]), np.array([r.tolerance for r in train])
+    constants, left = [], np.ones(len(train), dtype=bool)
+    label = np.zeros(len(train), dtype=np.int64)
+    while left.any() and len(constants) < _NUMBERS:
+        constant = best_constant(values[left], allowed[left])
+        hit = left & _right(values, allowed, constant)
+        label[hit] = len(constants)
+        constants.append(constant)
+        left &= ~hit
+    covered = [r for r, out in zip(train, left, strict=True) if not out]
+    both = [*train, *test]
+    chosen = np.array(constants)[_guess_classes(covered, both, tongue, label[~left], len(constants))]
+    matrix = question_matrix([r.question[tongue] for r in both])
+    matrix = matrix[:, used_columns(matrix[: len(train)])]
+    weights, mean = fit_ridge(matrix[: len(train)], values)
+    drawn = np.asarray(matrix @ weights) + mean
+    n = len(train)
+    better = chosen if _right(values, allowed, chosen[:n]).sum() >= _right(values, allowed, drawn[:n]).sum() else drawn
+    return _right(np.array([r.value for r in test]), np.array([r.tolerance for r in test]), better[n:])
+
+
+def cross_validated(
+    riddles: Sequence[Riddle], speech: Speech, *, folds: int = 4, seed: int = 0
+) -> Bool[np.ndarray, "n"]:
+    """Which riddles of one subtype n-grams get right when they were trained on other clips' riddles."""
+    clips = sorted({r.clip_id for r in riddles})
+    fold_of = dict(zip(clips, (np.random.default_rng(seed).permutation(len(clips)) % folds).tolist(), strict=True))
+    fold = np.array([fold_of[r.clip_id] for r in riddles])
+    right = np.zeros(len(riddles), dtype=bool)
+    for held in range(folds):
+        train = [r for r, f in zip(riddles, fold, strict=True) if f != held]
+        test = [r for r, f in zip(riddles, fold, strict=True) if f == held]
+        if train and test:
+            right[fold == held] = ngram_right(train, test, speech)
+    return right
+
+
+def wilson(right: int, num: int) -> tuple[float, float]:
+    """95 % interval of a share (Wilson 1927).
+
+    >>> [round(x, 3) for x in wilson(50, 100)]
+    [0.404, 0.596]
+    """
+    if num == 0:
+        return 0.0, 1.0
+    z, share = 1.959964, right / num
+    middle = (share + z * z / (2 * num)) / (1 + z * z / num)
+    half = z * np.sqrt(share * (1 - share) / num + z * z / (4 * num * num)) / (1 + z * z / num)
+    return float(middle - half), float(middle + half)
+
+
+def examine(train: Sequence[Riddle], test: Sequence[Riddle]) -> dict[str, object]:
+    """All baselines on one subtype; scores and differences are shares of 1."""
+    hits: dict[str, Bool[np.ndarray, "n"]] = {}
+    common = Counter(r.label for r in train if r.kind != "number")
+    place = Counter(r.index for r in train if r.index >= 0)
+    guess = chances([*train, *test])[len(train) :]
+    numbers = [r for r in train if r.kind == "number"]
+    constant = np.zeros(len(test), dtype=bool)
+    if numbers:
+        best = best_constant(np.array([r.value for r in numbers]), np.array([r.tolerance for r in numbers]))
+        constant = np.array([r.kind == "number" and abs(r.value - best) <= r.tolerance + 1e-9 for r in test])
+    guess = np.where(np.isnan(guess), constant, guess)
+    hits["majority"] = constant | np.array([_majority_right(r, common) for r in test])
+    if place:
+        top = place.most_common(1)[0][0]
+        hits["position"] = np.array([r.index == top for r in test])
+    for speech in ("en", "zh"):
+        hits[f"ngram_{speech}"] = ngram_right(train, test, speech)
+    chance, num = float(guess.mean()), len(test)
+    scores = {
+        name: {
+            "score": round(float(hit.mean()), 4),
+            "interval": [round(x, 4) for x in wilson(int(hit.sum()), num)],
+            "difference": round(float(hit.mean()) - chance, 4),
+        }
+        for name, hit in hits.items()
+    }
+    worst = max(scores, key=lambda name: scores[name]["score"])
+    return {
+        "train": len(train),
+        "test": num,
+        "kind": "/".join(sorted({r.kind for r in test})),
+        "chance": round(chance, 4),
+        "baselines": scores,
+        "worst": worst,
+        "difference": scores[worst]["difference"],
+        "beats_chance": bool(scores[worst]["interval"][0] > chance),
+    }
+
+
+def _majority_right(asked: Riddle, common: Counter[str]) -> bool:
+    """Whether the answer that was right most often (among the options, where there are some) is right here."""
+    if asked.kind == "number":
+        return False
+    names = [o[0] for o in asked.options] or list(common)
+    return bool(names) and max(names, key=lambda name: common[name]) == asked.label
+
+
+def blind_report(rows_train: Iterable[Row], rows_test: Iterable[Row]) -> dict[str, object]:
+    """The examination of a data set: every subtype, and all together.
+
+    Returns:
+        ``subtypes``: by name, what :func:`examine` says; ``skipped``: subtypes with too few rows to say anything;
+        ``overall``: for every baseline its score over all test rows examined, chance, and the difference.
+    """
+    sides = []
+    for rows in (rows_train, rows_test):
+        by_subtype: dict[str, list[Riddle]] = defaultdict(list)
+        for row in rows:
+            found = riddle(row.subtype, row.clip_id, row.question, row.answer)
+            if found is not None:
+                by_subtype[row.subtype].append(found)
+        sides.append(by_subtype)
+    return report_of(*sides)
+
+
+def report_of(train: dict[str, list[Riddle]], test: dict[str, list[Riddle]]) -> dict[str, object]:
+    """The examination of riddles by subtype; see :func:`blind_report`."""
+    subtypes: dict[str, dict] = {}
+    skipped = {}
+    for name in sorted({*train, *test}):
+        known, asked = train.get(name, []), test.get(name, [])
+        if len(known) < MIN_TRAIN or not asked:
+            skipped[name] = f"{len(known)} training and {len(asked)} test rows"
+        else:
+            subtypes[name] = examine(known, asked)
+    weight = np.array([s["test"] for s in subtypes.values()], dtype=np.float64)
+    overall: dict[str, object] = {"test": int(weight.sum())}
+    if len(weight):
+        chance = float(np.average([s["chance"] for s in subtypes.values()], weights=weight))
+        overall["chance"] = round(chance, 4)
+        for name in ("majority", "position", "ngram_en", "ngram_zh"):
+            having = [s for s in subtypes.values() if name in s["baselines"]]
+            tests = np.array([s["test"] for s in having], dtype=np.float64)
+            if having:
+                score = float(np.average([s["baselines"][name]["score"] for s in having], weights=tests))
+                fair = float(np.average([s["chance"] for s in having], weights=tests))
+                overall[name] = {"score": round(score, 4), "difference": round(score - fair, 4)}
+    return {"subtypes": subtypes, "skipped": skipped, "overall": overall}
