@@ -106,14 +106,15 @@ def clip_data(
     room: RoomTruth | None = None,
     rollouts: Sequence[Rollout] = (),
     complete: bool = False,
+    licence: str | None = None,
     notes: Sequence[str] = (),
 ) -> ClipData:
-    """A clip of a source. ``number`` tells the clips of one recording apart."""
+    """A clip of a source. ``number`` tells the clips of one recording apart; ``licence`` is the source's by default."""
     truth = SceneTruth(
         clip_id=clip_id(info, ref, number),
         scene_id=ref.scene_id,
         source=info.name,
-        licence=info.licence,
+        licence=licence or info.licence,
         domain=info.domain,
         split=ref.split,
         scenario="recorded",
