@@ -17,7 +17,7 @@ _WHITE: Rgb = (0.86, 0.86, 0.83)
 
 def asphalt_grey(rng: np.random.Generator) -> float:
     """How light a street's asphalt is; give it to all of a street's textures."""
-    return float(rng.uniform(0.25, 0.42))
+    return float(rng.uniform(0.33, 0.48))
 
 
 def _asphalt(rng: np.random.Generator, size_hw: tuple[int, int], grey: float) -> np.ndarray:
