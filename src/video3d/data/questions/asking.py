@@ -64,6 +64,8 @@ def _evidence(truth: SceneTruth, ids: tuple[int, ...], at: int | None) -> tuple[
     """The frame that is asked about where it shows all, else every frame that shows something of it too."""
     if at is not None and all(bool(seen_mask(truth, object_id)[at]) for object_id in ids):
         return (at % truth.num_frames,)
+    if not ids and at is None:  # the room as a whole
+        return tuple(range(truth.num_frames))
     return evidence(truth, ids, frame=at)
 
 

@@ -180,7 +180,7 @@ _LARGEST = Wordings(
 )
 
 
-def bin_of(value: float, *edges: float) -> str:
+def bin_of(value: float | int, *edges: float | int) -> str:
     """The coarse bin of a number, for balancing.
 
     >>> bin_of(1.4, 1, 2, 3), bin_of(9, 1, 2, 3)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from video3d.data.questions.arrangement import box_at, is_still, z_interval
+from video3d.data.questions.arrangement import box_at, floor_gap_m, is_still, z_interval
 from video3d.data.questions.asking import MANY, ask, named_together
 from video3d.data.questions.candidate import Candidate
 from video3d.data.questions.references import Reference, referable
@@ -176,8 +176,8 @@ def settled(truth: SceneTruth) -> list[Reference]:
 def above_below(truth: SceneTruth, rng: np.random.Generator) -> Iterable[Candidate]:
     """Which of two is higher up; whether one is directly above (below) the other.
 
-    Higher: its lowest point is 0.2 m or more above the other's highest. The false form of "directly above" names a thing that is
-    0.5 m or more aside, or under it.
+    Higher: its lowest point is 0.2 m or more above the other's highest. The false form of "directly above" names a thing that
+    is higher but 0.5 m or more aside.
     """
     words = {"above": Said("above", "上方"), "below": Said("below", "下方")}
     pairs = shuffled(rng, list(named_together(truth, 2, keep=lambda r: r.category not in _FLAT)))
@@ -207,8 +207,9 @@ def above_below(truth: SceneTruth, rng: np.random.Generator) -> Iterable[Candida
                 and a.object_id not in carried[b.object_id]
             ):
                 true.append((a, b, at, side))
-        # Of things beside each other only such pairs are asked as stand at different heights: else it would be plain.
-        if states["above"] is False and states["below"] is False and abs(spans[0][0] - spans[1][0]) > 0.2:
+        # The false form: the one is higher all right, but far to the side.
+        aside = boxes[0] is not None and boxes[1] is not None and floor_gap_m(boxes[0], boxes[1]) > 0.5
+        if aside and apart > 0.2:
             false.append((a, b, at, "above" if spans[0][0] > spans[1][0] else "below"))
     for facts, value in ((true, True), (false, False)):
         for a, b, at, side in at_most(rng, facts, MANY // 2):

@@ -153,7 +153,8 @@ def object_frame(truth: SceneTruth, rng: np.random.Generator) -> Iterable[Candid
         front = heading_deg(-box.world_from_box[:2, 1])
         turn = turn_deg(front, heading_deg((other.center_world - box.center_world)[:2]))
         side = next(
-            (name for name, mid in zip(words, (0, 90, 180, -90), strict=True) if abs(turn_deg(mid, turn)) < 20), None
+            (name for name, mid in zip(words, (0.0, 90.0, 180.0, -90.0), strict=True) if abs(turn_deg(mid, turn)) < 20),
+            None,
         )
         if side is None or made[side] >= 3 or shared_footprint(box, other) > 0:
             continue

@@ -243,7 +243,9 @@ def relation_class(truth: SceneTruth, rng: np.random.Generator) -> Iterable[Cand
             states = relation_states(truth, a.object_id, b.object_id, at)
             for own in OPPOSITES:
                 true = [name for name in own if states[name] is True]
-                if len(true) != 1 or any(states[name] is None for name in own):
+                # What is in a box may or may not be called "on" it, but offered both, nobody takes "on".
+                clear = states["inside"] is True or all(states[name] is not None for name in own)
+                if len(true) != 1 or not clear:
                     continue
                 fitting = [pair for pair in OPPOSITES if pair != own and all(states[name] is False for name in pair)]
                 if not fitting or made.get(true[0], 0) >= 3:

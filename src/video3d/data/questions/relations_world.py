@@ -30,13 +30,13 @@ _NO_STAND = frozenset(
 
 _NEAR_FAR = Wordings(
     en=(
-        "Is {a} near {b} or far from it? Near means within {near} m between their nearest points, far more than {far} m.",
+        "Is {a} near {b} (within {near} m between their nearest points) or far from it (more than {far} m)?",
         "Would you call {a} and {b} near each other (less than {near} m between them) or far apart (more than {far} m)?",
         "How far is {a} from {b}: near (within {near} m) or far (beyond {far} m)?",
         "Are {a} and {b} near each other or far apart, if near is under {near} m and far over {far} m?",
     ),
     zh=(
-        "{a}离{b}近还是远？（最近点之间{near}米以内算近，{far}米以上算远）",
+        "{a}离{b}近还是远（最近点之间{near}米以内算近，{far}米以上算远）？",
         "{a}和{b}之间的距离是近（小于{near}米）还是远（大于{far}米）？",
         "如果{near}米以内算近，{far}米以上算远，{a}和{b}相距是近还是远？",
     ),

@@ -152,7 +152,7 @@ _UNITS = {
 }
 
 
-def number(value: float, unit: str, tolerance: float = 0.0, *, digits: int = 1) -> tuple[Number, Text]:
+def number(value: float | int, unit: str, tolerance: float | int = 0.0, *, digits: int = 1) -> tuple[Number, Text]:
     """A number with its unit, rounded to what a person would say; counts have no digits.
 
     >>> number(1.234, "m", 0.2)[1]
@@ -180,7 +180,7 @@ DIRECTIONS: dict[str, Said] = {
 }
 
 
-def direction(word: str, angle_deg: float | None = None) -> tuple[Direction, Text]:
+def direction(word: str, angle_deg: float | int | None = None) -> tuple[Direction, Text]:
     """A direction with its words; the angle is 0 ahead and positive to the left."""
     rounded = None if angle_deg is None else round(float(angle_deg), 1)
     return Direction.model_validate({"value": word, "angle_deg": rounded}), DIRECTIONS[word].text
