@@ -25,6 +25,9 @@ from video3d.data.row import MIX, Row
 from video3d.data.truth import SceneTruth, Split
 from video3d.types import InputError
 
+_FEW_CLIPS = 20
+"""A split with fewer clips may lack a type by chance."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SelectConfig:
@@ -91,7 +94,7 @@ def select(offers: Iterable[Offer], config: SelectConfig | None = None) -> Selec
         offers: all candidates of all clips.
         config: how much.
 
-    Errors: ``InputError`` where a split has no candidate of a type that the mix asks for.
+    Errors: ``InputError`` where a split of 20 clips or more has no candidate of a type that the mix asks for.
     """
     config = config or SelectConfig()
     rng = np.random.default_rng(config.seed)
@@ -102,14 +105,14 @@ def select(offers: Iterable[Offer], config: SelectConfig | None = None) -> Selec
     }
     clips: dict[Split, int] = {split: len({o.clip_id for o in every if o.split == split}) for split in splits}
     main: dict[Split, list[Offer]] = {split: [o for o in kept[split] if o.type in MIX] for split in splits}
-    if config.mix is not None:
-        _want_all_types(main, clips, config.mix)
     pools = _balanced_pools(main, clips, config, rng)
     filtered = _unblinded_pools(pools, config)
     picks: list[Offer] = []
     report: dict[str, object] = {}
     for split in splits:
-        chosen, notes = _mixed(split, {s: f.kept[split] for s, f in filtered.items()}, clips[split], config)
+        kept_here = {s: f.kept[split] for s, f in filtered.items()}
+        mix = _mix_of(split, kept_here, clips[split], config.mix)
+        chosen, notes = _mixed(kept_here, clips[split], mix, config)
         picks += chosen
         picks += _extras(kept[split], config)
         supply = Counter(o.subtype for o in every if o.split == split)
@@ -144,17 +147,23 @@ def _thinned(offers: list[Offer], config: SelectConfig, rng: np.random.Generator
     return _shuffled(kept, rng)
 
 
-def _want_all_types(main: Mapping[Split, list[Offer]], clips: Mapping[Split, int], mix: dict[str, float]) -> None:
-    for split, offers in main.items():
-        have = Counter(o.type for o in offers)
-        missing = [name for name, share in mix.items() if share > 0 and not have[name]]
-        if missing:
-            raise InputError(
-                f"questions of the {split} split",
-                expected=f"candidates of every type of the mix ({', '.join(mix)})",
-                got=f"none of {', '.join(missing)} from {clips[split]} clips",
-                do="make more clips, or select without a mix",
-            )
+def _mix_of(
+    split: Split, offers: Sequence[Offer], num_clips: int, mix: dict[str, float] | None
+) -> dict[str, float] | None:
+    """The mix of a split; a handful of clips that cannot have every type share out what is missing."""
+    if mix is None:
+        return None
+    have = {name.split(".")[0] for name, offers in pools.items() if offers}
+    missing = [name for name, share in mix.items() if share > 0 and name not in have]
+    if missing and num_clips >= _FEW_CLIPS:
+        raise InputError(
+            f"questions of the {split} split",
+            expected=f"balanced candidates of every type of the mix ({', '.join(mix)})",
+            got=f"none of {', '.join(missing)} from {num_clips} clips",
+            do="make more clips, or select without a mix",
+        )
+    left = sum(share for name, share in mix.items() if name not in missing)
+    return {name: share / left for name, share in mix.items() if name not in missing and share > 0}
 
 
 def _balanced_pools(
@@ -211,19 +220,21 @@ def _spread(supply: dict[str, int], total: int) -> dict[str, int]:
 
 
 def _mixed(
-    split: Split, pools: dict[str, list[Offer]], num_clips: int, config: SelectConfig
+    pools: dict[str, list[Offer]], num_clips: int, mix: dict[str, float] | None, config: SelectConfig
 ) -> tuple[list[Offer], list[str]]:
-    """The split's questions: as many as quota and the shortest type allow, in the mix; and notes on what was short."""
+    """A split's questions: as many as quota and the shortest type allow, in the mix; and notes on what was short."""
     queues = {name: _rounds(offers, balance_key(offers)) for name, offers in pools.items() if offers}
     want = config.per_clip * num_clips
-    total, short = _total(queues, want, config.mix)
-    taken = _take(
-        queues, _targets({n: len(q) for n, q in queues.items()}, total, config.mix), -(-3 * config.per_clip // 2)
-    )
+    total, short = _total(queues, want, mix)
+    taken = _take(queues, _targets({n: len(q) for n, q in queues.items()}, total, mix), -(-3 * config.per_clip // 2))
     # A clip's quota may have kept some out: the mix is then held by what was taken.
-    total, again = _total(taken, total, config.mix)
-    targets = _targets({n: len(q) for n, q in taken.items()}, total, config.mix)
-    notes = [f"{short or again} is short: {total} questions instead of {want}"] if total < want else []
+    total, again = _total(taken, total, mix)
+    targets = _targets({n: len(q) for n, q in taken.items()}, total, mix)
+    notes = []
+    if config.mix is not None and (missing := sorted({*config.mix} - {*(mix or ())})):
+        notes.append(f"no balanced candidates of {', '.join(missing)}: the mix is that of the other types")
+    if total < want:
+        notes.append(f"{short or again} is short: {total} questions instead of {want}")
     return [item for name, queue in sorted(taken.items()) for item in queue[: targets[name]]], notes
 
 
