@@ -11,6 +11,7 @@ from video3d.data.questions.events import MARGIN_S, last_shown_s, next_touch, se
 from video3d.data.questions.movers import (
     GROUND_WORDS,
     Mover,
+    around,
     asked_span_s,
     in_the_way,
     key_of,
@@ -250,6 +251,7 @@ def next_contact(truth: SceneTruth, rng: np.random.Generator) -> Iterator[Candid
         if other is None or words is None:
             continue
         pool = [i for i in in_the_way(truth, mover, said, within_deg=90.0) if i != other][:3]
+        pool += around(truth, mover, said, (other, *pool))[: 3 - len(pool)]
         if other != GROUND and not touching(truth.rollouts[0], mover.object_id, GROUND, last_shown_s(truth)):
             pool.insert(0, GROUND)
         if other != WALL and truth.room is not None:

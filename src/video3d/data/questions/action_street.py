@@ -105,7 +105,7 @@ def ego_driving(truth: SceneTruth, rollout: Rollout, begin_s: float, end_s: floa
     ahead = rollout.world_from_camera[_span(rollout, begin_s, end_s), :3, 2]
     if not np.isfinite(ahead).all() or len(ahead) < 2:
         return None
-    before = camera_speed_mps(rollout, begin_s)
+    before = camera_speed_mps(rollout, begin_s - 0.15)  # what the frames shown can tell
     return driving(before, camera_speed_mps(rollout, end_s - 0.15), _yaw_deg(ahead))
 
 
@@ -203,7 +203,7 @@ def _vehicle_driving(rollout: Rollout, column: int, begin_s: float, end_s: float
     front = _front(rollout, column, begin_s, end_s)
     if not np.isfinite(front).all() or len(front) < 2:
         return None
-    return driving(speed_mps(rollout, column, begin_s), speed_mps(rollout, column, end_s - 0.1), _yaw_deg(front))
+    return driving(speed_mps(rollout, column, begin_s - 0.1), speed_mps(rollout, column, end_s - 0.1), _yaw_deg(front))
 
 
 def _already(truth: SceneTruth, thing: ObjectTruth, column: int, drive: Drive, now: float) -> bool:
@@ -211,7 +211,7 @@ def _already(truth: SceneTruth, thing: ObjectTruth, column: int, drive: Drive, n
     if now - begin < 0.3 or int(seen_mask(truth, thing.object_id)[-4:].sum()) < 2:
         return False
     turned = _yaw_deg(_front(rollout, column, begin, now))
-    pace = speed_mps(rollout, column, now) / max(speed_mps(rollout, column, begin), 0.1)
+    pace = speed_mps(rollout, column, now - 0.1) / max(speed_mps(rollout, column, begin), 0.1)
     if drive in ("left", "right"):
         return abs(turned) > 3.0 and (turned > 0) == (drive == "left")
     return pace < 0.93 if drive == "slow" else (pace > 0.95 and abs(turned) < 5.0)

@@ -274,7 +274,7 @@ def camera_move(poses: Float64[np.ndarray, "n 4 4"], *, turn_deg: float, step_m:
     turned, step = turned_deg(poses), poses[-1, :3, 3] - poses[0, :3, 3]
     if abs(turned) >= turn_deg:
         return "left" if turned > 0 else "right"
-    if abs(turned) > turn_deg / 3:
+    if max(abs(turned_deg(poses[: i + 1])) for i in range(1, len(poses))) > turn_deg / 3:
         return None
     reach = float(np.linalg.norm(np.diff(poses[:, :3, 3], axis=0), axis=1).sum())
     if reach <= step_m / 5:

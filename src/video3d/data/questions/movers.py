@@ -158,6 +158,17 @@ def in_the_way(
     return [object_id for _, object_id in sorted(found)]
 
 
+def around(truth: SceneTruth, mover: Mover, said: Mapping[int, Reference], taken: Sequence[int]) -> list[int]:
+    """Ids of things near a mover wherever it goes, nearest first: to fill up options where little lies in its way."""
+    here = mover.thing.world_from_object[-1, :3, 3]
+    gaps = [
+        (gap_m(here, truth.object(i).world_from_object[-1], truth.object(i).size_m), i)
+        for i in said
+        if i not in (*taken, mover.object_id, mover.thing.supported_by) and truth.object(i).category not in FLAT
+    ]
+    return [i for gap, i in sorted(gaps) if np.isfinite(gap)]
+
+
 def gap_m(
     point_world: Float64[np.ndarray, "3"], world_from_box: Float64[np.ndarray, "4 4"], size_m: Float64[np.ndarray, "3"]
 ) -> float:

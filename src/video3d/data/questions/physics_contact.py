@@ -19,6 +19,7 @@ from video3d.data.questions.events import (
 )
 from video3d.data.questions.movers import (
     Mover,
+    around,
     asked_span_s,
     in_the_way,
     key_of,
@@ -115,6 +116,7 @@ def what_blocks(truth: SceneTruth, rng: np.random.Generator) -> Iterator[Candida
         if words is None:
             continue
         others = [i for i in in_the_way(truth, mover, said, within_deg=75.0) if i != blocked]
+        others += around(truth, mover, said, (blocked, *others))[: max(0, 3 - len(others))]
         if truth.room is not None and blocked != WALL:
             others.append(WALL)
         others = at_most(rng, others[:4], 2 if blocked != _NOBODY else 3)

@@ -148,7 +148,7 @@ def _thinned(offers: list[Offer], config: SelectConfig, rng: np.random.Generator
 
 
 def _mix_of(
-    split: Split, offers: Sequence[Offer], num_clips: int, mix: dict[str, float] | None
+    split: Split, pools: dict[str, list[Offer]], num_clips: int, mix: dict[str, float] | None
 ) -> dict[str, float] | None:
     """The mix of a split; a handful of clips that cannot have every type share out what is missing."""
     if mix is None:
