@@ -136,6 +136,7 @@ def test_answers_say_what_they_hold(rng):
     assert direction("ahead-left", 40.04)[0].angle_deg == 40.0
     assert article("orange") == "an orange"
     assert at_frame(0, 16).zh == "在第一帧中"
+    assert at_frame(0, 1).en == "in the picture"
 
 
 def test_options_are_in_any_order():

@@ -12,10 +12,12 @@ from video3d.data.questions.candidate import Candidate
 from video3d.data.questions.layout_metric import bin_of
 from video3d.data.questions.references import Reference
 from video3d.data.questions.relations_world import FLAT, still_named
-from video3d.data.questions.wording import Wordings, number, shuffled, yes_no
+from video3d.data.questions.wording import Wordings, number, pick, shuffled, yes_no
 from video3d.data.truth import GROUND, SceneTruth
 from video3d.geometry.rigid import is_known
 from video3d.types import Box3D
+
+_WIDTHS_M = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 
 _GAP = Wordings(
     en=(
@@ -105,10 +107,10 @@ def gap(truth: SceneTruth, rng: np.random.Generator) -> Iterable[Candidate]:
         answer = number(value, "m", max(0.12, 0.15 * value), digits=2 if value < 1 else 1)
         key = bin_of(value, 0.5, 0.8, 1.2, 2.0)
         yield ask(truth, rng, "layout.gap", _GAP, answer, key, about=(a, b), a=a, b=b)
+        # Widths and gaps are of the same few sizes, so that neither a width nor the answer tells the other.
         fits = bool(rng.integers(2))
-        share = rng.uniform(0.45, 0.78) if fits else rng.uniform(1.28, 2.2)
-        width = round(value * float(share), 1)
-        margin = value / width if fits else width / value
-        if 0.3 <= width <= 1.2 and margin >= 1.25:
+        widths = [w for w in _WIDTHS_M if (value >= 1.25 * w if fits else w >= 1.25 * value)]
+        if widths and value < 1.1:
+            width = f"{pick(rng, widths):.1f}"
             answer, key = yes_no(fits, ("能", "不能")), "yes" if fits else "no"
-            yield ask(truth, rng, "layout.fit", _FIT, answer, key, about=(a, b), a=a, b=b, width=f"{width:.1f}")
+            yield ask(truth, rng, "layout.fit", _FIT, answer, key, about=(a, b), a=a, b=b, width=width)

@@ -33,7 +33,7 @@ _SECTORS = (
     "right",
     "ahead-right",
 )  # every 45 degrees
-_BORDER_DEG = 8.0
+_BORDER_DEG = 12.0
 
 _WHERE = Wordings(
     en=(
@@ -116,7 +116,7 @@ _FREE = Wordings(
 
 
 def sector(angle_deg: float) -> str | None:
-    """The word for a direction, or None within 8 degrees of a border between two words.
+    """The word for a direction, or None within 12 degrees of a border between two words.
 
     >>> sector(2.0), sector(-91.0), sector(22.0)
     ('ahead', 'right', None)

@@ -113,6 +113,8 @@ def at_frame(frame: int, num_frames: int) -> Said:
     ('in the last frame', 'in frame 7 of 16')
     """
     frame %= num_frames
+    if num_frames == 1:
+        return Said("in the picture", "在画面中")
     if frame == num_frames - 1:
         return Said("in the last frame", "在最后一帧中")
     if frame == 0:
