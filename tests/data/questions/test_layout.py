@@ -147,15 +147,15 @@ def test_size_is_asked_only_where_the_name_does_not_tell():
 
 
 def test_gap_and_what_fits_through():
-    a, b = thing(1, "sofa", (-1.2, 4, 0), (1.4, 0.9, 0.8)), thing(2, "stove", (0.8, 4, 0), (1.0, 0.6, 0.9))
+    a, b = thing(1, "sofa", (-1.2, 4, 0), (1.4, 0.9, 0.8)), thing(2, "stove", (0.6, 4, 0), (1.0, 0.6, 0.9))
     asked = [c for seed in range(30) for c in ask(gap, scene([a, b]), seed)]
     values = {c.answer.value for c in asked if c.subtype == "layout.gap"}
-    assert values == {0.8}
+    assert values == {0.6}
     fits = [c for c in asked if c.subtype == "layout.fit"]
     for candidate in fits:
         width = float(candidate.question["en"].split(" m ")[0].split()[-1])
-        assert candidate.answer.value == (width < 0.8)
-        assert width <= 0.64 or width >= 1.0
+        assert candidate.answer.value == (width < 0.6)
+        assert width <= 0.48 or width >= 0.75
     assert {c.answer.value for c in fits} == {True, False}
 
 
