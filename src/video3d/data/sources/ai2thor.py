@@ -278,8 +278,9 @@ def clip_of_events(
 
 
 def _depth(event: ThorEvent, size_hw: tuple[int, int]) -> Float32[np.ndarray, "h w"]:
-    if event.depth_frame is None or np.shape(event.depth_frame) != size_hw or np.shape(event.frame)[:2] != size_hw:
-        got = f"frame {np.shape(event.frame)}, depth {np.shape(event.depth_frame)}"
+    shapes = [np.shape(np.asarray(picture)) for picture in (event.frame, event.depth_frame)]
+    if shapes[0][:2] != size_hw or shapes[1] != size_hw:
+        got = f"frame {shapes[0]}, depth {shapes[1]}"
         raise InputError("AI2-THOR", expected=f"frames and depth of {size_hw[1]} x {size_hw[0]} px", got=got)
     depth_m = np.array(event.depth_frame, np.float32)
     depth_m[~(np.isfinite(depth_m) & (depth_m > 0))] = np.nan

@@ -12,6 +12,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Float64, UInt16
 
+from video3d.data.sources.obb import upright_box
 from video3d.types import Box3D, InputError
 from video3d.video.json_files import as_numbers, want
 
@@ -141,13 +142,7 @@ def box_of_corners(corners: Float64[np.ndarray, "8 3"]) -> Box3D | None:
     if best is None:
         return None
     size = np.linalg.norm(best, axis=1)
-    axes = best / size[:, None]
-    up = int(np.abs(axes[:, 2]).argmax())
-    order = [i for i in range(3) if i != up] + [up]
-    axes, size = axes[order], size[order]
-    axes[2] *= 1.0 if axes[2, 2] >= 0 else -1.0
-    axes[1] = np.cross(axes[2], axes[0])
-    return Box3D(center_world=center, size_m=np.maximum(size, _MIN_SIZE_M), world_from_box=axes.T.copy())
+    return upright_box(center, np.maximum(size, _MIN_SIZE_M), best / size[:, None])
 
 
 def immediate_parent(item: dict[str, Any], items: Mapping[str, dict[str, Any]]) -> str | None:

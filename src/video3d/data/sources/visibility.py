@@ -5,6 +5,7 @@ therefore estimated, in the way that each kind of truth allows:
 
 - points (a scan's vertices): they are projected with the picture's borders taken away, into cells a few pixels wide; a cell
   counts as seen where its nearest point lies within the picture and not behind the measured depth;
+- boxes and dense depth: a pixel whose point lies in an object's box is one of its pixels; the outline as for masks;
 - boxes alone (LiDAR annotations): the outline is the hull of the projected corners, less the hulls of nearer boxes;
 - masks: pixels are counted exactly; the outline is the box's hull times how full the object fills its hull where it is best seen.
 """
@@ -15,14 +16,15 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int64, UInt16
 
-from video3d.geometry.boxes import box_corners
-from video3d.geometry.rigid import inverse_rigid, transform_points
+from video3d.geometry.boxes import box_corners, points_in_box
+from video3d.geometry.rigid import inverse_rigid, transform_points, unproject
 from video3d.types import Box3D
 
 _CELLS_HIGH = 56  # a frame is this many cells high: 4 px of 224
 _BEHIND_SHARE, _BEHIND_M = 0.05, 0.08  # a point this much behind the measured surface is hidden
 _MIN_FILL = 0.35  # an object fills at least this much of its box's hull (a chair seen from the side: 0.45)
 _NEAR_M = 0.05
+_FLOOR_M, _BOX_MARGIN_M = 0.03, 0.02  # what a box's annotator and a depth camera are good for
 _MAX_PX = 1e5
 
 
@@ -137,10 +139,43 @@ def seen_from_masks(
         if np.isfinite(world_from_camera[frame]).all():
             hulls = [_hull(box, k_px[frame], world_from_camera[frame]) for box in boxes[frame]]
             area[frame] = [0.0 if hull is None else hull.area_px for hull in hulls]
+    return Seen(px=px, share=_filled_share(px, area))
+
+
+def seen_from_depth(
+    boxes: Sequence[Sequence[Box3D | None]],
+    *,
+    depth_m: Float32[np.ndarray, "f h w"],
+    k_px: Float64[np.ndarray, "f 3 3"],
+    world_from_camera: Float64[np.ndarray, "f 4 4"],
+) -> Seen:
+    """Visibility of objects of which only boxes are known, where depth is: a pixel whose point lies in a box shows its object.
+
+    Points in the lowest centimetres of a box may be the floor's and do not count. Of boxes in one another each counts its pixels.
+    """
+    points = unproject(depth_m, k_px)
+    px = np.zeros((len(depth_m), len(boxes[0]) if boxes else 0), np.int64)
+    area = np.zeros(px.shape)
+    for frame in range(len(depth_m)):
+        if not np.isfinite(world_from_camera[frame]).all():
+            continue
+        world = transform_points(world_from_camera[frame], points[frame].astype(np.float64))
+        for column, box in enumerate(boxes[frame]):
+            hull = _hull(box, k_px[frame], world_from_camera[frame])
+            if box is None or hull is None:
+                continue
+            above = world[..., 2] > box.center_world[2] - box.size_m[2] / 2 + _FLOOR_M
+            px[frame, column] = int((points_in_box(world, box, margin_m=_BOX_MARGIN_M) & above).sum())
+            area[frame, column] = hull.area_px
+    return Seen(px=px, share=_filled_share(px, area))
+
+
+def _filled_share(px: Int64[np.ndarray, "f o"], area: Float64[np.ndarray, "f o"]) -> Float32[np.ndarray, "f o"]:
+    """Pixels as a share of the box's hull, of which an object fills as much as where it fills it best."""
     full = np.divide(px, area, out=np.zeros_like(area), where=area > 0)
     fill = np.clip(full.max(axis=0, initial=0.0), _MIN_FILL, 1.0)
     share = np.divide(px, area * fill, out=np.where(px > 0, 1.0, 0.0), where=area > 0)
-    return Seen(px=px, share=np.clip(share, 0, 1).astype(np.float32))
+    return np.clip(share, 0, 1).astype(np.float32)
 
 
 def limited(seen: Seen, at_most: Float32[np.ndarray, "f o"]) -> Seen:
