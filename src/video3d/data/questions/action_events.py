@@ -29,15 +29,15 @@ from video3d.data.truth import GROUND, WALL, Rollout, SceneTruth
 
 _NEXT_EVENT = Wordings(
     en=(
-        "What happens next to {a}?",
+        "What happens next to {a}, within {t} of the last frame?",
         "What happens first to {a} in the {t} after the last frame?",
-        "Which of these is the next thing that {a} does after the video ends?",
-        "After the last frame, which of these events involving {a} comes next?",
+        "Which of these is the next thing that {a} does in the {t} after the video ends?",
+        "In the {t} after the last frame, which of these events involving {a} comes next?",
     ),
     zh=(
-        "接下来{a}会发生什么？",
+        "接下来{t}内，{a}会发生什么？",
         "最后一帧之后{t}内，{a}首先会怎样？",
-        "视频结束后，下列哪件事会接着发生在{a}身上？",
+        "视频结束后的{t}里，下列哪件事会接着发生在{a}身上？",
     ),
 )
 _ABOUT_TO = Wordings(
@@ -171,7 +171,7 @@ def next_event(truth: SceneTruth, rng: np.random.Generator) -> Iterator[Candidat
     if span is None:
         return
     said = referable(truth)
-    for mover in movers(truth):
+    for mover in movers(truth, colliding=True):
         event = settled(truth, lambda r, m=mover: _event_only(truth, r, m, span))
         right = None if event is None else sentence(truth, mover, event, said)
         if event is None or right is None:
@@ -205,7 +205,7 @@ def about_to_happen(truth: SceneTruth, rng: np.random.Generator) -> Iterator[Can
     if span is None or span < 1.5:
         return
     said = referable(truth)
-    for mover in movers(truth):
+    for mover in movers(truth, colliding=True):
         for event in _thinkable(truth, mover, said):
             words = sentence(truth, mover, event, said)
             if event.kind in ("on", "stop") or words is None:
@@ -245,7 +245,7 @@ def next_contact(truth: SceneTruth, rng: np.random.Generator) -> Iterator[Candid
     if span is None:
         return
     said = referable(truth)
-    for mover in movers(truth):
+    for mover in movers(truth, colliding=True):
         other = settled(truth, lambda r, m=mover: _next_touched(truth, r, m, span))
         words = None if other is None else words_for(truth, other, said)
         if other is None or words is None:

@@ -251,11 +251,16 @@ def side_of(angle_deg: float, margin_deg: float = 15.0) -> Side | None:
     return names[quarter % 4]
 
 
-def turned_deg(poses: Float64[np.ndarray, "n 4 4"]) -> float:
-    """How far a camera turned about the vertical over its poses, degrees, positive to the left; NaN without a heading."""
+def turns_deg(poses: Float64[np.ndarray, "n 4 4"]) -> Float64[np.ndarray, "n"]:
+    """How far a camera has turned about the vertical since its first pose, degrees, positive to the left."""
     ahead = poses[:, :2, 2]
     yaw = np.unwrap(np.arctan2(ahead[:, 1], ahead[:, 0]))
-    return float(np.degrees(yaw[-1] - yaw[0]))
+    return np.degrees(yaw - yaw[0])
+
+
+def turned_deg(poses: Float64[np.ndarray, "n 4 4"]) -> float:
+    """How far a camera turned about the vertical from the first to the last of its poses, degrees, positive to the left."""
+    return float(turns_deg(poses)[-1])
 
 
 def camera_move(poses: Float64[np.ndarray, "n 4 4"], *, turn_deg: float, step_m: float) -> Move | None:
@@ -274,7 +279,7 @@ def camera_move(poses: Float64[np.ndarray, "n 4 4"], *, turn_deg: float, step_m:
     turned, step = turned_deg(poses), poses[-1, :3, 3] - poses[0, :3, 3]
     if abs(turned) >= turn_deg:
         return "left" if turned > 0 else "right"
-    if max(abs(turned_deg(poses[: i + 1])) for i in range(1, len(poses))) > turn_deg / 3:
+    if float(np.abs(turns_deg(poses)).max()) > turn_deg / 3:  # it may have turned and turned back
         return None
     reach = float(np.linalg.norm(np.diff(poses[:, :3, 3], axis=0), axis=1).sum())
     if reach <= step_m / 5:

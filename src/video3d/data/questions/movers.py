@@ -116,12 +116,19 @@ def project(truth: SceneTruth, points_world: Float64[np.ndarray, "p 3"], frame: 
     return points_px[:, :2] / depth
 
 
-def movers(truth: SceneTruth) -> tuple[Mover, ...]:
-    """The things that are seen to move and still move at the last frame shown, where what comes next is known."""
+def movers(truth: SceneTruth, *, colliding: bool = False) -> tuple[Mover, ...]:
+    """The things that are seen to move and still move at the last frame shown, where what comes next is known.
+
+    Args:
+        truth: the clip's.
+        colliding: leave out vehicles and people in the street: they follow their ways and no physics makes them hit anything.
+    """
     if not truth.rollouts:
         return ()
     found, now = [], last_shown_s(truth)
     for column, thing in enumerate(truth.objects):
+        if colliding and truth.domain == "street" and thing.motion != "dynamic":
+            continue
         if thing.motion == "static" or not moves_in_sight(truth, thing.object_id):
             continue
         if speed_mps(truth.rollouts[0], column, now) < MOVING_MPS:

@@ -108,7 +108,7 @@ def what_blocks(truth: SceneTruth, rng: np.random.Generator) -> Iterator[Candida
     if span is None:
         return
     said = referable(truth)
-    for mover in movers(truth):
+    for mover in movers(truth, colliding=True):
         blocked = settled(truth, lambda r, m=mover: _blocked_by(truth, r, m, span))
         if blocked is None:
             continue
@@ -214,7 +214,7 @@ def _meetings(truth: SceneTruth) -> Iterator[tuple[Mover, Reference, float | Non
     if span is None:
         return
     now, said = last_shown_s(truth), referable(truth)
-    for mover in movers(truth):
+    for mover in movers(truth, colliding=True):
         for other in in_the_way(truth, mover, said)[:4]:
             if touching(truth.rollouts[0], mover.object_id, other, now):
                 continue
@@ -240,7 +240,7 @@ def falls_off(truth: SceneTruth, rng: np.random.Generator) -> Iterator[Candidate
     span = asked_span_s(truth)
     if span is None:
         return
-    said, moving = late_references(truth), {m.object_id for m in movers(truth)}
+    said, moving = late_references(truth), {m.object_id for m in movers(truth, colliding=True)}
     for column, thing in enumerate(truth.objects):
         below = thing.supported_by
         if (
@@ -313,11 +313,7 @@ def first_to_floor(truth: SceneTruth, rng: np.random.Generator) -> Iterator[Cand
 
 def _lands_first(truth: SceneTruth, rollout: Rollout, a: int, b: int) -> int | None:
     now, end = last_shown_s(truth), float(rollout.times_s[-1])
-    times = [hit_at_s(rollout, i, GROUND, now, end) for i in (a, b)]
-    if times[0] is None and times[1] is None:
+    first, second = (hit_at_s(rollout, i, GROUND, now, end) for i in (a, b))
+    if first is None or second is None or abs(first - second) < 0.15:
         return None
-    if times[0] is None or times[1] is None:  # the other must not be about to land when the rollout ends
-        landed, when = (a, times[0]) if times[1] is None else (b, times[1])
-        return landed if when is not None and when < end - 1.0 else None
-    gap = times[0] - times[1]
-    return None if abs(gap) < 0.15 else (a if gap < 0 else b)
+    return a if first < second else b
