@@ -168,8 +168,8 @@ _PAIR = Wordings(
 _LARGEST = Wordings(
     en=(
         "Which is {more}: {list}?",
-        "Of {list}, which is {more}?",
-        "Compare {list}: which one is {more}?",
+        "Of {group}, which is {more}?",
+        "Compare {group}: which one is {more}?",
         "Which of these is {more} in reality, not just in the picture: {list}?",
     ),
     zh=(
@@ -308,5 +308,7 @@ def largest(truth: SceneTruth, rng: np.random.Generator) -> Iterable[Candidate]:
             first = (values[0] > values[1]) == big
             answer, key = choice(rng, (a, b), 0 if first else 1), "first" if first else "second"
             words = more if big else less
-            items = listed((a, b), last="or")
-            yield ask(truth, rng, "layout.largest", _LARGEST, answer, key, about=(a, b), list=items, more=words)
+            either, group = listed((a, b), last="or"), listed((a, b))
+            yield ask(
+                truth, rng, "layout.largest", _LARGEST, answer, key, about=(a, b), more=words, list=either, group=group
+            )

@@ -15,6 +15,7 @@ from video3d.data.questions.arrangement import (
 from video3d.data.questions.asking import MANY, ask
 from video3d.data.questions.candidate import Candidate
 from video3d.data.questions.references import Reference, referable
+from video3d.data.questions.relations_observer import listed
 from video3d.data.questions.relations_world import FLAT, still_named
 from video3d.data.questions.visibility import seen_mask
 from video3d.data.questions.wording import Said, Wordings, at_most, choice, direction, yes_no
@@ -77,8 +78,8 @@ _WALL = Wordings(
 _WALL_WHICH = Wordings(
     en=(
         "Which of these stands {most} a wall: {list}?",
-        "Of {list}, which one is {most} a wall of the room?",
-        "Look at where {list} stand: which is {most} a wall?",
+        "Of {group}, which one is {most} a wall of the room?",
+        "Look at where {group} stand: which is {most} a wall?",
         "Which one has been put {most} a wall: {list}?",
     ),
     zh=(
@@ -211,9 +212,11 @@ def wall(truth: SceneTruth, rng: np.random.Generator) -> Iterable[Candidate]:
         made += 1
         winner = int(order[0])
         most = Said("farthest from", "最远") if farthest else Said("nearest to", "最近")
-        items = Said(f"{offered[0].en}, {offered[1].en} or {offered[2].en}", "、".join(r.zh for r in offered))
+        either, group = listed(offered, last="or"), listed(offered)
         answer, key = choice(rng, offered, winner), ("first", "second", "third")[winner]
-        yield ask(truth, rng, "layout.wall", _WALL_WHICH, answer, key, about=offered, list=items, most=most)
+        yield ask(
+            truth, rng, "layout.wall", _WALL_WHICH, answer, key, about=offered, most=most, list=either, group=group
+        )
 
 
 def box_answer(box: Box3D) -> tuple[Answer, Text]:

@@ -73,8 +73,8 @@ _NEAREST = Wordings(
     en=(
         "{at}, which of these is {most} the camera: {list}?",
         "Which one is {most} the camera {at}: {list}?",
-        "{at}, of {list}, which is {most} the camera?",
-        "Compare {list}: {at}, which is {most} the camera?",
+        "{at}, of {group}, which is {most} the camera?",
+        "Compare {group}: {at}, which is {most} the camera?",
     ),
     zh=(
         "{at}，{list}当中，哪个离相机{most}？",
@@ -204,7 +204,8 @@ def nearer_farther(truth: SceneTruth, rng: np.random.Generator) -> Iterable[Cand
                 about=things,
                 at=at,
                 frame="observer",
-                list=listed(things, last="or") if count == 2 else listed(things),
+                list=listed(things, last="or"),
+                group=listed(things),
                 most=most,
             )
             made += 1

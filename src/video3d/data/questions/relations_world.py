@@ -57,7 +57,7 @@ _IS_NEAR = Wordings(
 _NEAREST_TO = Wordings(
     en=(
         "Which of these is {most} {a}: {list}?",
-        "Of {list}, which one is {most} {a}?",
+        "Of {group}, which one is {most} {a}?",
         "Which stands {most} {a}: {list}?",
         "Measured between their nearest points, which is {most} {a}: {list}?",
     ),
@@ -178,10 +178,20 @@ def nearest_to(truth: SceneTruth, rng: np.random.Generator) -> Iterable[Candidat
             most = Said("farther from", "更远") if two else Said("farthest from", "最远")
         else:
             most = Said("nearer to", "更近") if two else Said("nearest to", "最近")
-        items = listed(offered, last="or" if two else "and")
+        either, group = listed(offered, last="or"), listed(offered)
         answer, key = choice(rng, offered, winner), ("first", "second", "third")[winner]
         yield ask(
-            truth, rng, "relation.nearest_to", _NEAREST_TO, answer, key, about=(a, *offered), a=a, list=items, most=most
+            truth,
+            rng,
+            "relation.nearest_to",
+            _NEAREST_TO,
+            answer,
+            key,
+            about=(a, *offered),
+            a=a,
+            most=most,
+            list=either,
+            group=group,
         )
         made += 1
 
