@@ -21,6 +21,7 @@ from video3d.data.questions.movers import (
     late_references,
     made,
     movers,
+    moves_in_sight,
     seconds,
     will,
     words_for,
@@ -148,6 +149,8 @@ def what_supports(truth: SceneTruth, rng: np.random.Generator) -> Iterator[Candi
         if below is None or thing.object_id not in late or thing.kind not in {"prop", "experiment", "plant"}:
             continue
         words = words_for(truth, below, said)
+        if moves_in_sight(truth, thing.object_id):
+            continue  # it does not rest
         if words is None or (below > 0 and truth.object(below).inside_of == thing.object_id):
             continue
         taken = {thing.object_id, below}
@@ -174,10 +177,12 @@ def what_supports(truth: SceneTruth, rng: np.random.Generator) -> Iterator[Candi
 
 
 def _could_carry(truth: SceneTruth, object_id: int, carried_id: int) -> bool:
-    """Whether a thing is of a size to carry another: both its sides are at least half the other's longest."""
+    """Whether a thing is of a size to carry another: at most 1.3 m high, both its sides at least half the other's longest."""
     size, load = truth.object(object_id).size_m, truth.object(carried_id).size_m
     kind = truth.object(object_id).kind
-    return kind in {"furniture", "prop", "experiment"} and float(size[:2].min()) >= 0.5 * float(load[:2].max())
+    if kind not in {"furniture", "prop", "experiment"} or size[2] > 1.3:
+        return False
+    return float(size[:2].min()) >= 0.5 * float(load[:2].max())
 
 
 def ends_on(truth: SceneTruth, rng: np.random.Generator) -> Iterator[Candidate]:
