@@ -3,6 +3,7 @@
 import numpy as np
 from jaxtyping import Float64
 
+from video3d.data.sources.visibility import convex_hull
 from video3d.types import Box3D, InputError
 from video3d.video.json_files import want_numbers
 
@@ -25,6 +26,29 @@ def upright_box(
     turned[1] = np.cross(turned[2], turned[0])
     u, _, vt = np.linalg.svd(turned.T)
     return Box3D(center_world=center.astype(np.float64), size_m=size.astype(np.float64), world_from_box=u @ vt)
+
+
+def box_of_points(points: Float64[np.ndarray, "n 3"]) -> Box3D:
+    """The upright box with the smallest footprint around points: one of its sides lies on their outline seen from above.
+
+    >>> turned = np.array([[0.0, 0, 0], [3, 4, 0], [-8, 6, 0], [-5, 10, 2]])  # 5 by 10, turned
+    >>> sorted(box_of_points(turned).size_m.round(6).tolist())
+    [2.0, 5.0, 10.0]
+    """
+    outline = convex_hull(points[:, :2])
+    sides = np.roll(outline, -1, axis=0) - outline if len(outline) > 1 else np.array([[1.0, 0.0]])
+    headings = np.unique(np.round(np.arctan2(sides[:, 1], sides[:, 0]) % (np.pi / 2), 9))
+    best, smallest = np.eye(2), np.inf
+    for heading in headings:
+        turn = np.array([[np.cos(heading), np.sin(heading)], [-np.sin(heading), np.cos(heading)]])
+        extent = np.ptp(outline @ turn.T, axis=0)
+        if extent.prod() < smallest - 1e-9:
+            best, smallest = turn, float(extent.prod())
+    axes = np.eye(3)
+    axes[:2, :2] = best
+    along = points @ axes.T
+    low, high = along.min(axis=0), along.max(axis=0)
+    return upright_box(axes.T @ ((low + high) / 2), np.maximum(high - low, _MIN_SIZE_M), axes)
 
 
 def read_obb(value: dict, thing: object) -> Box3D:

@@ -56,7 +56,7 @@ def read_scan(folder: Path) -> Scan:
     """
     name = folder.name
     vertices = read_vertices(folder / f"{name}_vh_clean_2.ply")
-    segment_of = _segments(folder / f"{name}_vh_clean_2.0.010000.segs.json", len(vertices))
+    segment_of = read_segments(folder / f"{name}_vh_clean_2.0.010000.segs.json", len(vertices))
     groups = read_groups(folder / f"{name}.aggregation.json")
     align, aligned = _alignment(folder / f"{name}.txt")
     points = transform_points(align, vertices)
@@ -96,7 +96,8 @@ def read_groups(path: Path) -> list[tuple[int, str, np.ndarray]]:
     return [out[key] for key in sorted(out)]
 
 
-def _segments(path: Path, num_vertices: int) -> np.ndarray:
+def read_segments(path: Path, num_vertices: int) -> np.ndarray:
+    """Segment number of every vertex, from ``segIndices``. Errors: ``InputError`` for another number of them."""
     segment_of = as_numbers(want(read_json_object(path), "segIndices", list, path), (-1,), f"{path}: segIndices")
     if len(segment_of) != num_vertices:
         raise InputError(path, expected=f"{num_vertices} segment numbers, one a vertex", got=len(segment_of))
