@@ -10,8 +10,9 @@ from video3d.data.simulate.colour import parts_color
 from video3d.data.simulate.masses import plausible_mass
 from video3d.data.vocabulary import category
 
-Rgb = tuple[float, float, float]
-Vec = tuple[float, float, float]
+Number = float | int
+Rgb = tuple[Number, Number, Number]
+Vec = tuple[Number, Number, Number]
 # Where the axes of a lathe go. Along y it runs to the front, -y.
 _AXES = {
     "x": ((0, 1, 0), (0, 0, 1), (1, 0, 0)),
@@ -29,7 +30,7 @@ class Modeller:
     def __init__(self) -> None:
         self._meshes: dict[Any, list[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]] = {}
         self._textures: dict[Any, np.ndarray | None] = {}
-        self._boxes: list[tuple[float, ...]] = []
+        self._boxes: list[tuple[Number, ...]] = []
         self._volume_m3 = 0.0  # of what collides; its boxes may overlap
 
     def mesh(
@@ -39,7 +40,7 @@ class Modeller:
         normals: Float64[np.ndarray, "v 3"],
         rgb: Rgb,
         *,
-        alpha: float = 1.0,
+        alpha: Number = 1.0,
         uv: Float64[np.ndarray, "v 2"] | None = None,
         texture: UInt8[np.ndarray, "th tw 3"] | None = None,
     ) -> None:
@@ -55,7 +56,7 @@ class Modeller:
         self._volume_m3 += float(np.prod(size))
 
     def box(
-        self, center: Vec, size: Vec, rgb: Rgb, *, collides: bool = True, alpha: float = 1.0, tilt_x_rad: float = 0.0
+        self, center: Vec, size: Vec, rgb: Rgb, *, collides: bool = True, alpha: Number = 1.0, tilt_x_rad: Number = 0.0
     ) -> None:
         """A box, turned about the x axis through its middle by ``tilt_x_rad``."""
         signs = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]], dtype=np.float64)
@@ -83,14 +84,14 @@ class Modeller:
     def lathe(
         self,
         base: Vec,
-        profile: list[tuple[float, float]],
+        profile: list[tuple[Number, Number]],
         rgb: Rgb,
         *,
         axis: str = "z",
         sides: int = 20,
         collides: bool = True,
         smooth: bool = False,
-        alpha: float = 1.0,
+        alpha: Number = 1.0,
     ) -> None:
         """A solid of revolution about an axis through ``base``: (radius, height along the axis) from bottom to top.
 
@@ -131,7 +132,7 @@ class Modeller:
             frusta = (points[:-1, 0] ** 2 + points[:-1, 0] * points[1:, 0] + points[1:, 0] ** 2) * step[:, 1]
             self._volume_m3 += abs(float(frusta.sum())) * np.pi / 3
 
-    def _round_solid(self, base: np.ndarray, frame: np.ndarray, radius: float, low: float, high: float) -> None:
+    def _round_solid(self, base: np.ndarray, frame: np.ndarray, radius: Number, low: float, high: float) -> None:
         """Two crossed boxes instead of a cylinder: together they cover a regular octagon's corners."""
         for a, b in ((0.92, 0.39), (0.39, 0.92), (0.71, 0.71)):
             middle = np.array([0, 0, (low + high) / 2]) @ frame + base
@@ -141,15 +142,15 @@ class Modeller:
     def cylinder(
         self,
         base: Vec,
-        radius: float,
-        height: float,
+        radius: Number,
+        height: Number,
         rgb: Rgb,
         *,
         axis: str = "z",
-        top: float | None = None,
+        top: Number | None = None,
         sides: int = 20,
         collides: bool = True,
-        alpha: float = 1.0,
+        alpha: Number = 1.0,
     ) -> None:
         """A cylinder, or a cone with ``top`` as its upper radius, from ``base`` along the axis."""
         upper = radius if top is None else top
@@ -182,12 +183,12 @@ class Modeller:
 
     def profile(
         self,
-        outline_yz: list[tuple[float, float]],
-        x0: float,
-        x1: float,
+        outline_yz: list[tuple[Number, Number]],
+        x0: Number,
+        x1: Number,
         rgb: Rgb,
         *,
-        alpha: float = 1.0,
+        alpha: Number = 1.0,
         collides: bool = False,
     ) -> None:
         """A prism along x: an outline in y (to the back) and z (up), counter-clockwise seen from +x. Need not be convex."""
@@ -223,9 +224,9 @@ class Modeller:
         category_name: str,
         placement: Placement,
         *,
-        support_m: float | None = None,
-        support_half_m: tuple[float, float] | None = None,
-        elevation_m: float = 0.0,
+        support_m: Number | None = None,
+        support_half_m: tuple[Number, Number] | None = None,
+        elevation_m: Number = 0.0,
         held_out: bool = False,
     ) -> Asset:
         """The asset. ``support_m`` and ``support_half_m``: height and half extents, about the middle, of where things stand."""
@@ -256,7 +257,7 @@ class Modeller:
         bounds = None
         if support_m is not None and support_half_m is not None:
             (a, b), (x, y) = support_half_m, (float(origin[0]), float(origin[1]))
-            bounds = (-a - x, -b - y, a - x, b - y)
+            bounds = (float(-a - x), float(-b - y), float(a - x), float(b - y))
         built = tuple(parts)
         return Asset(
             asset_id=asset_id,
@@ -269,7 +270,7 @@ class Modeller:
             collision_boxes_m=boxes,
             support_height_m=None if support_m is None else float(support_m - origin[2]),
             support_bounds_m=bounds,
-            elevation_m=elevation_m,
+            elevation_m=float(elevation_m),
             mass_kg=plausible_mass(category_name, entry.kind, self._volume_m3),
             color=parts_color(built, lacquered=entry.kind == "vehicle"),
             has_front=entry.has_front,

@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 
 from video3d.data.simulate.asset import Asset
-from video3d.data.simulate.modeller import Modeller, Rgb
+from video3d.data.simulate.modeller import Modeller, Number, Rgb
 from video3d.data.vocabulary import color
 
 _LACQUERS = ("red", "blue", "white", "grey", "black", "yellow", "green")
@@ -27,14 +27,14 @@ def _between(rng: np.random.Generator, low: float, high: float) -> float:
     return float(np.round(rng.uniform(low, high), 3))
 
 
-def _wheel(m: Modeller, x: float, y: float, radius: float, width: float, outward: int) -> None:
+def _wheel(m: Modeller, x: Number, y: Number, radius: Number, width: Number, outward: int) -> None:
     """A wheel standing on z = 0 whose outer side is at ``x``."""
     inner = x - outward * width
     m.cylinder((min(x, inner), y, radius), radius, width, _TYRE, axis="x", sides=24)
     m.cylinder((x if outward > 0 else x - 0.01, y, radius), radius * 0.6, 0.01, _RIM, axis="x", collides=False)
 
 
-def _lights(m: Modeller, width: float, length: float, z: float, size: float) -> None:
+def _lights(m: Modeller, width: Number, length: Number, z: Number, size: Number) -> None:
     for x in (-1, 1):
         m.box((x * (width / 2 - 0.2), -length / 2, z), (0.3, 0.05, size), (0.97, 0.96, 0.88), collides=False)
         m.box((x * (width / 2 - 0.2), length / 2, z), (0.3, 0.05, size), (0.75, 0.05, 0.05), collides=False)
@@ -139,7 +139,7 @@ def _bicycle(rng: np.random.Generator, asset_id: str) -> Asset:
             m.box((0, y, r), (0.005, 2 * r - 0.05, 0.006), (0.7, 0.7, 0.7), tilt_x_rad=angle, collides=False)
         m.solid((0, y, r), (0.04, 1.4 * r, 1.4 * r))
 
-    def tube(a: tuple[float, float], b: tuple[float, float], thick: float, paint: Rgb) -> None:
+    def tube(a: tuple[Number, Number], b: tuple[Number, Number], thick: Number, paint: Rgb) -> None:
         """A bar in the middle plane from (y, z) to (y, z)."""
         along = np.array(b) - np.array(a)
         middle = (np.array(a) + np.array(b)) / 2
