@@ -11,7 +11,8 @@ import json
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import nullcontext
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -211,12 +212,20 @@ def _run(
             results: Iterable[tuple[int, int]] = (_build_group(job, group) for group in todo)
         else:
             futures = [pool.submit(_build_group, job, group) for group in todo]
-            results = (future.result() for future in as_completed(futures))
+            results = (_finished(future) for future in as_completed(futures))
         for made, failed in results:
             done, clips = done + 1, clips + made
             rate = clips / max(time.monotonic() - begin, 1e-9)
             bad = f", {failed} scenes could not be read" if failed else ""
             progress(f"{job.source}: {done} of {total} groups, {clips} clips, {rate:.2f} clips/s{bad}")
+
+
+def _finished(future: Future[tuple[int, int]]) -> tuple[int, int]:
+    try:
+        return future.result()
+    except BrokenProcessPool as error:
+        do = "give it more memory or fewer processes and start it again: what is written stays"
+        raise InputError("a worker process", expected="to finish its scenes", got="killed", do=do) from error
 
 
 def _to_stderr(line: str) -> None:
@@ -239,6 +248,9 @@ def _build_group(job: _Job, group: _Group) -> tuple[int, int]:
         except InputError as error:
             failed.append((ref.name, str(error)))
             continue
+        except Exception as error:
+            error.add_note(f"while reading {ref.name} of {job.source}")
+            raise
         clips += made
     if job.make_rows is not None:
         rows += job.make_rows(clips)

@@ -83,7 +83,8 @@ def _binary_rows(
     if file.tell() + count * row.itemsize > size:
         raise InputError(path, expected=f"{count} vertices", got=f"a file that ends after {size} bytes")
     table = np.fromfile(file, row, count)
-    return np.stack([table[axis].astype(np.float64) for axis in "xyz"], axis=1)
+    with np.errstate(invalid="ignore"):  # signalling NaNs: refused by the caller
+        return np.stack([table[axis].astype(np.float64) for axis in "xyz"], axis=1)
 
 
 def _text_rows(file: BinaryIO, count: int, names: list[str], size: int, path: Path) -> Float64[np.ndarray, "n 3"]:

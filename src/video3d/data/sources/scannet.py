@@ -45,7 +45,7 @@ INFO = SourceInfo(
         "ROOT/scannetv2_train.txt, scannetv2_val.txt, scannetv2_test.txt (or in ROOT/meta)",
         "ROOT/scannetv2-labels.combined.tsv (or in ROOT/meta; optional)",
     ),
-    size="1.3 TB with all .sens files, about 1 GB a scan; about 3 s a scan and core",
+    size="1.3 TB with all .sens files, about 1 GB a scan; about 1 s a clip and core",
 )
 _LISTS: tuple[tuple[Split, str], ...] = (
     ("train", "scannetv2_train.txt"),
