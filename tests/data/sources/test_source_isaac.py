@@ -205,6 +205,7 @@ BAD = np.zeros(1, BOX)
 DAMAGE = {
     "pickled array": ("bounding_box_3d_0001.npy", lambda d: bytes_of(np.array([{"a": 1}], object)), "npy"),
     "array cut short": ("bounding_box_3d_0001.npy", lambda d: d[:200], "npy"),
+    "array whose header does not end": ("bounding_box_3d_0001.npy", lambda d: d.replace(b"), }", b"(((("), "npy"),
     "array of numbers": ("bounding_box_3d_0001.npy", lambda d: bytes_of(np.zeros(3)), "semanticId"),
     "array that claims a terabyte": ("distance_to_image_plane_0001.npy", lambda d: d.replace(b"(48, 64)", b"(9999999, 99999)")[:128], "npy"),
     "zip for an array": ("distance_to_image_plane_0001.npy", lambda d: b"PK\x03\x04" + d, "npy"),

@@ -195,6 +195,7 @@ DAMAGE = {
     "ply cut short": ("_vh_clean_2.ply", lambda d: d[:1500], "vertices"),
     "ply of a billion vertices": ("_vh_clean_2.ply", lambda d: re.sub(rb"vertex \d+", b"vertex 999999999", d), "vertices"),
     "ply of NaN": ("_vh_clean_2.ply", lambda d: d.replace(d[-80:-60], b"\xff" * 20), "finite"),
+    "ply of a point beyond the moon": ("_vh_clean_2.ply", lambda d: re.sub(rb"end_header\n....", b"end_header\n\xff\xff\x7f\x7f", d, flags=re.S), "within"),
     "ply of text": ("_vh_clean_2.ply", lambda d: b"hello", "PLY"),
     "segments cut short": ("_vh_clean_2.0.010000.segs.json", lambda d: d[:-90], "JSON"),
     "segments of another mesh": ("_vh_clean_2.0.010000.segs.json", lambda d: b'{"segIndices": [1, 2, 3]}', "one a vertex"),

@@ -21,7 +21,7 @@ from video3d.video.json_files import as_numbers, read_json_object, want
 from video3d.video.text_files import read_text
 
 _MAX_ARRAY_BYTES = 512 * 2**20
-_MAX_BOXES = 10_000
+_MAX_BOXES, _MAX_M = 10_000, 1e5
 _BOX_FIELDS = ("semanticId", "x_min", "y_min", "z_min", "x_max", "y_max", "z_max", "transform")
 _NOT_INSTANCES = frozenset(("BACKGROUND", "UNLABELLED"))
 
@@ -157,9 +157,14 @@ def _box(
     pose[:3, 3] = (stage_from_local @ [*((low + high) / 2), 1.0])[:3] * unit
     if not bool(is_rigid(pose, atol=1e-2)):
         raise InputError(thing, expected="a box that is turned and scaled", got="one that is sheared")
+    size_m = np.maximum((high - low) * scale * unit, 1e-3)
+    if max(float(np.abs(pose[:3, 3]).max()), float(size_m.max())) > _MAX_M:
+        raise InputError(
+            thing, expected=f"a box within {_MAX_M:g} m", got=f"{size_m.tolist()} m at {pose[:3, 3].tolist()}"
+        )
     u, _, vt = np.linalg.svd(rotation)
     pose[:3, :3] = u @ vt
-    return pose, np.maximum((high - low) * scale * unit, 1e-3)
+    return pose, size_m
 
 
 def read_depth(path: Path, size_hw: tuple[int, int]) -> Float32[np.ndarray, "h w"]:
@@ -218,7 +223,7 @@ def load_array(path: Path) -> np.ndarray:
             if file.read(6) != b"\x93NUMPY":  # np.load would take archives too
                 raise InputError(path, expected="an .npy array", got="a file of another kind")
         return np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError, OverflowError, SyntaxError, TypeError) as error:
+    except Exception as error:  # numpy hands headers to Python's tokenizer and parser, which raise many kinds
         if isinstance(error, InputError):
             raise
         raise InputError(path, expected="an .npy array", got=str(error)[:80]) from error

@@ -26,7 +26,7 @@ from video3d.video.pose_formats import poses_from_quaternions
 CHANNELS = ("CAM_FRONT", "LIDAR_TOP")
 _READY = "ready.json"
 _FLUSH_ROWS = 200_000
-_MAX_SIZE_M = 100.0
+_MAX_SIZE_M, _MAX_PLACE_M = 100.0, 1e5
 
 _Row = dict[str, Any]
 
@@ -101,8 +101,10 @@ def read_annotations(folder: Path) -> list[Annotation]:
     out = []
     for row, pose in zip(found, world_from_box, strict=True):
         size_m = want_numbers(row, "size", (3,), path)
-        if not 0 < size_m.min() <= size_m.max() < _MAX_SIZE_M:
-            raise InputError(path, expected="a box of a street's size", got=f"{size_m.tolist()} m")
+        if not (0 < size_m.min() <= size_m.max() < _MAX_SIZE_M and np.abs(pose[:3, 3]).max() < _MAX_PLACE_M):
+            raise InputError(
+                path, expected="a box of a street's size", got=f"{size_m.tolist()} m at {pose[:3, 3].tolist()} m"
+            )
         x, y, z = pose[:3, :3].T.copy()
         pose[:3, :3] = np.stack([y, -x, z], axis=1)  # nuScenes' front is +x
         level = row.get("visibility_token", "")

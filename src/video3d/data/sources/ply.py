@@ -17,6 +17,7 @@ _TYPES = {
     "int8": "i1", "uint8": "u1", "int16": "i2", "uint16": "u2", "int32": "i4", "uint32": "u4", "float32": "f4",
     "float64": "f8",
 }  # fmt: skip
+_MAX_M = 1e5
 _MAX_HEADER_LINES, _MAX_LINE_BYTES, _MAX_VERTICES = 200, 1000, 200_000_000
 
 
@@ -39,6 +40,8 @@ def read_vertices(path: Path) -> Float64[np.ndarray, "n 3"]:
         raise InputError(path, expected="a PLY mesh", got=error.strerror or error) from error
     if not np.isfinite(vertices).all():
         raise InputError(path, expected="finite vertices", got="NaN or infinity among them")
+    if np.abs(vertices).max() > _MAX_M:
+        raise InputError(path, expected=f"vertices within {_MAX_M:g} m", got=f"one at {np.abs(vertices).max():g} m")
     return vertices
 
 
