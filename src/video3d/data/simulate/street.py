@@ -225,11 +225,25 @@ def _houses(builder: SceneBuilder, rng: np.random.Generator, plan: StreetPlan) -
                 at += outward * (width + float(rng.choice([0.0, 0.0, 0.0, 2.5, 6.0])))
             if plan.junction:
                 _around_corner(builder, rng, fronts, (last if outward < 0 else first), side, outward, line)
-    width, height, front, body = fronts[int(rng.integers(_FRONTS))]
-    num = int(np.ceil(4 * line / width))
+    _across(builder, fronts[int(rng.integers(_FRONTS))], (plan.end_m + 12.0, 0.0), (0.0, -1.0), line)
+    if plan.junction:
+        for side in (1, -1):
+            _across(
+                builder, fronts[int(rng.integers(_FRONTS))], (0.0, side * (_REACH_M - 8.0)), (float(side), 0.0), line
+            )
+
+
+def _across(
+    builder: SceneBuilder, house: tuple[float, float, Look, Look], middle: tuple[float, float], right: tuple[float, float],
+    line: float,
+) -> None:  # fmt: skip
+    """A row of one sort of house across a street's end."""
+    width, height, front, _ = house
+    num = int(np.ceil(3 * line / width))
     for k in range(num):
-        y = -num * width / 2 + k * width
-        builder.panel((plan.end_m + 12.0, y + width, 0.0), (0.0, -width, 0.0), (0.0, 0.0, height + 4.0), front)
+        step = (k - num / 2) * width
+        origin = (middle[0] + step * right[0], middle[1] + step * right[1], 0.0)
+        builder.panel(origin, (width * right[0], width * right[1], 0.0), (0.0, 0.0, height + 3.0), front)
 
 
 def _house(

@@ -7,10 +7,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from video3d.data.simulate.asset import Asset, AssetLibrary, MeshPart
+from video3d.data.simulate.asset import Asset, AssetLibrary
 from video3d.data.simulate.modeller import Modeller
 from video3d.data.simulate.primitive_street import traffic_light
 from video3d.data.simulate.stage import StageConfig, StagingFailed
+from video3d.data.simulate.street_cyclist import cyclist_asset
 from video3d.data.simulate.street_plan import CROSSING_M, StreetPlan
 from video3d.data.vocabulary import color as color_of
 
@@ -49,9 +50,13 @@ _FITS: dict[str, tuple[tuple[float, float], tuple[float, float], tuple[float, fl
 }
 """Breadth, length and height of what a street's things measure, metres: toys and fairground pieces have the same names."""
 
+Rgba = tuple[float, float, float, float]
+
+_BARE = ("bamboo", "coconuttree", "copperbeech", "poplar", "pine", "sycamore", "decorativeplant")
+"""Plants that have few leaves left, or float, once they are simplified."""
 _MAX_FACES = 24_000
 _BODY_SHARE = 0.3
-_PAINTED = frozenset({"car", "van", "bus", "truck", "motorcycle", "bicycle"})
+_PAINTED = frozenset({"car", "van", "bus", "truck"})
 
 
 class Fleet:
@@ -63,6 +68,10 @@ class Fleet:
         self._colors = [palette[k] for k in rng.permutation(len(palette) - 1)]
         self._shared = palette[-1]
         self._found: dict[str, list[Asset]] = {}
+
+    def cyclist(self) -> Asset:
+        """Somebody on a bicycle."""
+        return cyclist_asset(self._rng)
 
     def has(self, category: str) -> bool:
         """Whether there is a fitting model at all."""
@@ -80,7 +89,8 @@ class Fleet:
             for asset in self._library.of(category, test=self._test)
             if all(low <= size <= high for size, (low, high) in zip(asset.size_m, limits, strict=True))
             and sum(len(part.faces) for part in asset.parts) <= _MAX_FACES
-            and (category not in ("car", "van", "bus", "truck") or _body(asset) is not None)
+            and not (asset.kind == "plant" and asset.asset_id.rpartition("/")[2].startswith(_BARE))
+            and (category not in _PAINTED or _body(asset) is not None)
         ]
 
     def draw(self, category: str, *, unique: bool = True) -> Asset:
@@ -98,25 +108,56 @@ class Fleet:
         return repaint(asset, word, self._rng)
 
 
-def part_area(part: MeshPart) -> float:
-    """Square metres of a part's triangles."""
-    corner = part.vertices_m[part.faces].astype(np.float64)
-    return float(np.linalg.norm(np.cross(corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0]), axis=1).sum() / 2)
+_VIEWS = (
+    (0, 1.0),
+    (0, -1.0),
+    (1, 1.0),
+    (1, -1.0),
+    (2, 1.0),
+)  # axis and side from which an asset is looked at: not from below
+_SAMPLES, _CELLS = 20_000, 48
+_bodies: dict[str, Rgba | None] = {}
 
 
-def _body(asset: Asset) -> tuple[float, float, float, float] | None:
-    """The colour that most of an asset's surface has, if it is opaque, has no picture and covers enough."""
-    area: dict[tuple[float, float, float, float], float] = {}
-    whole = 0.0
-    for part in asset.parts:
-        own = part_area(part)
-        whole += own
-        if part.rgba[3] > 0.9 and (part.texture is None or part.uv is None):
-            area[part.rgba] = area.get(part.rgba, 0.0) + own
-    if not area:
+def _body(asset: Asset) -> Rgba | None:
+    """The colour that most of an asset shows to the outside, if it is opaque, has no picture and covers enough of it.
+
+    Points all over its surface, by area, are looked at from five sides: those with nothing before them count. What is inside a
+    car has as much surface as its body.
+    """
+    if asset.asset_id not in _bodies:
+        _bodies[asset.asset_id] = _find_body(asset)
+    return _bodies[asset.asset_id]
+
+
+def _find_body(asset: Asset) -> Rgba | None:
+    rng = np.random.default_rng(0)
+    corners = np.concatenate([part.vertices_m[part.faces].astype(np.float64) for part in asset.parts])
+    owner = np.repeat(np.arange(len(asset.parts)), [len(part.faces) for part in asset.parts])
+    area = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1)
+    if area.sum() <= 0:
         return None
-    best = max(area, key=lambda rgba: area[rgba])
-    return best if area[best] >= _BODY_SHARE * whole else None
+    chosen = rng.choice(len(area), _SAMPLES, p=area / area.sum())
+    u, v = rng.random((2, _SAMPLES))
+    u, v = np.where(u + v > 1, 1 - u, u), np.where(u + v > 1, 1 - v, v)
+    a, b, c = (corners[chosen, k] for k in range(3))
+    points = a + u[:, None] * (b - a) + v[:, None] * (c - a)
+    low, cell = points.min(0), float(np.ptp(points, axis=0).max()) / _CELLS + 1e-9
+    seen = np.zeros(len(asset.parts))
+    for axis, sign in _VIEWS:
+        others = [k for k in range(3) if k != axis]
+        place = ((points[:, others] - low[others]) / cell).astype(np.int64)
+        key = place[:, 0] * (_CELLS + 1) + place[:, 1]
+        depth = sign * points[:, axis]
+        nearest = np.full((_CELLS + 1) ** 2, -np.inf)
+        np.maximum.at(nearest, key, depth)
+        seen += np.bincount(owner[chosen[depth > nearest[key] - 0.04]], minlength=len(asset.parts))
+    shows: dict[Rgba, float] = {}
+    for part, count in zip(asset.parts, seen, strict=True):
+        if part.rgba[3] > 0.9 and (part.texture is None or part.uv is None):
+            shows[part.rgba] = shows.get(part.rgba, 0.0) + float(count)
+    best = max(shows, key=lambda rgba: shows[rgba], default=None)
+    return best if best is not None and shows[best] >= _BODY_SHARE * seen.sum() else None
 
 
 def repaint(asset: Asset, word: str, rng: np.random.Generator) -> Asset:

@@ -37,6 +37,7 @@ class Furnisher:
     def __init__(self, builder: SceneBuilder, rng: np.random.Generator, street: Street, fleet: Fleet) -> None:
         self._builder, self._rng, self.street, self._fleet = builder, rng, street, fleet
         self._taken: dict[tuple[str, int], list[Span]] = {}
+        self._barred: set[str] = set()
         plan = street.plan
         if plan.crossing:
             at = (plan.crossing_x_m - CROSSING_M / 2 - 0.6, plan.crossing_x_m + CROSSING_M / 2 + 0.6)
@@ -115,17 +116,17 @@ class Furnisher:
             object_id = self._builder.asset(signal_asset(state), (x, y, KERB_M), yaw, scale=1.15)
             self.street.add("signal", object_id, (x, y, 0.0, 0.25, 0.25))
 
-    def trees_and_lamps(self, *, spacing_m: float | None = None) -> None:
+    def trees_and_lamps(self, *, tree_sides: tuple[Side, ...] = (1, -1)) -> None:
         """Trees and lamps in turn along both kerbs, each of one sort a street; some streets have no trees, some no lamps."""
         rng, plan, fleet = self._rng, self.plan, self._fleet
         tree = fleet.draw("tree") if fleet.has("tree") else None
         lamp = fleet.draw("street lamp") if fleet.has("street lamp") else None
         kind = rng.choice(3, p=[0.6, 0.2, 0.2])
-        spacing = spacing_m or float(rng.uniform(8.0, 13.0))
+        spacing = float(rng.uniform(8.0, 13.0))
         for side in (1, -1):
             for k, x in enumerate(np.arange(plan.begin_m + rng.uniform(0, spacing), plan.end_m - 8.0, spacing)):
                 asset = (tree, lamp)[k % 2] if kind == 0 else (tree if kind == 1 else lamp)
-                if asset is None:
+                if asset is None or (asset is tree and side not in tree_sides):
                     continue
                 at = float(x + rng.uniform(-1.0, 1.0))
                 if asset is tree:
@@ -160,37 +161,46 @@ class Furnisher:
         self, focus: Span, num: int, *, sides: tuple[Side, ...] = (1, -1), without: tuple[str, ...] = ()
     ) -> None:
         """Up to some things of which the street has one each, within a stretch where they will be seen."""
-        rng = self._rng
-        barred = set(without)
-        for rivals in _RIVALS:
-            if rivals & barred:
-                barred |= rivals
-        placed = 0
+        rng, placed = self._rng, 0
+        for category in without:
+            self._bar(category)
         for name in rng.permutation(_SINGLES):
             category = str(name)
-            if category in barred or placed >= num or not self._fleet.has(category):
+            if category in self._barred or placed >= num or not self._fleet.has(category):
                 continue
             asset = self._fleet.draw(category)
             scale = float(np.round(rng.uniform(0.9, 1.15), 2))
-            band = "kerb" if category in _AT_KERB else "wall"
-            yaw = None
-            if category in ("bicycle", "motorcycle", "dog", "stroller"):
-                yaw = float(rng.choice([np.pi / 2, -np.pi / 2]) + rng.uniform(-0.15, 0.15))
-            elif category == "traffic sign":
-                yaw = None  # set below: it faces its traffic
             for _ in range(6):
                 side: Side = sides[int(rng.integers(len(sides)))]
-                if category == "traffic sign":
+                yaw = None
+                if category in ("bicycle", "motorcycle", "dog", "stroller"):
+                    yaw = float(rng.choice([np.pi / 2, -np.pi / 2]) + rng.uniform(-0.15, 0.15))
+                elif category == "traffic sign":  # faces its traffic
                     yaw = side * np.pi / 2
-                if (
-                    self.place("thing", asset, band, side, float(rng.uniform(*focus)), yaw_rad=yaw, scale=scale)
-                    is not None
-                ):
+                band, x = "kerb" if category in _AT_KERB else "wall", float(rng.uniform(*focus))
+                if self.place("thing", asset, band, side, x, yaw_rad=yaw, scale=scale) is not None:
                     placed += 1
-                    for rivals in _RIVALS:
-                        if category in rivals:
-                            barred |= rivals
+                    self._bar(category)
                     break
+
+    def at_corners(self, num: int) -> None:
+        """Singles at a junction's far corners, where those who turn look."""
+        plan, rng = self.plan, self._rng
+        spots = [(s, t) for s in (1.0, -1.0) for t in (0.9, 2.6)]
+        chosen = [str(c) for c in rng.permutation(_SINGLES) if str(c) not in ("traffic sign", *self._barred)]
+        for (side, aside), category in zip([spots[k] for k in rng.permutation(4)[:num]], chosen, strict=False):
+            if category in self._barred or not self._fleet.has(category):
+                continue
+            asset = self._fleet.draw(category)
+            out = float(max(asset.size_m[:2])) / 2 + 0.3
+            x, y = plan.half_m + aside + out, side * (plan.half_m + out + float(rng.uniform(0.1, 0.6)))
+            yaw = float(rng.uniform(-0.3, 0.3)) - np.pi / 2 * (1 - 0.5 * side)  # towards the junction
+            object_id = self._builder.asset(asset, (x, y, KERB_M), yaw)
+            self.street.add("thing", object_id, (x, y, yaw, float(asset.size_m[0]) / 2, float(asset.size_m[1]) / 2))
+            self._bar(category)
+
+    def _bar(self, category: str) -> None:
+        self._barred |= {category}.union(*(rivals for rivals in _RIVALS if category in rivals))
 
     def parked(
         self,
@@ -224,6 +234,18 @@ class Furnisher:
             half = (float(asset.size_m[1]) / 2, float(asset.size_m[0]) / 2)
             found.append(self.street.add("parked", object_id, (x, y, 0.0, *half)))
         return found
+
+    def parked_across(self, num: int) -> None:
+        """Cars parked in the cross street, off the junction."""
+        rng, plan = self._rng, self.plan
+        for k in range(num):
+            asset = self._fleet.draw("car", unique=False)
+            side, end = (1, -1)[k % 2], (1, -1)[int(rng.integers(2))]
+            x = side * (plan.half_m - float(asset.size_m[0]) / 2 - 0.12)
+            y = end * (plan.half_m + plan.sidewalk_m + float(rng.uniform(2.5, 5.0)) + 6.0 * (k // 2))
+            object_id = self._builder.asset(asset, (x, y, 0.0), 0.0 if side < 0 else np.pi)
+            half = (float(asset.size_m[0]) / 2, float(asset.size_m[1]) / 2)
+            self.street.add("parked", object_id, (x, y, 0.0, *half))
 
     def person(self, x: float, y: float, yaw_rad: float) -> int:
         """Somebody who stands, looking along a direction (yaw of the gaze)."""
