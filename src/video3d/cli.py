@@ -5,7 +5,6 @@ line on stderr and exit code 2.
 """
 
 import errno
-import json
 import os
 import signal
 import sys
@@ -16,6 +15,8 @@ from typing import Annotated, Any
 from cyclopts import App, CycloptsError, Parameter
 
 from video3d._version import __version__
+from video3d.cli_data import data
+from video3d.cli_text import dump, table
 from video3d.types import Answer, InputError
 
 app = App(
@@ -25,6 +26,8 @@ app = App(
     result_action="return_value",
     suppress_keyboard_interrupt=False,
 )
+
+app.command(data)
 
 Json = Annotated[bool, Parameter(name="--json", negative="", help="Print one JSON object for programs.")]
 Frames = Annotated[int, Parameter(name="--frames", help="How many frames to read, 1 to 1024, evenly spread.")]
@@ -56,7 +59,7 @@ def ask(
     _check_frames(frames)
     engine = load(model, depth=depth)
     answer = engine.ask(source, question, num_frames=frames, ignore=_parts(ignore))
-    print(_dump(answer_json(answer)) if json_ else _answer_text(answer))
+    print(dump(answer_json(answer)) if json_ else _answer_text(answer))
 
 
 @app.command
@@ -65,7 +68,7 @@ def info(source: Source, *, json_: Json = False) -> None:
     from video3d.video import describe, open_recording
 
     found = describe(open_recording(source))
-    print(_dump(found) if json_ else _table(found))
+    print(dump(found) if json_ else table(found))
 
 
 @app.command
@@ -87,7 +90,7 @@ def geometry(
     check_out(out, overwrite=overwrite)  # before the long work, not after it
     scene = load(depth=depth).read(source, num_frames=frames, ignore=_parts(ignore))
     report = write_geometry(scene.clip, out, report=scene.report(), overwrite=overwrite)
-    print(_dump(report) if json_ else _table(report | {"out": str(out)}))
+    print(dump(report) if json_ else table(report | {"out": str(out)}))
 
 
 @app.command
@@ -98,7 +101,7 @@ def doctor(*, json_: Json = False) -> None:
     checks = examine()
     ok = all(check["ok"] or not check["required"] for check in checks)
     if json_:
-        print(_dump({"checks": checks, "ok": ok}))
+        print(dump({"checks": checks, "ok": ok}))
     for check in [] if json_ else checks:
         mark = "ok" if check["ok"] else ("MISSING" if check["required"] else "absent")
         print(f"{mark:8} {check['name']:22} {check['found']}" + (f"  -> {check['do']}" if check["do"] else ""))
@@ -141,30 +144,6 @@ def _answer_text(answer: Answer) -> str:
     lines += [f"  frames    {frames}"] if frames else []
     lines += ["  time      " + ", ".join(f"{k} {v:.1f} s" for k, v in answer.timings_s.items())]
     return "\n".join(lines)
-
-
-def _table(values: dict[str, Any], indent: int = 0) -> str:
-    lines: list[str] = []
-    for key, value in values.items():
-        pad = " " * indent
-        if isinstance(value, dict):
-            lines += [f"{pad}{key}", _table(value, indent + 2)]
-        elif isinstance(value, list | tuple) and any(isinstance(v, str) and len(v) > 24 for v in value):
-            lines += [f"{pad}{key}", *(f"{pad}  - {v}" for v in value)]
-        else:
-            text = ", ".join(map(_cell, value)) if isinstance(value, list | tuple) else _cell(value)
-            lines.append(f"{pad}{key:<{max(2, 22 - indent)}} {text}")
-    return "\n".join(line for line in lines if line)
-
-
-def _cell(value: Any) -> str:
-    if value is None:
-        return "unknown"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
-def _dump(value: Any) -> str:
-    return json.dumps(value, indent=1, allow_nan=False)
 
 
 def _check_frames(frames: int) -> None:

@@ -22,11 +22,13 @@ def examine() -> list[dict[str, Any]]:
         "evo": ("trajectory evaluation", "eval"),
         "rerun": ("viewer", "viz"),
         "viser": ("viewer in one HTML file", "viz"),
-        "fastapi": ("server", "serve"),
+        "fastapi": ("server and annotation page", "serve"),
+        "pyarrow": ("Video-3D-QA data sets", "data"),
+        "mujoco": ("simulator", "sim"),
     }
     for module, (purpose, extra) in extras.items():
         rows.append(_package(module, purpose, f"pip install 'video3d[{extra}]'", required=False))
-    return rows
+    return [*rows, *_simulator()]
 
 
 def _row(name: str, ok: bool, found: str, *, required: bool = True, do: str = "") -> dict[str, Any]:
@@ -48,6 +50,25 @@ def _decoder() -> dict[str, Any]:
         return _row("decoder", bool(names), f"PyAV {av.__version__}: {', '.join(names)}")
     except ImportError as error:
         return _row("decoder", False, f"PyAV does not load: {error}", do="pip install --force-reinstall av")
+
+
+def _simulator() -> list[dict[str, Any]]:
+    """Whether scenes can be rendered here, and whether there is furniture to put into them."""
+    from video3d.data.simulate.asset_cache import INSTALL, find_furniture
+
+    if importlib.util.find_spec("mujoco") is None:
+        problem: str | None = "not tried: no mujoco"
+    else:
+        from video3d.data.simulate.render import gl_problem
+
+        problem = gl_problem()
+    rows = [_row("rendering", problem is None, "OpenGL through EGL" if problem is None else problem, required=False)]
+    try:
+        furniture = find_furniture(None)
+    except InputError as error:
+        return [*rows, _row("furniture", False, error.got, required=False, do=error.do)]
+    found = str(furniture) if furniture else "none: rooms are furnished with simple shapes"
+    return [*rows, _row("furniture", furniture is not None, found, required=False, do="" if furniture else INSTALL)]
 
 
 def _device() -> dict[str, Any]:

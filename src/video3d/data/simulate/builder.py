@@ -52,7 +52,7 @@ class SceneBuilder:
         name = self._name("material")
         material = self.spec.add_material(name=name, rgba=list(look.rgba))
         material.roughness, material.metallic = look.roughness, 0.0
-        material.specular, material.shininess = look.specular, 0.2
+        material.specular, material.shininess, material.emission = look.specular, 0.2, look.emission
         if look.texture is not None:
             mujoco = self._mujoco
             texture = self.spec.add_texture(

@@ -347,9 +347,8 @@ def open_box(f: Furnisher) -> None:
             [0, -depth / 2 + wall / 2, half, width / 2, wall / 2, half],
         ]
     )
-    rgb = tuple(float(v) / 255 for v in color.rgb)
     box_id = f.builder.compound(
-        "box", (float(x), float(y), 0.0), boxes, np.tile([1.0, 0, 0, 0], (5, 1)), Look(rgba=(rgb[0], rgb[1], rgb[2], 1.0)),
+        "box", (float(x), float(y), 0.0), boxes, np.tile([1.0, 0, 0, 0], (5, 1)), Look(rgba=(*color.rgb, 1.0)),
         yaw_rad=yaw, color=color.name, kind="prop",
     )  # fmt: skip
     f.used["box"] = 1
@@ -418,7 +417,13 @@ def _chairs_around(f: Furnisher, table_id: int, num: int) -> None:
             )
     for direction, place in (seats[i] for i in f.rng.permutation(len(seats))[:num]):
         pulled = direction * f.rng.uniform(0.0, 0.15)
-        f.on_floor(chair, *(place + pulled), yaw_facing(-direction) + f.rng.normal(0, 0.08), gap_m=0.03)
+        f.on_floor(
+            chair,
+            place[0] + pulled[0],
+            place[1] + pulled[1],
+            yaw_facing(-direction) + f.rng.normal(0, 0.08),
+            gap_m=0.03,
+        )
 
 
 def _extras(f: Furnisher, num: int) -> None:

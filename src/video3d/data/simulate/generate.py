@@ -47,6 +47,7 @@ class SimulateConfig:
         num_frames: a clip.
         backend: ``classic`` or ``filament``.
         furniture: digest of the asset library.
+        questions: a clip, on average.
     """
 
     clips: int
@@ -55,6 +56,11 @@ class SimulateConfig:
     num_frames: int = 16
     backend: Literal["classic", "filament"] = "classic"
     furniture: str = ""
+    questions: int = 8
+
+    def made_by(self) -> dict[str, Any]:
+        """What the manifest says of how the data was made."""
+        return {"command": "video3d data simulate", **asdict(self), "size_hw": list(self.size_hw)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,12 +161,12 @@ def read_candidates(path: Path) -> Iterator[tuple[str, Candidate]]:
             yield row["clip_id"], _CANDIDATE.validate_python(row["candidate"])
 
 
-def make_shard(config: SimulateConfig, job: Job, root: Path, cache_dir: Path | None, counter: Any) -> dict[str, Any]:
+def make_shard(config: SimulateConfig, job: Job, root: Path, furniture: Path | None, counter: Any) -> dict[str, Any]:
     """Makes one shard in this process; returns what it cost."""
     from video3d.data.simulate.asset_cache import load_library
 
     began, cpu = time.perf_counter(), time.process_time()
-    library = load_library(cache_dir)
+    library = load_library(None, furniture)
     if library.digest != config.furniture:
         raise InputError("the furniture", expected=f"the library {config.furniture[:12]}", got=library.digest[:12])
     questions: dict[str, list[Candidate]] = {}
@@ -195,8 +201,8 @@ def _begin_worker(counter: Any, parent: int) -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def _work(config: SimulateConfig, job: Job, root: Path, cache_dir: Path | None) -> dict[str, Any]:
-    return make_shard(config, job, root, cache_dir, _counter)
+def _work(config: SimulateConfig, job: Job, root: Path, furniture: Path | None) -> dict[str, Any]:
+    return make_shard(config, job, root, furniture, _counter)
 
 
 # ---- all of them ------------------------------------------------------------------------------------------------------
@@ -208,14 +214,14 @@ def prepare(config: SimulateConfig, root: Path) -> tuple[Job, ...]:
     Errors: ``InputError`` when the folder holds something else, or a run with other options.
     """
     load_pyarrow()
-    wanted = asdict(config) | {"size_hw": list(config.size_hw), "shard_clips": SHARD_CLIPS}
+    wanted = _wanted(config)
     path = root / _WORK / _PLAN
     try:
         if root.exists() and not root.is_dir():
             raise InputError(root, expected="a folder to make", got="a file", do="name another")
         if path.is_file():
             held = json.loads(path.read_text(encoding="utf-8"))
-            strangers = [k for k in wanted if k != "clips" and held.get(k) != wanted[k]]
+            strangers = [k for k in wanted if k not in ("clips", "questions") and held.get(k) != wanted[k]]
             if strangers:
                 name = strangers[0]
                 raise InputError(
@@ -242,6 +248,29 @@ def prepare(config: SimulateConfig, root: Path) -> tuple[Job, ...]:
     return tuple(job for job in jobs if not _is_made(root, job))
 
 
+def _wanted(config: SimulateConfig) -> dict[str, Any]:
+    return config.made_by() | {"shard_clips": SHARD_CLIPS}
+
+
+def finished(config: SimulateConfig, root: Path) -> bool:
+    """Whether the folder holds the finished data set of this configuration already.
+
+    Errors: ``InputError`` when it holds another: a data set is never overwritten.
+    """
+    from video3d.data.store import MANIFEST, open_dataset
+
+    if not (root / MANIFEST).is_file():
+        return False
+    made = open_dataset(root).manifest["made_by"]
+    if made != config.made_by():
+        strangers = [
+            key for key, value in config.made_by().items() if not isinstance(made, dict) or made.get(key) != value
+        ]
+        got = f"one with another {strangers[0] if strangers else 'origin'}"
+        raise InputError(root, expected="a folder to make, or this same data set", got=got, do="name another --out")
+    return True
+
+
 def _is_made(root: Path, job: Job) -> bool:
     """Whether a shard is there with exactly its clips (a run with fewer clips ends in a shorter shard)."""
     from video3d.data.store import clip_ids_of
@@ -252,7 +281,7 @@ def _is_made(root: Path, job: Job) -> bool:
     return [int(clip_id.rsplit("-", 1)[1]) for clip_id in clip_ids_of(shard)] == list(job.clips)
 
 
-def make_clips(config: SimulateConfig, root: Path, *, processes: int, cache_dir: Path | None = None) -> dict[str, Any]:
+def make_clips(config: SimulateConfig, root: Path, *, processes: int, furniture: Path | None = None) -> dict[str, Any]:
     """Makes all shards that are missing; progress on stderr. Returns what this run made and what it cost.
 
     Errors: ``InputError``. An interruption loses at most the shards that were being made.
@@ -272,7 +301,7 @@ def make_clips(config: SimulateConfig, root: Path, *, processes: int, cache_dir:
             broken: list[Job] = []
             running: dict[Future[dict[str, Any]], Job] = {}
             try:
-                running = {pool.submit(_work, config, job, root, cache_dir): job for job in todo}
+                running = {pool.submit(_work, config, job, root, furniture): job for job in todo}
                 waiting = set(running)
                 while waiting:
                     done, waiting = wait(waiting, timeout=0.5, return_when=FIRST_COMPLETED)

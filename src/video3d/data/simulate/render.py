@@ -143,6 +143,15 @@ def depth_from_buffer(buffer: Float32[np.ndarray, "h w"], near_m: float, far_m: 
     return near_m * far_m / (near_m + buffer.astype(np.float64) * (far_m - near_m))
 
 
+def require(backend: Backend) -> None:
+    """Says at once what a long run would find out late. Errors: ``InputError`` where this machine cannot render."""
+    if backend == "filament":
+        if (problem := filament_problem()) is not None:
+            raise InputError("Filament", expected="a trial picture", got=problem)
+    elif (problem := gl_problem()) is not None:
+        raise InputError("OpenGL", expected="a trial picture", got=problem)
+
+
 @contextmanager
 def open_renderer(
     model: Any,
@@ -166,12 +175,10 @@ def open_renderer(
         InputError: this machine cannot render; the message says what to install.
     """
     if backend == "filament" or (backend == "auto" and filament_problem() is None):
-        if (problem := filament_problem()) is not None:
-            raise InputError("Filament", expected="a trial picture", got=problem)
+        require("filament")
         from video3d.data.simulate.render_filament import FilamentRenderer as Chosen
     else:
-        if (problem := gl_problem()) is not None:
-            raise InputError("OpenGL", expected="a trial picture", got=problem)
+        require("classic")
         from video3d.data.simulate.render_classic import ClassicRenderer as Chosen
     renderer = Chosen(model, size_hw, quality or Quality())
     try:

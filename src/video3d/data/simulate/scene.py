@@ -26,13 +26,14 @@ class Surface:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
-    """How a surface looks: a colour, or a texture repeated every ``texture_m`` metres."""
+    """How a surface looks: a colour, or a texture repeated every ``texture_m`` metres; ``emission`` is what it shines by itself."""
 
     rgba: tuple[float, float, float, float] = (0.7, 0.7, 0.7, 1.0)
     texture: UInt8[np.ndarray, "h w 3"] | None = None
     texture_m: tuple[float, float] = (1.0, 1.0)
     roughness: float = 0.7
     specular: float = 0.15
+    emission: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

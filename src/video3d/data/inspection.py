@@ -1,0 +1,175 @@
+"""What is in a data set, and whether it is whole: counts and checks."""
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from video3d.data.questions.blind import blind_report
+from video3d.data.row import MIX, Row
+from video3d.data.store import SPLITS, DataSet, content_hash, sha256_of, truths_of
+from video3d.data.truth import ClipData, SceneTruth
+from video3d.types import InputError
+
+_MAX_FAULTS = 50
+
+
+def stats(dataset: DataSet, *, blind: bool = False) -> dict[str, Any]:
+    """Counts of clips and questions, bytes a clip, shares of the types, how answers are spread; ``blind`` adds what words alone score.
+
+    Errors: ``InputError``.
+    """
+    out: dict[str, Any] = {
+        "name": dataset.manifest.get("name", ""),
+        "version": dataset.manifest.get("version", ""),
+        "content_hash": dataset.content_hash,
+        "clips": {split: len(dataset.clip_ids(split)) for split in SPLITS if dataset.clip_ids(split)},
+    }
+    size = sum((dataset.root / shard.path).stat().st_size for shard in dataset.shards)
+    out["bytes_per_clip"] = round(size / max(1, len(dataset.clip_ids())))
+    scenarios: Counter[str] = Counter()
+    for shard in dataset.shards:
+        scenarios.update(f"{truth.domain}: {truth.scenario}" for truth in truths_of(dataset.root / shard.path))
+    out["scenarios"] = dict(sorted(scenarios.items()))
+    rows = {split: list(dataset.rows(split)) for split in dataset.splits()}
+    out["questions"] = {split: _counted(found) for split, found in rows.items()}
+    if blind:
+        if not (rows.get("train") and rows.get("test")):
+            raise InputError(dataset.root, expected="rows of train and of test", got=", ".join(rows) or "none")
+        out["blind"] = blind_report(rows["train"], rows["test"])
+    return out
+
+
+def _counted(rows: list[Row]) -> dict[str, Any]:
+    types = Counter(row.type for row in rows)
+    four = sum(types[name] for name in MIX)
+    answers: dict[str, Counter[str]] = {}
+    for row in rows:
+        answers.setdefault(row.subtype, Counter())[_answer_word(row)] += 1
+    return {
+        "rows": len(rows),
+        "types": dict(sorted(types.items())),
+        "mix": {name: round(types[name] / four, 4) for name in MIX} if four else {},
+        "subtypes": {
+            name: {"rows": sum(found.values()), "answers": dict(found.most_common(6))}
+            for name, found in sorted(answers.items())
+        },
+    }
+
+
+def _answer_word(row: Row) -> str:
+    answer = row.answer
+    if answer.kind == "choice":
+        return f"option {answer.index + 1} of {len(answer.options)}"
+    if answer.kind == "yes_no":
+        return "yes" if answer.value else "no"
+    return answer.value if answer.kind == "direction" else answer.kind
+
+
+def validate(dataset: DataSet, *, deep: bool = False) -> dict[str, Any]:
+    """Checks a data set against its manifest and itself. ``faults`` lists what is wrong, ``ok`` says whether nothing is.
+
+    Files and their hashes, every row, that its clip is there and in the same split, that no scene is in two splits, that objects and
+    frames exist, that truths are sound; ``deep`` also decodes every picture.
+    """
+    faults: list[str] = []
+    files: dict[str, str] = {}
+    for fault in _files(dataset, files):
+        faults.append(fault)
+    if not faults and content_hash(files) != dataset.content_hash:
+        faults.append(f"content_hash: expected {content_hash(files)}, the manifest says {dataset.content_hash}")
+    truths: dict[str, tuple[str, str, int, frozenset[int]]] = {}
+    scenes: dict[str, str] = {}
+    shards = tqdm(dataset.shards, desc="validate", unit="shard", mininterval=1.0)
+    for shard in shards:
+        try:
+            for truth in truths_of(dataset.root / shard.path):
+                faults += [f"{truth.clip_id}: {fault}" for fault in _truth_faults(truth, shard.split)]
+                if truth.clip_id in truths:
+                    faults.append(f"{truth.clip_id}: in two shards")
+                ids = frozenset(found.object_id for found in truth.objects)
+                truths[truth.clip_id] = (truth.split, truth.scene_id, truth.num_frames, ids)
+                if scenes.setdefault(truth.scene_id, truth.split) != truth.split:
+                    faults.append(
+                        f"{truth.clip_id}: scene {truth.scene_id} is in {scenes[truth.scene_id]} and in {truth.split}"
+                    )
+            if deep:
+                for clip_id in shard.clips:
+                    faults += [f"{clip_id}: {fault}" for fault in _pixel_faults(dataset.clip(clip_id))]
+        except InputError as error:
+            faults.append(str(error))
+    count = 0
+    seen: set[str] = set()
+    for split in dataset.splits():
+        try:
+            for row in dataset.rows(split):
+                count += 1
+                faults += [f"{row.row_id}: {fault}" for fault in _row_faults(row, split, truths, seen)]
+        except InputError as error:
+            faults.append(str(error))
+    return {
+        "ok": not faults, "clips": len(truths), "rows": count, "num_faults": len(faults), "faults": faults[:_MAX_FAULTS],
+    }  # fmt: skip
+
+
+def _files(dataset: DataSet, files: dict[str, str]) -> Iterator[str]:
+    listed = {shard.path: shard.sha256 for shard in dataset.shards}
+    listed |= {row["path"]: row["sha256"] for row in dataset.manifest.get("rows", {}).values()}
+    for name, digest in sorted(listed.items()):
+        path = dataset.root / name
+        if not path.is_file():
+            yield f"{name}: missing"
+            continue
+        files[name] = sha256_of(path)
+        if files[name] != digest:
+            yield f"{name}: changed since the manifest was written"
+
+
+def _truth_faults(truth: SceneTruth, split: str) -> Iterator[str]:
+    if truth.split != split:
+        yield f"split {truth.split} in a shard of {split}"
+    rotations = truth.world_from_camera[:, :3, :3]
+    if np.isfinite(rotations).all() and np.abs(rotations @ np.swapaxes(rotations, 1, 2) - np.eye(3)).max() > 1e-3:
+        yield "a camera pose that is not rigid"
+    if (truth.k_px[:, [0, 1], [0, 1]] <= 0).any():
+        yield "focal length <= 0"
+    if len({found.object_id for found in truth.objects}) != len(truth.objects):
+        yield "two objects with one id"
+    if (np.diff(truth.times_s) <= 0).any():
+        yield "times that do not ascend"
+    ids = {found.object_id for found in truth.objects} | {0, None}
+    for found in truth.objects:
+        if found.supported_by not in ids or found.inside_of not in ids:
+            yield f"object {found.object_id} stands on or in something that is not there"
+
+
+def _pixel_faults(clip: ClipData) -> Iterator[str]:
+    if clip.instance is not None:
+        ids = {found.object_id for found in clip.truth.objects} | {0}
+        strangers = set(np.unique(clip.instance).tolist()) - ids
+        if strangers:
+            yield f"masks of unknown objects {sorted(strangers)[:5]}"
+    if clip.rgb.std() < 1:
+        yield "frames of one grey"
+
+
+def _row_faults(
+    row: Row, split: str, truths: dict[str, tuple[str, str, int, frozenset[int]]], seen: set[str]
+) -> Iterator[str]:
+    if row.row_id in seen:
+        yield "row_id twice"
+    seen.add(row.row_id)
+    if row.split != split:
+        yield f"split {row.split} in the file of {split}"
+    if row.clip_id not in truths:
+        yield f"clip {row.clip_id} is not in any shard"
+        return
+    clip_split, scene_id, num_frames, ids = truths[row.clip_id]
+    if clip_split != row.split or scene_id != row.scene_id:
+        yield f"split or scene differ from its clip's ({clip_split}, {scene_id})"
+    if any(frame >= num_frames for frame in row.evidence_frames):
+        yield f"evidence in a frame beyond {num_frames - 1}"
+    if not set(row.object_ids) <= ids:
+        yield f"objects {sorted(set(row.object_ids) - ids)} are not in its clip"

@@ -1,0 +1,35 @@
+"""What is staged, and how often: walks through rooms, physics in rooms, streets."""
+
+import numpy as np
+
+from video3d.data.simulate.drives import DRIVES
+from video3d.data.simulate.experiments import EXPERIMENTS
+from video3d.data.simulate.stage import Stager
+from video3d.data.simulate.tours import stage_tour, stage_tour_mover
+
+# Shares of the families, chosen so that each question type has enough to choose from: 20 % physics and 25 % action.
+_TOURS, _MOVERS, _EXPERIMENTS, _DRIVES = 0.26, 0.08, 0.36, 0.30
+
+
+def _table() -> dict[str, tuple[Stager, float]]:
+    table: dict[str, tuple[Stager, float]] = {"tour": (stage_tour, _TOURS), "tour_mover": (stage_tour_mover, _MOVERS)}
+    for family, share in ((EXPERIMENTS, _EXPERIMENTS), (DRIVES, _DRIVES)):
+        for name, stage in family.items():
+            table[name] = (stage, share / len(family))
+    return table
+
+
+SCENARIOS = _table()
+"""Every scenario by name: its stager and its share of the clips."""
+
+
+def draw_scenario(rng: np.random.Generator) -> str:
+    """The name of a scenario, by the shares."""
+    names = sorted(SCENARIOS)
+    shares = np.array([SCENARIOS[name][1] for name in names])
+    return names[int(rng.choice(len(names), p=shares / shares.sum()))]
+
+
+def stager(name: str) -> Stager:
+    """The stager of a scenario. Errors: ``KeyError``."""
+    return SCENARIOS[name][0]
