@@ -9,12 +9,12 @@ import numpy as np
 from video3d.data.simulate.asset import Asset, AssetLibrary
 from video3d.data.simulate.builder import SceneBuilder
 from video3d.data.simulate.floor_plan import Footprint, Room, Surface2D, in_polygon, overlap
+from video3d.data.simulate.room_shell import Shell
 from video3d.data.simulate.stage import StageConfig
-from video3d.data.truth import GROUND, RoomTruth
+from video3d.data.truth import GROUND
 
 _GAP_M = 0.04
 _WALL_GAP_M = 0.015
-_DOOR_FREE_M = 0.75
 _TOP_MARGIN_M = 0.02
 
 
@@ -28,20 +28,20 @@ class Furnisher:
         library: AssetLibrary,
         config: StageConfig,
         *,
-        truth: RoomTruth,
+        shell: Shell,
         keep_clear: tuple[Footprint, ...],
     ) -> None:
-        self.builder, self.rng, self.library, self.truth = builder, rng, library, truth
+        self.builder, self.rng, self.library, self.truth = builder, rng, library, shell.truth
         self._test = config.split == "test"
         self._keep_clear = keep_clear
-        self._prints: list[Footprint] = []
-        self._reserved: list[Footprint] = []  # before doors: nothing stands there
+        self._prints: list[Footprint] = list(shell.footprints)
+        self._reserved: list[Footprint] = list(shell.before_doors)  # nothing stands there
         self._surfaces: list[Surface2D] = []
         self._on_top: dict[int, list[Footprint]] = {}
-        self._supports: dict[int, int] = {}
+        self._supports: dict[int, int] = dict(shell.supports)
         self._inside: dict[int, int] = {}
-        self._doors: list[int] = []
-        self.used: dict[str, int] = {}
+        self._doors = shell.doors
+        self.used: dict[str, int] = {name: shell.categories.count(name) for name in shell.categories}
 
     # ---- choosing -----------------------------------------------------------------------------------------------------
 
@@ -121,9 +121,9 @@ class Furnisher:
 
     def on_wall(
         self, asset: Asset, bottom_m: float, *, wall: int | None = None, along: float | None = None, scale: float = 1.0,
-        tries: int = 16, door: bool = False,
+        tries: int = 16,
     ) -> int | None:  # fmt: skip
-        """Hangs an asset on a wall, its bottom at a height, or sets a door or window in it."""
+        """Hangs an asset on a wall, its bottom at a height."""
         size = asset.size_m * scale
         if bottom_m + size[2] > self.truth.height_m - 0.05:
             return None
@@ -140,18 +140,10 @@ class Furnisher:
                 object_id=0, center_m=(float(place[0]), float(place[1])), half_m=(float(size[0] / 2), float(size[1] / 2)),
                 yaw_rad=yaw, bottom_m=bottom_m, top_m=float(bottom_m + size[2]),
             )  # fmt: skip
-            free = place + inward * (size[1] / 2 + _DOOR_FREE_M / 2)
-            before = Footprint(
-                object_id=0, center_m=(float(free[0]), float(free[1])), half_m=(float(size[0] / 2), _DOOR_FREE_M / 2), yaw_rad=yaw,
-                bottom_m=0.0, top_m=2.0,
-            )  # fmt: skip
-            if not self._fits(made, 0.02, inside=False) or (door and not self._fits(before, 0.0)):
+            if not self._fits(made, 0.02, inside=False):
                 continue
             object_id = self.builder.asset(asset, (float(place[0]), float(place[1]), float(bottom_m)), yaw, scale=scale)
             self._note(asset, made, object_id, None, scale, bottom_m)
-            if door:
-                self._reserved.append(before)
-                self._doors.append(object_id)
             return object_id
         return None
 
@@ -244,7 +236,7 @@ class Furnisher:
         """What has been furnished."""
         return Room(
             truth=self.truth, style=style, footprints=tuple(self._prints), surfaces=tuple(self._surfaces),
-            supports=dict(self._supports), inside=dict(self._inside), doors=tuple(self._doors), keep_clear=self._keep_clear,
+            supports=dict(self._supports), inside=dict(self._inside), doors=self._doors, keep_clear=self._keep_clear,
         )  # fmt: skip
 
     # ---- within -------------------------------------------------------------------------------------------------------
