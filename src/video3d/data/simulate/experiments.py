@@ -1,17 +1,5 @@
-"""All experiments by name."""
+"""All experiments by name: where other parts find them."""
 
-from video3d.data.simulate.experiment_ball import floor_roll, table_roll
-from video3d.data.simulate.experiment_ramp import ramp, stairs
-from video3d.data.simulate.experiment_stack import overhang, stack
-from video3d.data.simulate.experiment_support import support
-from video3d.data.simulate.stage import Stager
+from video3d.data.simulate.experiments_all import EXPERIMENTS
 
-EXPERIMENTS: dict[str, Stager] = {
-    "ramp": ramp,
-    "stairs": stairs,
-    "floor_roll": floor_roll,
-    "table_roll": table_roll,
-    "stack": stack,
-    "overhang": overhang,
-    "support": support,
-}
+__all__ = ["EXPERIMENTS"]
