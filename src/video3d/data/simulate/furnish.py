@@ -5,7 +5,8 @@ import numpy as np
 from video3d.data.simulate.asset import AssetLibrary
 from video3d.data.simulate.builder import SceneBuilder
 from video3d.data.simulate.floor_plan import Footprint, Room
-from video3d.data.simulate.furnish_styles import STYLES, clutter, hang_pictures, open_box, things_on_tops
+from video3d.data.simulate.furnish_styles import STYLES
+from video3d.data.simulate.furnish_things import clutter, hang_pictures, open_box, things_on_tops
 from video3d.data.simulate.furnisher import Furnisher
 from video3d.data.simulate.room_shell import build_shell, floor_polygon, light_room
 from video3d.data.simulate.stage import StageConfig

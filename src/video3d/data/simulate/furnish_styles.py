@@ -6,108 +6,43 @@ import numpy as np
 
 from video3d.data.simulate.asset import Asset
 from video3d.data.simulate.floor_plan import Footprint
+from video3d.data.simulate.furnish_things import BIG_EXTRAS, ON_COUNTERS, ON_DESKS, ON_NIGHTSTANDS, ON_TABLES, put
 from video3d.data.simulate.furnisher import Furnisher, yaw_facing
-from video3d.data.simulate.scene import Look
-from video3d.data.vocabulary import COLORS
-
-_ON_DESKS = (
-    "laptop",
-    "lamp",
-    "telephone",
-    "pen holder",
-    "book",
-    "cup",
-    "keyboard",
-    "clock",
-    "printer",
-    "tablet",
-    "calendar",
-)
-_ON_TABLES = (
-    "bowl",
-    "vase",
-    "cup",
-    "plate",
-    "fruit bowl",
-    "bottle",
-    "teapot",
-    "cake",
-    "book",
-    "newspaper",
-    "flowers",
-    "candle",
-    "apple",
-)
-_ON_COUNTERS = (
-    "microwave",
-    "kettle",
-    "toaster",
-    "coffee maker",
-    "knife block",
-    "pan",
-    "cutting board",
-    "blender",
-    "jar",
-    "bread",
-    "mixer",
-    "paper towels",
-    "scale",
-    "bottle",
-)
-_ON_SHELVES = (
-    "book",
-    "vase",
-    "potted plant",
-    "clock",
-    "radio",
-    "teddy bear",
-    "box",
-    "toy plane",
-    "camera",
-    "globe",
-    "lantern",
-    "candle",
-    "jar",
-    "stereo",
-    "speaker",
-    "hat",
-    "helmet",
-    "toy train",
-    "doll",
-    "xylophone",
-    "lamp",
-)
-_ON_NIGHTSTANDS = ("lamp", "clock", "book", "telephone", "glass", "radio", "candle")
-_ON_FLOORS = ("box", "suitcase", "basketball", "soccer ball", "backpack", "toy car", "basket", "trash can", "guitar", "teddy bear", "skateboard", "rocking horse", "umbrella", "bag", "shoes", "toolbox", "fire extinguisher", "gift", "speaker", "cat", "dog", "stool", "laundry basket", "crate", "toy train", "vase", "fan", "tricycle", "ottoman", "potted plant")  # fmt: skip
-_BIG_EXTRAS = ("bookcase", "shelf", "cabinet", "potted plant", "floor lamp", "piano", "aquarium", "exercise machine", "treadmill", "bench", "chest", "coat rack", "ladder", "fireplace", "radiator", "water cooler", "dresser", "desk")  # fmt: skip
 
 
 def living_room(f: Furnisher) -> None:
     """A sofa at a wall, a low table before it, a television across, armchairs, a lamp, shelves."""
     rng = f.rng
-    wall = int(rng.integers(f.num_walls))
+    wall, along = int(rng.integers(f.num_walls)), float(rng.uniform(0.35, 0.65))
     sofa = f.pick("sofa", most_m=(2.6, 1.3, 1.3))
-    sofa_id = (
-        None if sofa is None else f.at_wall(sofa, wall=wall, along=float(rng.uniform(0.35, 0.65)), scale=f.scale())
-    )
+    sofa_id = None if sofa is None else f.at_wall(sofa, wall=wall, along=along, scale=f.scale())
     if sofa_id is None and sofa is not None:
         sofa_id = f.at_wall(sofa)
     if sofa_id is not None:
         table = f.pick("coffee table", most_m=(1.4, 0.9, 0.6))
-        if table is not None:
+        rug = f.pick("rug", most_m=(2.4, 2.4, 0.05)) if rng.random() < 0.45 else None
+        rug_id = None if rug is None else _before(f, sofa_id, rug, gap_m=float(rng.uniform(0.05, 0.2)), straight=True)
+        if table is not None and rug_id is not None:
+            middle = f.footprint(rug_id)
+            f.on_floor(table, *middle.center_m, middle.yaw_rad, on=rug_id)
+        elif table is not None:
             _before(f, sofa_id, table, gap_m=float(rng.uniform(0.3, 0.45)))
+        beyond = 0.0 if rug_id is None else f.footprint(rug_id).half_m[0]
         for side in rng.permutation([-1, 1])[: int(rng.integers(0, 3))]:
-            chair = f.pick("armchair")
+            chair = f.pick("armchair", "armchair", "ottoman", "rocking chair")
             if chair is not None:
-                _flank(f, sofa_id, chair, int(side))
+                _flank(f, sofa_id, chair, int(side), beyond)
+        beside = f.pick("side table", "floor lamp", "potted plant", most_m=(0.7, 0.7, 1.9))
+        if beside is not None:
+            _beside(f, sofa_id, beside, int(rng.choice([-1, 1])))
     stand = f.pick("tv stand", "cabinet", most_m=(2.0, 0.7, 0.9))
     if stand is not None:
-        stand_id = f.at_wall(stand, wall=wall + 2, along=float(rng.uniform(0.35, 0.65))) or f.at_wall(stand)
+        stand_id = f.at_wall(stand, wall=wall + f.num_walls // 2, along=1 - along) or f.at_wall(stand)
         tv = f.pick("tv", most_m=(1.6, 0.5, 1.1))
         if stand_id is not None and tv is not None:
-            f.on_top(stand_id, tv, yaw_rad=0.0)
+            f.on_top(stand_id, tv, yaw_rad=0.0, back=True)
     lamp = f.pick("floor lamp")
-    if lamp is not None and rng.random() < 0.7:
+    if lamp is not None and "floor lamp" not in f.used and rng.random() < 0.7:
         f.at_wall(lamp, corner=True)
     _extras(f, int(rng.integers(2, 5)))
 
@@ -116,20 +51,21 @@ def bedroom(f: Furnisher) -> None:
     """A bed with its head at a wall, nightstands beside it, a wardrobe, a dresser."""
     rng = f.rng
     bed = f.pick("bed", most_m=(2.2, 2.4, 2.0))
-    if bed is not None:
-        bed_id = f.at_wall(bed, scale=f.scale())
-        if bed_id is not None:
-            for side in rng.permutation([-1, 1])[: int(rng.integers(1, 3))]:
-                stand = f.pick("nightstand", most_m=(0.8, 0.7, 0.9))
-                if stand is None:
-                    break
-                stand_id = _beside(f, bed_id, stand, int(side))
-                if stand_id is not None:
-                    for category in f.unused(_ON_NIGHTSTANDS, 2):
-                        _put(f, stand_id, category)
-    for category in ("wardrobe", "dresser", "dressing table"):
+    bed_id = None if bed is None else f.at_wall(bed, along=float(rng.uniform(0.25, 0.75)), scale=f.scale())
+    if bed_id is not None:
+        stand = f.pick("nightstand", most_m=(0.8, 0.7, 0.9))
+        for number, side in enumerate(rng.permutation([-1, 1])[: int(rng.integers(1, 3))]):
+            stand_id = None if stand is None else _beside(f, bed_id, stand, int(side))
+            if stand_id is not None:
+                first = ["lamp"] if number == 0 and rng.random() < 0.7 else []
+                for category in first + f.unused(ON_NIGHTSTANDS, int(rng.integers(1, 3))):
+                    put(f, stand_id, category)
+        rug = f.pick("rug", "mat", most_m=(2.0, 2.0, 0.05))
+        if rug is not None and rng.random() < 0.4:
+            _before(f, bed_id, rug, gap_m=0.1, straight=True)
+    for category, chance in (("wardrobe", 0.85), ("dresser", 0.7), ("dressing table", 0.35), ("mirror", 0.2)):
         piece = f.pick(category)
-        if piece is not None and rng.random() < 0.75:
+        if piece is not None and piece.placement == "floor" and rng.random() < chance:
             f.at_wall(piece)
     chair = f.pick("chair", "armchair", "stool")
     if chair is not None and rng.random() < 0.6:
@@ -150,8 +86,8 @@ def dining_room(f: Furnisher) -> None:
             )
             if table_id is not None:
                 _chairs_around(f, table_id, int(rng.integers(2, 7)))
-                for category in f.unused(_ON_TABLES, int(rng.integers(2, 5))):
-                    _put(f, table_id, category)
+                for category in f.unused(ON_TABLES, int(rng.integers(2, 5))):
+                    put(f, table_id, category)
                 break
     for category in ("cabinet", "bookcase", "refrigerator"):
         piece = f.pick(category)
@@ -173,7 +109,7 @@ def kitchen(f: Furnisher) -> None:
     ]
     at = 0.05
     for category in (row[i] for i in rng.permutation(len(row))):
-        piece = f.pick(category, most_m=(1.6, 0.9, 2.1))
+        piece = f.pick(category, most_m=(1.6, 0.9, 2.1), least_height_m=0.55)
         if piece is None:
             continue
         width = float(piece.size_m[0])
@@ -182,16 +118,26 @@ def kitchen(f: Furnisher) -> None:
         place = start + along * (at + width / 2) + inward * (piece.size_m[1] / 2 + 0.015)
         placed = f.on_floor(piece, place[0], place[1], yaw_facing(inward), gap_m=0.004)
         at += width + 0.012 if placed is not None else 0.3
-        if placed is not None and category in ("cabinet", "oven", "washing machine"):
-            for thing in f.unused(_ON_COUNTERS, int(rng.integers(1, 4))):
-                _put(f, placed, thing)
+        if placed is None:
+            continue
+        if category == "stove":
+            hood = f.pick("range hood")
+            if hood is not None:
+                f.over(placed, hood, max(1.55, f.footprint(placed).top_m + 0.65))
+        elif f.footprint(placed).top_m < 1.2 and rng.random() < 0.5:
+            hung = f.pick("wall cabinet", most_m=(width + 0.02, 0.5, 0.8))
+            if hung is not None:
+                f.over(placed, hung, 1.45)
+        if category in ("cabinet", "oven", "washing machine"):
+            for thing in f.unused(ON_COUNTERS, int(rng.integers(1, 4))):
+                put(f, placed, thing)
     table = f.pick("table", "kitchen island", most_m=(1.6, 1.1, 1.0))
     if table is not None:
         table_id = f.anywhere(table, gap_m=0.6)
         if table_id is not None:
             _chairs_around(f, table_id, int(rng.integers(1, 5)))
-            for category in f.unused(_ON_TABLES, int(rng.integers(1, 4))):
-                _put(f, table_id, category)
+            for category in f.unused(ON_TABLES, int(rng.integers(1, 4))):
+                put(f, table_id, category)
     _extras(f, int(rng.integers(1, 3)))
 
 
@@ -208,11 +154,11 @@ def office(f: Furnisher) -> None:
         chair = f.pick("office chair", "chair")
         if chair is not None:
             _before(f, desk_id, chair, gap_m=float(rng.uniform(0.03, 0.25)), toward=True)
-        screen = f.pick("computer", "laptop", "tv", most_m=(0.7, 0.6, 0.7))
+        screen = f.pick("computer", "laptop", "monitor", most_m=(0.75, 0.6, 0.7))
         if screen is not None:
-            f.on_top(desk_id, screen, yaw_rad=0.0)
-        for category in f.unused(_ON_DESKS, int(rng.integers(2, 5))):
-            _put(f, desk_id, category)
+            f.on_top(desk_id, screen, yaw_rad=0.0, back=screen.category != "laptop")
+        for category in f.unused(ON_DESKS, int(rng.integers(2, 5))):
+            put(f, desk_id, category)
     for category in ("bookcase", "filing cabinet", "shelf", "trash can", "potted plant", "safe"):
         piece = f.pick(category)
         if piece is not None and rng.random() < 0.6:
@@ -241,10 +187,14 @@ def bathroom(f: Furnisher) -> None:
         piece = f.pick(category)
         if piece is not None and rng.random() < 0.75 and not (category == "sink" and "bathroom vanity" in f.used):
             f.at_wall(piece)
-    for category in ("towel rack", "toilet paper"):
+    for category in ("towel rack", "toilet paper", "radiator"):
         thing = f.pick(category, most_m=(1.0, 0.4, 0.8))
-        if thing is not None and rng.random() < 0.6:
-            f.on_wall(thing, float(rng.uniform(0.8, 1.2)))
+        if thing is not None and thing.placement == "wall" and rng.random() < 0.6:
+            f.on_wall(thing, 0.12 if category == "radiator" else float(rng.uniform(0.8, 1.1)))
+    for category in f.unused(("toilet brush", "scale", "towel", "mat", "bucket", "shoes"), 3):
+        thing = f.pick(category, most_m=(0.8, 0.6, 0.6))
+        if thing is not None:
+            f.anywhere(thing, gap_m=0.05)
     _extras(f, int(rng.integers(1, 3)))
 
 
@@ -256,6 +206,10 @@ def playroom(f: Furnisher) -> None:
         piece = f.pick(category, most_m=(2.8, 1.8, 2.2))
         if piece is not None:
             f.at_wall(piece) if rng.random() < 0.8 else f.anywhere(piece)
+    for category in f.unused(("rug", "toy car", "toy train", "teddy bear", "soccer ball", "doll", "rocking horse"), 4):
+        thing = f.pick(category, most_m=(1.6, 1.6, 1.0))
+        if thing is not None:
+            f.anywhere(thing)
     _extras(f, int(rng.integers(1, 3)))
 
 
@@ -270,110 +224,22 @@ STYLES: dict[str, Callable[[Furnisher], None]] = {
 }
 
 
-def hang_pictures(f: Furnisher) -> None:
-    """Pictures, a clock, a wall lamp, an air conditioner: what hangs on walls in any room."""
-    for category, low, high, chance in (
-        ("picture", 1.2, 1.5, 0.7),
-        ("clock", 1.6, 2.0, 0.3),
-        ("wall lamp", 1.5, 1.8, 0.3),
-        ("air conditioner", 2.0, 2.2, 0.12),
-        ("mirror", 1.0, 1.3, 0.3),
-    ):
-        thing = f.pick(category, most_m=(1.6, 0.4, 1.2))
-        if thing is not None and thing.placement == "wall" and f.rng.random() < chance:
-            f.on_wall(thing, float(f.rng.uniform(low, high)))
-
-
-def things_on_tops(f: Furnisher) -> None:
-    """Things on whatever has a top and is still empty: no bare shelves and tables."""
-    rng = f.rng
-    for surface in f.surfaces():
-        if surface.height_m > 1.9:
-            continue
-        kinds = {
-            "desk": _ON_DESKS, "table": _ON_TABLES, "coffee table": _ON_TABLES, "kitchen island": _ON_COUNTERS, "oven": _ON_COUNTERS,
-            "nightstand": _ON_NIGHTSTANDS,
-        }.get(surface.category, _ON_SHELVES)  # fmt: skip
-        for category in f.unused(kinds, int(rng.integers(0, 3))):
-            _put(f, surface.object_id, category)
-
-
-def clutter(f: Furnisher) -> None:
-    """Things that lie about on the floor."""
-    rng = f.rng
-    for category in f.unused(_ON_FLOORS, int(rng.integers(3, 7))):
-        thing = f.pick(category, most_m=(1.0, 1.0, 1.3))
-        if thing is not None:
-            f.at_wall(thing) if rng.random() < 0.4 and thing.size_m[2] > 0.35 else f.anywhere(thing)
-
-
-def open_box(f: Furnisher) -> None:
-    """An open box on the floor with one thing in it that can be seen from above and is surely inside."""
-    rng = f.rng
-    width, depth, height, wall = rng.uniform(0.32, 0.5), rng.uniform(0.3, 0.42), rng.uniform(0.18, 0.3), 0.012
-    thing = f.pick(
-        "teddy bear",
-        "basketball",
-        "soccer ball",
-        "book",
-        "shoes",
-        "bottle",
-        "toy car",
-        "apple",
-        most_m=(0.42, 0.36, 0.4),
-    )
-    if thing is None or (thing.size_m[:2] > np.array([width, depth]) - 0.04).any() or "box" in f.used:
-        return
-    low, high = f.truth.floor_polygon_m.min(0), f.truth.floor_polygon_m.max(0)
-    for _ in range(20):
-        x, y = rng.uniform(low, high)
-        yaw = float(rng.uniform(-np.pi, np.pi))
-        made = Footprint(
-            object_id=0, center_m=(float(x), float(y)), half_m=(float(width / 2), float(depth / 2)), yaw_rad=yaw, bottom_m=0.0,
-            top_m=float(height),
-        )  # fmt: skip
-        if f.claim(made):
-            break
-    else:
-        return
-    color = COLORS[int(rng.integers(len(COLORS)))]
-    half = height / 2
-    boxes = np.array(
-        [
-            [0, 0, wall / 2, width / 2, depth / 2, wall / 2],
-            [width / 2 - wall / 2, 0, half, wall / 2, depth / 2, half],
-            [-width / 2 + wall / 2, 0, half, wall / 2, depth / 2, half],
-            [0, depth / 2 - wall / 2, half, width / 2, wall / 2, half],
-            [0, -depth / 2 + wall / 2, half, width / 2, wall / 2, half],
-        ]
-    )
-    box_id = f.builder.compound(
-        "box", (float(x), float(y), 0.0), boxes, np.tile([1.0, 0, 0, 0], (5, 1)), Look(rgba=(*color.rgb, 1.0)),
-        yaw_rad=yaw, color=color.name, kind="prop",
-    )  # fmt: skip
-    f.used["box"] = 1
-    f.put_inside(box_id, thing, float(x), float(y), wall, yaw, 1.0)
-
-
-def _put(f: Furnisher, support_id: int, category: str) -> int | None:
-    thing = f.pick(category, most_m=(0.75, 0.6, 0.8))
-    return None if thing is None else f.on_top(support_id, thing, scale=f.scale())
-
-
 def _axes(print_: Footprint) -> tuple[np.ndarray, np.ndarray]:
     """Front and right of a thing in the plane."""
     c, s = np.cos(print_.yaw_rad), np.sin(print_.yaw_rad)
     return np.array([s, -c]), np.array([c, s])
 
 
-def _before(f: Furnisher, object_id: int, asset: Asset, *, gap_m: float, toward: bool = False) -> int | None:
-    """Puts something before the front of another: turned alike, or facing it."""
+def _before(
+    f: Furnisher, object_id: int, asset: Asset, *, gap_m: float, toward: bool = False, straight: bool = False
+) -> int | None:
+    """Puts something before the front of another: turned alike, or facing it; a little askew unless ``straight``."""
     base = f.footprint(object_id)
     front, right = _axes(base)
-    place = base.center_m + front * (base.half_m[1] + gap_m + asset.size_m[1] / 2) + right * f.rng.normal(0, 0.05)
-    return f.on_floor(
-        asset, place[0], place[1], base.yaw_rad + (np.pi if toward else 0.0) + f.rng.normal(0, 0.05), gap_m=0.02
-    )
+    askew = 0.0 if straight else 0.05
+    place = base.center_m + front * (base.half_m[1] + gap_m + asset.size_m[1] / 2) + right * f.rng.normal(0, askew)
+    yaw = base.yaw_rad + (np.pi if toward else 0.0) + f.rng.normal(0, askew)
+    return f.on_floor(asset, float(place[0]), float(place[1]), float(yaw), gap_m=0.02)
 
 
 def _beside(f: Furnisher, object_id: int, asset: Asset, side: int) -> int | None:
@@ -388,12 +254,13 @@ def _beside(f: Furnisher, object_id: int, asset: Asset, side: int) -> int | None
     return f.on_floor(asset, place[0], place[1], base.yaw_rad, gap_m=0.02)
 
 
-def _flank(f: Furnisher, object_id: int, asset: Asset, side: int) -> int | None:
+def _flank(f: Furnisher, object_id: int, asset: Asset, side: int, beyond_m: float) -> int | None:
     """Puts an armchair at a side of the place before a sofa, facing that place."""
     base = f.footprint(object_id)
     front, right = _axes(base)
     before = base.center_m + front * (base.half_m[1] + 0.7)
-    place = before + side * right * (base.half_m[0] * 0.6 + asset.size_m[1] / 2 + f.rng.uniform(0.35, 0.6))
+    away = max(base.half_m[0] * 0.6 + f.rng.uniform(0.35, 0.6), beyond_m + 0.1)
+    place = before + side * right * (away + float(asset.size_m[1]) / 2)
     return f.on_floor(asset, place[0], place[1], yaw_facing(-side * right) + f.rng.normal(0, 0.12))
 
 
@@ -427,7 +294,7 @@ def _chairs_around(f: Furnisher, table_id: int, num: int) -> None:
 
 
 def _extras(f: Furnisher, num: int) -> None:
-    for category in f.unused(_BIG_EXTRAS, num):
-        piece = f.pick(category, most_m=(2.0, 1.0, 2.2))
+    for category in f.unused(BIG_EXTRAS, num):
+        piece = f.pick(category, most_m=(2.0, 1.0, 2.2), least_height_m=0.4)
         if piece is not None and piece.placement == "floor":
             f.at_wall(piece, scale=f.scale(), corner=category in ("potted plant", "floor lamp", "coat rack"))

@@ -16,6 +16,7 @@ from video3d.data.truth import GROUND
 _GAP_M = 0.04
 _WALL_GAP_M = 0.015
 _TOP_MARGIN_M = 0.02
+_RUG_M = 0.05  # nothing that one could stumble over is lower
 
 
 class Furnisher:
@@ -45,11 +46,17 @@ class Furnisher:
 
     # ---- choosing -----------------------------------------------------------------------------------------------------
 
-    def pick(self, *categories: str, most_m: tuple[float, float, float] = (9.0, 9.0, 9.0)) -> Asset | None:
-        """A model of one of the categories (each category is as likely), no larger than ``most_m``; None where there is none."""
+    def pick(
+        self, *categories: str, most_m: tuple[float, float, float] = (9.0, 9.0, 9.0), least_height_m: float = 0.0
+    ) -> Asset | None:
+        """A model of one of the categories (each category is as likely) of a size within bounds; None where there is none."""
         stocked = []
         for category in categories:
-            fitting = [a for a in self.library.of(category, test=self._test) if (a.size_m <= most_m).all()]
+            fitting = [
+                a
+                for a in self.library.of(category, test=self._test)
+                if (a.size_m <= most_m).all() and a.size_m[2] >= least_height_m
+            ]
             if fitting:
                 stocked.append(fitting)
         if not stocked:
@@ -69,18 +76,19 @@ class Furnisher:
     # ---- placing ------------------------------------------------------------------------------------------------------
 
     def on_floor(
-        self, asset: Asset, x: float, y: float, yaw_rad: float, *, scale: float = 1.0, gap_m: float = _GAP_M
-    ) -> int | None:
-        """Stands an asset on the floor if it fits there; its object id, or None."""
+        self, asset: Asset, x: float, y: float, yaw_rad: float, *, scale: float = 1.0, gap_m: float = _GAP_M, on: int = GROUND
+    ) -> int | None:  # fmt: skip
+        """Stands an asset on the floor, or on a rug (``on``) that it does not stick out of, if it fits; its id, or None."""
         size = asset.size_m * scale
+        floor_m = 0.0 if on == GROUND else self.footprint(on).top_m
         made = Footprint(
             object_id=0, center_m=(float(x), float(y)), half_m=(float(size[0] / 2), float(size[1] / 2)), yaw_rad=float(yaw_rad),
-            bottom_m=0.0, top_m=float(size[2]),
+            bottom_m=floor_m, top_m=float(floor_m + size[2]),
         )  # fmt: skip
-        if not self._fits(made, gap_m):
+        if not self._fits(made, gap_m) or (on != GROUND and not _within(made, self.footprint(on))):
             return None
-        object_id = self.builder.asset(asset, (float(x), float(y), 0.0), float(yaw_rad), scale=scale)
-        self._note(asset, made, object_id, GROUND, scale, 0.0)
+        object_id = self.builder.asset(asset, (float(x), float(y), floor_m), float(yaw_rad), scale=scale)
+        self._note(asset, made, object_id, on, scale, floor_m)
         return object_id
 
     def anywhere(self, asset: Asset, *, scale: float = 1.0, tries: int = 20, gap_m: float = 0.1) -> int | None:
@@ -145,6 +153,18 @@ class Furnisher:
             object_id = self.builder.asset(asset, (float(place[0]), float(place[1]), float(bottom_m)), yaw, scale=scale)
             self._note(asset, made, object_id, None, scale, bottom_m)
             return object_id
+        return None
+
+    def over(self, object_id: int, asset: Asset, bottom_m: float) -> int | None:
+        """Hangs an asset on the wall above something that stands with its back to it, if it fits there."""
+        base = self.footprint(object_id)
+        for index in range(self.num_walls):
+            start, end, inward = self.wall(index)
+            away = float((np.asarray(base.center_m) - start) @ inward)
+            if abs(away - base.half_m[1]) < 0.1 and abs(np.sin(yaw_facing(inward) - base.yaw_rad)) < 1e-3:
+                length = float(np.linalg.norm(end - start))
+                along = float((np.asarray(base.center_m) - start) @ (end - start)) / length**2
+                return self.on_wall(asset, bottom_m, wall=index, along=along, tries=1)
         return None
 
     def on_top(
@@ -271,7 +291,8 @@ class Furnisher:
         self.used[asset.category] = self.used.get(asset.category, 0) + 1
         if support is not None:
             self._supports[object_id] = support
-        if asset.support_height_m is not None and asset.support_bounds_m is not None and support == GROUND:
+        stands = support is not None and bottom_m < _RUG_M
+        if asset.support_height_m is not None and asset.support_bounds_m is not None and stands:
             x0, y0, x1, y1 = (value * scale for value in asset.support_bounds_m)
             c, s = np.cos(made.yaw_rad), np.sin(made.yaw_rad)
             middle = np.array([[c, -s], [s, c]]) @ [(x0 + x1) / 2, (y0 + y1) / 2] + made.center_m
@@ -291,6 +312,12 @@ def yaw_facing(direction: np.ndarray) -> float:
     0.5
     """
     return float(np.arctan2(direction[0], -direction[1]))
+
+
+def _within(inner: Footprint, outer: Footprint) -> bool:
+    c, s = np.cos(outer.yaw_rad), np.sin(outer.yaw_rad)
+    local = (inner.corners() - np.asarray(outer.center_m)) @ np.array([[c, -s], [s, c]])
+    return bool((np.abs(local) <= outer.half_m).all())
 
 
 def _clash(first: Footprint, second: Footprint, gap_m: float) -> bool:

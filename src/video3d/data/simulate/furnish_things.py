@@ -1,0 +1,171 @@
+"""Things on tops, on walls and about on floors, in any room."""
+
+import numpy as np
+
+from video3d.data.simulate.floor_plan import Footprint
+from video3d.data.simulate.furnisher import Furnisher
+from video3d.data.simulate.scene import Look
+from video3d.data.vocabulary import COLORS
+
+ON_DESKS = (
+    "laptop",
+    "lamp",
+    "telephone",
+    "pen holder",
+    "book",
+    "cup",
+    "keyboard",
+    "clock",
+    "printer",
+    "tablet",
+    "calendar",
+)
+ON_TABLES = (
+    "bowl",
+    "vase",
+    "cup",
+    "plate",
+    "fruit bowl",
+    "bottle",
+    "teapot",
+    "cake",
+    "book",
+    "newspaper",
+    "flowers",
+    "candle",
+    "apple",
+)
+ON_COUNTERS = (
+    "microwave",
+    "kettle",
+    "toaster",
+    "coffee maker",
+    "knife block",
+    "pan",
+    "cutting board",
+    "blender",
+    "jar",
+    "bread",
+    "mixer",
+    "paper towels",
+    "scale",
+    "bottle",
+)
+ON_SHELVES = (
+    "book",
+    "vase",
+    "potted plant",
+    "clock",
+    "radio",
+    "teddy bear",
+    "box",
+    "toy plane",
+    "camera",
+    "lantern",
+    "candle",
+    "jar",
+    "stereo",
+    "speaker",
+    "hat",
+    "helmet",
+    "toy train",
+    "doll",
+    "xylophone",
+    "lamp",
+)
+ON_NIGHTSTANDS = ("lamp", "clock", "book", "telephone", "glass", "radio", "candle")
+ON_FLOORS = ("box", "suitcase", "basketball", "soccer ball", "backpack", "toy car", "basket", "trash can", "guitar", "teddy bear", "skateboard", "rocking horse", "bag", "shoes", "fire extinguisher", "gift", "speaker", "cat", "dog", "stool", "laundry basket", "crate", "toy train", "vase", "fan", "tricycle", "ottoman", "potted plant")  # fmt: skip
+BIG_EXTRAS = ("bookcase", "shelf", "cabinet", "potted plant", "floor lamp", "piano", "aquarium", "exercise machine", "treadmill", "bench", "chest", "coat rack", "ladder", "fireplace", "radiator", "water cooler", "dresser", "desk")  # fmt: skip
+
+
+def hang_pictures(f: Furnisher) -> None:
+    """Pictures, a clock, a wall lamp, an air conditioner: what hangs on walls in any room."""
+    for category, low, high, chance in (
+        ("picture", 1.2, 1.5, 0.7),
+        ("picture", 1.2, 1.6, 0.35),
+        ("clock", 1.6, 2.0, 0.3),
+        ("wall lamp", 1.5, 1.8, 0.3),
+        ("air conditioner", 2.0, 2.2, 0.12),
+        ("mirror", 1.0, 1.3, 0.3),
+    ):
+        thing = f.pick(category, most_m=(1.6, 0.4, 1.2))
+        if thing is not None and thing.placement == "wall" and f.rng.random() < chance:
+            f.on_wall(thing, float(f.rng.uniform(low, high)))
+
+
+def things_on_tops(f: Furnisher) -> None:
+    """Things on whatever has a top and is still empty: no bare shelves and tables."""
+    rng = f.rng
+    for surface in f.surfaces():
+        if surface.height_m > 1.6:
+            continue
+        kinds = {
+            "desk": ON_DESKS, "table": ON_TABLES, "coffee table": ON_TABLES, "kitchen island": ON_COUNTERS, "oven": ON_COUNTERS,
+            "nightstand": ON_NIGHTSTANDS,
+        }.get(surface.category, ON_SHELVES)  # fmt: skip
+        most = 2 + int(4 * surface.half_m[0] * surface.half_m[1] > 0.6)  # larger tops carry more
+        for category in f.unused(kinds, int(rng.integers(0, most + 1))):
+            put(f, surface.object_id, category)
+
+
+def clutter(f: Furnisher) -> None:
+    """Things that lie about on the floor."""
+    rng = f.rng
+    for category in f.unused(ON_FLOORS, int(rng.integers(3, 7))):
+        thing = f.pick(category, most_m=(1.0, 1.0, 1.3))
+        if thing is not None:
+            f.at_wall(thing) if rng.random() < 0.4 and thing.size_m[2] > 0.35 else f.anywhere(thing)
+
+
+def open_box(f: Furnisher) -> None:
+    """An open box on the floor with one thing in it that can be seen from above and is surely inside."""
+    rng = f.rng
+    width, depth, height, wall = rng.uniform(0.32, 0.5), rng.uniform(0.3, 0.42), rng.uniform(0.18, 0.3), 0.012
+    thing = f.pick(
+        "teddy bear",
+        "basketball",
+        "soccer ball",
+        "book",
+        "shoes",
+        "bottle",
+        "toy car",
+        "apple",
+        most_m=(0.42, 0.36, 0.4),
+    )
+    if thing is None or (thing.size_m[:2] > np.array([width, depth]) - 0.04).any() or "box" in f.used:
+        return
+    low, high = f.truth.floor_polygon_m.min(0), f.truth.floor_polygon_m.max(0)
+    for _ in range(20):
+        x, y = rng.uniform(low, high)
+        yaw = float(rng.uniform(-np.pi, np.pi))
+        made = Footprint(
+            object_id=0, center_m=(float(x), float(y)), half_m=(float(width / 2), float(depth / 2)), yaw_rad=yaw, bottom_m=0.0,
+            top_m=float(height),
+        )  # fmt: skip
+        if f.claim(made):
+            break
+    else:
+        return
+    color = COLORS[int(rng.integers(len(COLORS)))]
+    half = height / 2
+    boxes = np.array(
+        [
+            [0, 0, wall / 2, width / 2, depth / 2, wall / 2],
+            [width / 2 - wall / 2, 0, half, wall / 2, depth / 2, half],
+            [-width / 2 + wall / 2, 0, half, wall / 2, depth / 2, half],
+            [0, depth / 2 - wall / 2, half, width / 2, wall / 2, half],
+            [0, -depth / 2 + wall / 2, half, width / 2, wall / 2, half],
+        ]
+    )
+    box_id = f.builder.compound(
+        "box", (float(x), float(y), 0.0), boxes, np.tile([1.0, 0, 0, 0], (5, 1)), Look(rgba=(*color.rgb, 1.0)),
+        yaw_rad=yaw, color=color.name, kind="prop",
+    )  # fmt: skip
+    f.used["box"] = 1
+    f.put_inside(box_id, thing, float(x), float(y), wall, yaw, 1.0)
+
+
+def put(f: Furnisher, support_id: int, category: str) -> int | None:
+    """Puts a thing of a category on top of something, if it is at hand and fits; its object id, or None."""
+    thing = f.pick(category, most_m=(0.75, 0.6, 0.8))
+    return None if thing is None else f.on_top(support_id, thing, scale=f.scale())
