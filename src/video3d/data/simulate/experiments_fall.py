@@ -3,7 +3,7 @@
 import numpy as np
 
 from video3d.data.simulate.asset import AssetLibrary
-from video3d.data.simulate.experiments_film import open_lab, shown_s, stage_lab
+from video3d.data.simulate.experiments_film import draw_side, open_lab, shown_s, stage_lab
 from video3d.data.simulate.experiments_lab import Lab
 from video3d.data.simulate.experiments_script import FACE, Hold, Path
 from video3d.data.simulate.stage import StageConfig, StagedClip
@@ -16,25 +16,26 @@ def drop(rng: np.random.Generator, library: AssetLibrary, config: StageConfig) -
     last = shown_s(config, every_s)
     num = 2 if rng.random() < 0.6 else 3
     xs = (np.arange(num) - (num - 1) / 2) * 0.62
-    heights = rng.permutation([rng.uniform(0.45, 0.6), rng.uniform(1.05, 1.25), rng.uniform(0.72, 0.9)][:num])
+    heights = rng.permutation([rng.uniform(0.36, 0.46), rng.uniform(1.2, 1.45), rng.uniform(0.7, 0.85)][:num])
     draw_at = last - float(rng.uniform(0.05, 0.25))  # when the trays begin to go
+    side = draw_side(rng, (1, 3))
+    back = -float(np.sign(np.sin(side)))  # the trays go away from the camera
     ids, holds, paths = [], [], []
     for x, height in zip(xs.tolist(), heights.tolist(), strict=True):
         speed = float(rng.uniform(1.2, 1.6))
         tray = lab.block(x, 0.0, height - 0.025, (0.3, 0.3, 0.02), surface=FACE, motion="scripted", category="plank")
         paths.append(
-            Path(object_id=tray, start_m=lab.at(x, 0.0, height - 0.025), velocity_mps=lab.way(0.0, speed),
+            Path(object_id=tray, start_m=lab.at(x, 0.0, height - 0.025), velocity_mps=lab.way(0.0, back * speed),
                  begin_s=draw_at, end_s=draw_at + 0.62 / speed)
         )  # fmt: skip
         thing = _thing(rng, lab, x, height)
         holds.append(Hold(object_id=thing, until_s=draw_at + 0.34 / speed))
         ids.append(thing)
-        if rng.random() < 0.6:
+        if rng.random() < 0.45:
             _landing(rng, lab, x)
     view = lab.points((float(xs[0]) - 0.35, 0.0, 0.0), (float(xs[-1]) + 0.35, 0.0, 0.0), (0.0, -0.4, 0.0),
                       (float(xs[0]) - 0.2, 0.0, float(heights.max()) + 0.25),
                       (float(xs[-1]) + 0.2, 0.0, float(heights.max()) + 0.25))  # fmt: skip
-    side = float(rng.choice([-1, 1]) * np.pi / 2 + rng.uniform(-0.5, 0.5))
     return stage_lab(
         rng, library, config, lab, "drop", view_m=view, every_s=every_s, side_rad=side, holds=tuple(holds),
         paths=tuple(paths), must_see=tuple(ids),
@@ -67,13 +68,15 @@ def dominoes(rng: np.random.Generator, library: AssetLibrary, config: StageConfi
     last = shown_s(config, every_s)
     num = int(rng.integers(4, 7))
     height, thick, width = float(rng.uniform(0.26, 0.34)), 0.045, float(rng.uniform(0.15, 0.2))
-    outcome = str(rng.choice(["all", "gap", "past"], p=[0.45, 0.4, 0.15]))
+    outcome = str(rng.choice(["all", "gap", "past"], p=[0.35, 0.42, 0.23]))
     gaps = rng.uniform(0.4, 0.62, num - 1) * height
     if outcome == "gap":
-        gaps[int(rng.integers(1, num - 1))] = height * float(rng.uniform(1.2, 1.45))
+        gaps[int(rng.integers(0, num - 1))] = height * float(rng.uniform(1.45, 1.7)) + thick
     places = -0.25 + np.concatenate([[0.0], np.cumsum(gaps)])
     ids = [
-        lab.block(float(x), 0.0, 0.0, (thick, width, height), category="domino", surface=lab.feel("wood"))
+        lab.block(
+            float(x), 0.0, 0.0, (thick, width, height), category="domino", surface=lab.feel("rubber", density=600.0)
+        )
         for x in places
     ]
     radius = float(rng.uniform(0.1, 0.13))

@@ -38,6 +38,7 @@ AFTER_S = 3.4
 _NEAREST_M, _FARTHEST_M = 1.4, 3.4
 _CLEAR_M = 0.25
 _CORRIDOR_M = 0.75  # half width of the floor kept clear before the camera
+_OVERLAP_M = 0.004
 _EDGE = 0.92  # of the half picture in which everything lies
 _RIVALS = frozenset(
     [
@@ -89,9 +90,14 @@ def open_lab(rng: np.random.Generator, *, half_m: tuple[float, float] = (1.5, 1.
     )
 
 
-def draw_side(rng: np.random.Generator, *, spread_rad: float = 0.42) -> float:
-    """The direction from an experiment to the camera, in the lab's frame: from one of four sides, more or less."""
-    return float(rng.integers(4) * np.pi / 2 + rng.uniform(-spread_rad, spread_rad))
+def draw_side(rng: np.random.Generator, sides: tuple[int, ...] = (0, 1, 2, 3)) -> float:
+    """The direction from an experiment to the camera, in the lab's frame: from ahead (0), the left, behind or the right.
+
+    It is never quite in line with what moves along x, or the first thing would hide the next.
+    """
+    side = int(rng.choice(sides))
+    off = rng.uniform(0.16, 0.42) if side % 2 == 0 else rng.uniform(0.0, 0.42)
+    return float(side * np.pi / 2 + off * rng.choice([-1, 1]))
 
 
 def stage_lab(
@@ -147,6 +153,7 @@ def stage_lab(
         raise StagingFailed(f"{scenario}: no room ({error})") from error
     scene = lab.compile()
     _check_view(scene, room, camera(times[[0, -1]], 0.0), must_see, scenario)
+    _check_apart(scene, scenario)
     start = nominal_start(scene, velocities)
     return StagedClip(
         scene=scene,
@@ -244,6 +251,15 @@ def _camera(rng: np.random.Generator, eye: np.ndarray, target: np.ndarray, end_s
     return camera
 
 
+def _check_apart(scene: BuiltScene, scenario: str) -> None:
+    """Raises where two things overlap at the start: they would be shot apart."""
+    mujoco = load_mujoco()
+    data = mujoco.MjData(scene.model)
+    mujoco.mj_forward(scene.model, data)
+    if data.ncon and float(data.contact.dist[: data.ncon].min()) < -_OVERLAP_M:
+        raise StagingFailed(f"{scenario}: two things overlap")
+
+
 def _check_view(scene: BuiltScene, room: Room, views: np.ndarray, must_see: tuple[int, ...], scenario: str) -> None:
     """Raises where the camera stands too near to something or anything that must be seen is hidden."""
     mujoco = load_mujoco()
@@ -255,7 +271,7 @@ def _check_view(scene: BuiltScene, room: Room, views: np.ndarray, must_see: tupl
     poses, eye = box_poses(scene, data), views[0, :3, 3]
     hit = np.zeros(1, dtype=np.int32)
     for index, placed in enumerate(scene.objects):
-        if placed.object_id not in must_see:
+        if placed.object_id not in must_see or placed.kind != "experiment":  # furniture is open: a ray goes through it
             continue
         num = 0
         for offset in ((0.0, 0.0, 0.0), (0.0, 0.0, 0.35), (0.3, 0.3, 0.0), (-0.3, -0.3, 0.0), (0.3, -0.3, 0.2)):

@@ -95,7 +95,10 @@ class Lab:
         group = _RIVALS.get(category, "block")
         if group not in self._colors:
             palette = _PALETTES[int(self.rng.integers(len(_PALETTES)))]
-            clear = [str(c) for c in self.rng.permutation([*palette, "white", "black"])]
+            clear = [str(c) for c in self.rng.permutation([*palette, "white"])]
+            clear.insert(
+                int(self.rng.integers(5)) if self.rng.random() < 0.4 else 0, "black"
+            )  # hard to see on dark floors
             rest = [c.name for c in vocabulary.COLORS if c.name not in clear]
             self._colors[group] = [*[str(c) for c in self.rng.permutation(rest)], *clear]
         colors = self._colors[group]

@@ -9,7 +9,7 @@ from video3d.data.simulate.asset import AssetLibrary
 from video3d.data.simulate.experiments_film import draw_side, open_lab, shown_s, stage_lab
 from video3d.data.simulate.experiments_lab import Lab
 from video3d.data.simulate.scene import yaw_quat
-from video3d.data.simulate.stage import StageConfig, StagedClip
+from video3d.data.simulate.stage import StageConfig, StagedClip, StagingFailed
 
 _MATERIALS = ("wood", "rubber", "foam")
 
@@ -324,19 +324,17 @@ def stairs(rng: np.random.Generator, library: AssetLibrary, config: StageConfig)
         high = (num - step) * rise
         boxes.append([edge + (step - 0.5) * run, 0.0, high / 2, run / 2, width / 2, high / 2])
     stair = lab.compound("stair", 0.0, 0.0, 0.0, np.array(boxes), surface=lab.feel("wood"))
-    outcome = str(rng.choice(["down", "stops", "deep"], p=[0.4, 0.3, 0.3]))
+    outcome = str(rng.choice(["down", "stops", "past"], p=[0.4, 0.3, 0.3]))
     radius = float(rng.uniform(0.09, 0.12))
-    left = float(rng.uniform(0.12, 0.3))  # to the edge, at the last frame
-    way = landing - left - radius
-    speed = way / last
-    slowing = 0.02
-    if outcome == "stops":
-        slowing = speed**2 / (2 * left * float(rng.uniform(0.4, 0.7)))
-        way = min(way, speed * last + slowing * last**2 / 2)
-        speed = max(0.1, (way - slowing * last**2 / 2) / last)
-        slowing = speed**2 / (2 * left * float(rng.uniform(0.4, 0.7)))
-    begin = edge - left - speed * last - slowing * last**2 / 2
-    begin = max(begin, edge - landing + radius)
+    for _ in range(300):
+        left = float(rng.uniform(0.12, 0.3))  # to the edge, at the last frame
+        speed = float(rng.uniform(0.18, 0.5))
+        slowing = speed**2 / (2 * left * float(rng.uniform(0.45, 0.75))) if outcome == "stops" else 0.02
+        begin = edge - left - speed * last - slowing * last**2 / 2
+        if begin > edge - landing + radius and (outcome != "stops" or speed / slowing < 2.0):
+            break
+    else:
+        raise StagingFailed("the landing is too short for the ball")
     ball = lab.ball(
         begin,
         0.0,
@@ -348,7 +346,7 @@ def stairs(rng: np.random.Generator, library: AssetLibrary, config: StageConfig)
     front = foot + radius + float(rng.uniform(0.4, 0.7))
     half = 0.11
     target = obstacle(
-        rng, lab, front, aside(rng, radius + half + 0.03, hit=outcome != "deep"), half, heavy=True, height=0.3
+        rng, lab, front, aside(rng, radius + half + 0.03, hit=outcome != "past"), half, heavy=True, height=0.3
     )
     view = lab.points(
         (edge - landing, -0.3, 0.0),

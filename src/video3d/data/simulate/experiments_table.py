@@ -6,7 +6,7 @@ What happens is drawn first, then places and speeds that lead to it, with a marg
 import numpy as np
 
 from video3d.data.simulate.asset import Asset, AssetLibrary
-from video3d.data.simulate.experiments_film import open_lab, shown_s, stage_lab
+from video3d.data.simulate.experiments_film import draw_side, open_lab, shown_s, stage_lab
 from video3d.data.simulate.experiments_lab import Lab
 from video3d.data.simulate.experiments_script import FACE, Path
 from video3d.data.simulate.stage import StageConfig, StagedClip, StagingFailed
@@ -15,7 +15,7 @@ _TABLES = ("table", "desk", "coffee table")
 
 
 def flat_top(asset: Asset) -> bool:
-    """Whether one collision box makes up the whole top and nothing stands above it."""
+    """Whether one collision box makes up the whole top, its corners are not round and nothing stands above it."""
     if asset.support_height_m is None or asset.support_bounds_m is None:
         return False
     low, high = np.array(asset.support_bounds_m[:2]), np.array(asset.support_bounds_m[2:])
@@ -23,7 +23,12 @@ def flat_top(asset: Asset) -> bool:
     tops = boxes[:, 2] + boxes[:, 5]
     level = np.abs(tops - asset.support_height_m) < 2e-3
     covers = (boxes[:, :2] - boxes[:, 3:5] < low + 0.03) & (boxes[:, :2] + boxes[:, 3:5] > high - 0.03)
-    return not bool((tops > asset.support_height_m + 2e-3).any()) and bool((level & covers.all(axis=1)).any())
+    if bool((tops > asset.support_height_m + 2e-3).any()) or not bool((level & covers.all(axis=1)).any()):
+        return False
+    drawn = np.concatenate([part.vertices_m for part in asset.parts])
+    drawn = drawn[np.abs(drawn[:, 2] - asset.support_height_m) < 0.02, :2]
+    corners = np.array([[x, y] for x in (low[0], high[0]) for y in (low[1], high[1])])
+    return len(drawn) > 0 and bool((np.linalg.norm(drawn[:, None] - corners, axis=2).min(axis=0) < 0.04).all())
 
 
 def put_table(
@@ -56,7 +61,7 @@ def table_roll(rng: np.random.Generator, library: AssetLibrary, config: StageCon
     """A ball rolls over a table and falls off its edge, stops before it, or meets a block that stands in its way."""
     lab = open_lab(rng, half_m=(1.5, 1.1))
     table, half_x, half_y, top = put_table(rng, lab, library, config, length_m=1.0)
-    outcome = str(rng.choice(["falls", "stops", "blocked"], p=[0.48, 0.3, 0.22]))
+    outcome = str(rng.choice(["falls", "stops", "blocked"], p=[0.42, 0.28, 0.3]))
     radius = float(rng.uniform(0.075, 0.1))
     for _ in range(200):
         every_s = float(rng.choice([0.08, 0.12]))
@@ -74,11 +79,13 @@ def table_roll(rng: np.random.Generator, library: AssetLibrary, config: StageCon
             break
     else:
         raise StagingFailed("the table is too short for the ball")
-    y = float(rng.uniform(-0.4, 0.4)) * (half_y - radius)
+    side_rad = draw_side(rng)
+    near = float(np.sign(np.sin(side_rad)))  # the ball rolls on the camera's side of the table: the block would hide it
+    y = near * float(rng.uniform(0.0, 0.4)) * (half_y - radius)
     material = str(rng.choice(["wood", "rubber", "foam"]))
     ball = lab.ball(begin, y, top, radius, lab.round_feel(material, slowing=slowing, radius_m=radius))
     size = float(rng.uniform(0.13, 0.17))
-    side = -float(np.sign(y) or 1.0)
+    side = -near
     if outcome == "blocked":
         x = half_x - size / 2 - 0.02 - float(rng.uniform(0.0, 0.1)) * left
         block = lab.block(x, y + float(rng.uniform(-0.02, 0.02)), top, (size, 2.2 * size, 1.3 * size),
@@ -93,7 +100,7 @@ def table_roll(rng: np.random.Generator, library: AssetLibrary, config: StageCon
     view = lab.points((-half_x, -half_y, top), (-half_x, half_y, top), (half_x, half_y, top), (half_x, -half_y, top),
                       (begin, y, top + 2 * radius), (half_x + 0.35, 0.0, top * 0.4))  # fmt: skip
     return stage_lab(
-        rng, library, config, lab, "table_roll", view_m=view, every_s=every_s, must_see=(ball, table, block)[:2],
+        rng, library, config, lab, "table_roll", view_m=view, every_s=every_s, side_rad=side_rad, must_see=(ball, table, block)[:2],
         velocities={ball: lab.rolling(radius, speed + slowing * last)},
     )  # fmt: skip
 
@@ -121,9 +128,9 @@ def overhang(rng: np.random.Generator, library: AssetLibrary, config: StageConfi
     surface = lab.feel("rubber", density=400.0)
     plank = lab.block(half_x + middle, y, top, (length, width, thick), surface=surface, category="plank")
     block = lab.block(half_x + block_at, y, top + thick, (side, side, side), surface=lab.feel("rubber", density=heavy))
-    extra = lab.block(-half_x * 0.6, y - np.sign(y or 1.0) * half_y * 0.6, top, (0.13, 0.13, 0.16))
+    lab.block(-half_x * 0.6, y - np.sign(y or 1.0) * half_y * 0.6, top, (0.13, 0.13, 0.16))
     post_x = half_x + out - 0.05
-    post = lab.block(post_x, y, 0.0, (0.07, 0.14, top - 0.0003), surface=FACE, motion="scripted", category="cylinder")
+    post = lab.cylinder(post_x, y, 0.0, 0.045, top - 0.0003, surface=FACE, motion="scripted")
     every_s = float(rng.choice([0.12, 0.16, 0.2]))
     last = shown_s(config, every_s)
     speed = float(rng.uniform(0.25, 0.45))
@@ -135,12 +142,11 @@ def overhang(rng: np.random.Generator, library: AssetLibrary, config: StageConfi
         begin_s=last - float(rng.uniform(0.1, 0.25)),
         end_s=last + 0.8 / speed,
     )
-    del extra
     view = lab.points((-half_x, -half_y, top), (-half_x, half_y, top), (half_x + out, y, top), (half_x, y, top + side),
                       (half_x + out, y, 0.0), (0.0, -half_y, top + 0.2))  # fmt: skip
     return stage_lab(
         rng, library, config, lab, "overhang", view_m=view, every_s=every_s, paths=(path,),
-        must_see=(plank, block, table), supports={table: 0},
+        must_see=(plank, block, table, post), side_rad=draw_side(rng, (0, 1, 1, 3, 3)),
     )  # fmt: skip
 
 
@@ -152,7 +158,7 @@ def push(rng: np.random.Generator, library: AssetLibrary, config: StageConfig) -
 def _push_on_table(rng: np.random.Generator, library: AssetLibrary, config: StageConfig) -> StagedClip:
     lab = open_lab(rng, half_m=(1.5, 1.1))
     table, half_x, half_y, top = put_table(rng, lab, library, config, length_m=0.9)
-    falls = bool(rng.random() < 0.5)
+    falls = bool(rng.random() < 0.58)
     every_s = float(rng.choice([0.12, 0.16]))
     last = shown_s(config, every_s)
     num = int(rng.integers(1, 3))
@@ -191,14 +197,14 @@ def _push_on_table(rng: np.random.Generator, library: AssetLibrary, config: Stag
     view = lab.points((-half_x, -half_y, top), (-half_x, half_y, top), (half_x, half_y, top), (half_x, -half_y, top),
                       (half_x + 0.3, y, top * 0.4), (0.0, y, top + 0.18))  # fmt: skip
     return stage_lab(
-        rng, library, config, lab, "push", view_m=view, every_s=every_s, paths=(path,),
+        rng, library, config, lab, "push", view_m=view, every_s=every_s, paths=(path,), side_rad=draw_side(rng, (0, 1, 1, 2, 3, 3)),
         must_see=(ids[-1], table, pusher),
     )  # fmt: skip
 
 
 def _push_on_floor(rng: np.random.Generator, library: AssetLibrary, config: StageConfig) -> StagedClip:
     lab = open_lab(rng, half_m=(1.5, 1.0))
-    outcome = str(rng.choice(["hits", "misses", "late"], p=[0.5, 0.3, 0.2]))
+    outcome = str(rng.choice(["hits", "misses", "late"], p=[0.6, 0.25, 0.15]))
     every_s = float(rng.choice([0.12, 0.16]))
     last = shown_s(config, every_s)
     speed = float(rng.uniform(0.15, 0.3))
