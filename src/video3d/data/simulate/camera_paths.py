@@ -164,12 +164,15 @@ class CameraPlanner:
         return self._made(xy, yaw, self._level_pitch(), "turn", 0)
 
     def _around(self, targets: tuple[Footprint, ...]) -> CameraWay | None:
-        """Around something at one distance, looking at it, keeping on."""
+        """Around something at one distance, looking at it, keeping on as far as the way is free."""
         target = targets[int(self._rng.integers(len(targets)))]
-        radius = float(np.linalg.norm(target.half_m)) + float(self._rng.uniform(0.7, 1.5))
+        radius = float(np.linalg.norm(target.half_m)) + float(self._rng.uniform(0.6, 1.6))
         speed = self._speed() * 0.8
         first, way_round = float(self._rng.uniform(-np.pi, np.pi)), float(self._rng.choice([-1.0, 1.0]))
-        angle = first + way_round * speed / radius * self._times
+        length = self._ways.free_round(np.asarray(target.center_m), radius, first, way_round, 1.5 * np.pi)
+        if length < max(0.6, 0.8 * speed * self._shot.shown_s):
+            return None
+        angle = first + way_round * self._along(length, speed) / radius
         xy = np.asarray(target.center_m) + radius * np.stack([np.cos(angle), np.sin(angle)], axis=1)
         return self._looking(xy, "around", target, drift_deg=2.0)
 

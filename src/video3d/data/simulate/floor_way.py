@@ -57,6 +57,17 @@ class FloorWays:
         blocked = clearance(self._room, points, *self._reach) < self._clear
         return far if not blocked.any() else max(0.0, far * (int(blocked.argmax()) - 1) / (num - 1))
 
+    def free_round(
+        self, middle_m: Float64[np.ndarray, "2"], radius_m: float, first_rad: float, way_round: float, most_rad: float
+    ) -> float:
+        """How far one can go on a circle from an angle, counter-clockwise if ``way_round`` is 1, metres."""
+        num = int(most_rad * radius_m / 0.03) + 2
+        angle = first_rad + way_round * np.linspace(0.0, most_rad, num)
+        points = middle_m + radius_m * np.stack([np.cos(angle), np.sin(angle)], axis=1)
+        blocked = clearance(self._room, points, *self._reach) < self._clear
+        share = 1.0 if not blocked.any() else max(0, int(blocked.argmax()) - 1) / (num - 1)
+        return share * most_rad * radius_m
+
     def way(
         self, start_m: Float64[np.ndarray, "2"], goal_m: Float64[np.ndarray, "2"]
     ) -> Float64[np.ndarray, "n 2"] | None:
