@@ -142,7 +142,7 @@ def test_the_film_and_its_layers(page):
     assert page.input_value("#slider") == "3"  # the first evidence frame
     seen.append(shown())
     press(page, "ArrowRight")
-    assert page.inner_text("#frame-text") == "frame 4 of 5 · 1.60 s"
+    assert page.inner_text("#frame-text") == "frame 5 of 6 · 1.60 s"
     seen.append(shown())
     press(page, "d")
     seen.append(shown())

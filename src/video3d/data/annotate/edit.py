@@ -45,7 +45,9 @@ def edited_row(row: Row, edit: Edit, annotator: str, truth: SceneTruth) -> Row:
             raise InputError("object_ids", expected=f"objects of clip {truth.clip_id}", got=object_id)
     for frame in edit.evidence_frames:
         if not 0 <= frame < truth.num_frames:
-            raise InputError("evidence_frames", expected=f"frames 0 to {truth.num_frames - 1}", got=frame)
+            raise InputError(
+                "evidence_frames", expected=f"frames 0 to {truth.num_frames - 1} (counted from 0)", got=frame
+            )
     for name, text in (("question", edit.question), ("answer_text", edit.answer_text)):
         if not all(words.strip() for words in text.values()):
             raise InputError(name, expected="words in every language given", got="blanks")

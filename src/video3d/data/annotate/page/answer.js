@@ -112,11 +112,11 @@ function answerFields(answer) {
 }
 
 export function fillEditor(form, row, frameNow) {
-  const evidence = el("input", { id: "evidence", value: row.evidence_frames.join(", "), inputMode: "numeric" });
+  const evidence = el("input", { id: "evidence", value: row.evidence_frames.map((f) => f + 1).join(", "), inputMode: "numeric" });
   const toggle = el("button", { type: "button" }, "Put in or take out the frame shown");
   toggle.addEventListener("click", () => {
     const frames = new Set(numbers(evidence.value));
-    if (!frames.delete(frameNow())) frames.add(frameNow());
+    if (!frames.delete(frameNow() + 1)) frames.add(frameNow() + 1);
     evidence.value = [...frames].sort((a, b) => a - b).join(", ");
   });
   form.replaceChildren(
@@ -125,7 +125,7 @@ export function fillEditor(form, row, frameNow) {
     ...answerFields(row.answer),
     labelled("Answer in words, English", area("edit-answer-en", row.answer_text.en)),
     labelled("Answer in words, Chinese", area("edit-answer-zh", row.answer_text.zh)),
-    el("div", { className: "pair" }, labelled("Evidence frames", evidence),
+    el("div", { className: "pair" }, labelled("Evidence frames (the first is 1)", evidence),
       labelled("Objects (ids, in order)", el("input", { id: "object-ids", value: row.object_ids.join(", ") }))),
     toggle,
     el("div", { className: "buttons" }, el("button", { type: "submit", className: "edit" }, "Save ", el("kbd", {}, "Ctrl Enter")),
@@ -160,7 +160,7 @@ export function readEditor(form, row) {
   }[answer.kind]();
   return {
     question: text("edit-question"), answer: { kind: answer.kind, ...read }, answer_text: text("edit-answer"),
-    object_ids: numbers(value("object-ids")), evidence_frames: numbers(value("evidence")),
+    object_ids: numbers(value("object-ids")), evidence_frames: numbers(value("evidence")).map((f) => f - 1),
   };
 }
 

@@ -1,4 +1,5 @@
 // The page: which row is shown, the film, the keys, and what is decided. Drawing is in draw.js, answers in answer.js.
+// People count frames from 1, as the questions do ("frame 4 of 16"); rows and everything in here count from 0.
 
 import { drawFrame, drawLegend, drawMap, frameScale } from "./draw.js";
 import { el, fillEditor, listObjects, readEditor, showAnswer } from "./answer.js";
@@ -98,7 +99,7 @@ async function show(rowId) {
   pictures.clear();
   shownSince = performance.now();
   spentMs = 0;
-  $("meta").replaceChildren(...[row.subtype, `frame: ${row.frame}`, row.split, clip.source, `${clip.scenario}, ${clip.viewer}`, row.row_id]
+  $("meta").replaceChildren(...[row.subtype, `reference frame: ${row.frame}`, row.split, clip.source, `${clip.scenario}, ${clip.viewer}`, row.row_id]
     .map((words) => el("span", {}, words)));
   showWords(row);
   $("slider").max = clip.num_frames - 1;
@@ -178,12 +179,12 @@ function draw() {
     mask: layers.mask && clip.has_mask ? picture(frame, "mask") : null,
   });
   const scale = drawMap($("map"), detail.map, frame, colors, getComputedStyle(document.body).color);
-  const room = detail.map.room ? `, room ${detail.map.room.height_m} m high` : "";
+  const room = detail.map.room ? `, room ${detail.map.room.height_m.toFixed(2)} m high` : "";
   $("map-text").textContent = scale ? `${($("map").clientWidth / scale).toFixed(1)} m across${room}` : "";
   $("legend").hidden = !depth || !clip.legend;
   const time = clip.times_s[frame];
-  $("frame-text").value = `frame ${frame} of ${clip.num_frames - 1}${time === null ? "" : ` · ${time.toFixed(2)} s`}`;
-  $("canvas").setAttribute("aria-label", `Frame ${frame}${depth ? ", depth" : ""}`);
+  $("frame-text").value = `frame ${frame + 1} of ${clip.num_frames}${time === null ? "" : ` · ${time.toFixed(2)} s`}`;
+  $("canvas").setAttribute("aria-label", `Frame ${frame + 1}${depth ? ", depth" : ""}`);
   for (const name of ["depth", "mask"]) $(`layer-${name}`).setAttribute("aria-pressed", layers[name]);
   $("layer-boxes").setAttribute("aria-pressed", layers.boxes !== "none");
   $("boxes-text").textContent = layers.boxes;
@@ -288,6 +289,7 @@ function reject() {
   $("rejecter").hidden = false;
   $("decide").hidden = true;
   $("reasons").firstElementChild.focus();
+  $("rejecter").scrollIntoView({ block: "end" });
 }
 
 const keys = {
