@@ -86,7 +86,7 @@ def lane(truth: SceneTruth, rng: np.random.Generator) -> Iterable[Candidate]:
 
 def road_side(truth: SceneTruth, rng: np.random.Generator) -> Iterable[Candidate]:
     """On which side of our way something is: 3 m or more aside, and at 8 degrees or more from straight ahead."""
-    if truth.domain != "street":
+    if truth.domain != "street" or truth.viewer != "car":  # who stands on the sidewalk has no way along the road
         return
     words = (Said("on the left", "左侧"), Said("on the right", "右侧"))
     things = named_together(truth, 1, keep=lambda r: truth.object(r.object_id).kind in _BESIDE)
@@ -101,7 +101,7 @@ def road_side(truth: SceneTruth, rng: np.random.Generator) -> Iterable[Candidate
 
 def distance_ahead(truth: SceneTruth, rng: np.random.Generator) -> Iterable[Candidate]:
     """Along the camera's level forward to the nearest end of something on our way (within 1.5 m of our line)."""
-    if truth.domain != "street":
+    if truth.domain != "street" or truth.viewer != "car":
         return
     things = named_together(truth, 1, keep=lambda r: truth.object(r.object_id).kind in {"vehicle", "person", "animal"})
     for (a,), at in at_most(rng, list(things), MANY):

@@ -34,14 +34,27 @@ def centers_camera(truth: SceneTruth, object_id: int) -> Float64[np.ndarray, "f 
 
 def seen_mask(truth: SceneTruth, object_id: int) -> Bool[np.ndarray, "f"]:
     """Whether every frame shows the object well."""
-    column = truth.index(object_id)
-    height, width = truth.size_hw
-    near_m, far_m = DEPTH_RANGE_M[truth.domain]
-    z_m = centers_camera(truth, object_id)[:, 2]
-    share = np.nan_to_num(truth.visible_share[:, column], nan=0.0)
-    enough = truth.visible_px[:, column] >= MIN_PX * height * width / 224**2
-    with np.errstate(invalid="ignore"):
-        return np.asarray(enough & (share >= MIN_SHARE) & (z_m >= near_m) & (z_m <= far_m))
+    return _seen_masks(truth)[:, truth.index(object_id)]
+
+
+_last: tuple[SceneTruth, Bool[np.ndarray, "f o"]] | None = None
+
+
+def _seen_masks(truth: SceneTruth) -> Bool[np.ndarray, "f o"]:
+    """The masks of all objects. Those of the last truth are kept: every subtype asks for them again, hundreds of times a clip."""
+    global _last  # noqa: PLW0603 - a memory of one, that changes no answer
+    if _last is None or _last[0] is not truth:
+        height, width = truth.size_hw
+        near_m, far_m = DEPTH_RANGE_M[truth.domain]
+        poses = [centers_camera(truth, found.object_id)[:, 2] for found in truth.objects]
+        z_m = np.array(poses).reshape(len(truth.objects), truth.num_frames).T
+        share = np.nan_to_num(truth.visible_share, nan=0.0)
+        enough = truth.visible_px >= MIN_PX * height * width / 224**2
+        with np.errstate(invalid="ignore"):
+            masks = np.asarray(enough & (share >= MIN_SHARE) & (z_m >= near_m) & (z_m <= far_m))
+        masks.setflags(write=False)
+        _last = (truth, masks)
+    return _last[1]
 
 
 def seen_frames(truth: SceneTruth, object_id: int) -> tuple[int, ...]:
