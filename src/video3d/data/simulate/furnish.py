@@ -42,19 +42,26 @@ def furnish_room(
     )  # fmt: skip
     light_room(builder, rng, shell)
     furnisher = Furnisher(builder, rng, library, config, shell=shell, keep_clear=keep_clear)
-    name = style or str(rng.choice(sorted(STYLES)))
+    name = style or _style(rng)
     STYLES[name](furnisher)
     hang_pictures(furnisher)
     if rng.random() < 0.35:
         open_box(furnisher)
     things_on_tops(furnisher)
-    clutter(furnisher)
+    clutter(furnisher, name)
     _ceiling_lamp(furnisher)
     return furnisher.room(name)
 
 
+def _style(rng: np.random.Generator) -> str:
+    """Bathrooms and playrooms are half as many as each of the others."""
+    names = sorted(STYLES)
+    share = np.array([0.5 if name in ("bathroom", "playroom") else 1.0 for name in names])
+    return names[int(rng.choice(len(names), p=share / share.sum()))]
+
+
 def _size(rng: np.random.Generator, keep_clear: tuple[Footprint, ...]) -> tuple[float, float]:
-    width, depth = rng.uniform(3.6, 6.0), rng.uniform(3.2, 5.0)
+    width, depth = rng.uniform(3.7, 6.6), rng.uniform(3.3, 5.4)
     for clear in keep_clear:
         reach = np.abs(clear.corners()).max(axis=0) * 2
         width, depth = max(width, reach[0] + 1.6), max(depth, reach[1] + 1.6)
@@ -63,7 +70,7 @@ def _size(rng: np.random.Generator, keep_clear: tuple[Footprint, ...]) -> tuple[
 
 def _polygon(rng: np.random.Generator, width: float, depth: float, keep_clear: tuple[Footprint, ...]) -> np.ndarray:
     """A rectangle, or now and then an L: a corner is cut off where nothing is kept clear."""
-    if rng.random() > 0.2 or width < 5.0 or depth < 4.2 or keep_clear:
+    if rng.random() > 0.4 or width < 4.8 or depth < 4.0 or keep_clear:
         return floor_polygon((width, depth))
     notch = float(rng.uniform(0.22, 0.42) * width), float(rng.uniform(0.22, 0.4) * depth)
     return floor_polygon((width, depth), notch, int(rng.integers(4)))

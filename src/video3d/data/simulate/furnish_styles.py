@@ -6,7 +6,7 @@ import numpy as np
 
 from video3d.data.simulate.asset import Asset
 from video3d.data.simulate.floor_plan import Footprint
-from video3d.data.simulate.furnish_things import BIG_EXTRAS, ON_COUNTERS, ON_DESKS, ON_NIGHTSTANDS, ON_TABLES, put
+from video3d.data.simulate.furnish_things import EXTRAS, ON_COUNTERS, ON_DESKS, ON_NIGHTSTANDS, ON_TABLES, put
 from video3d.data.simulate.furnisher import Furnisher, yaw_facing
 
 
@@ -44,7 +44,7 @@ def living_room(f: Furnisher) -> None:
     lamp = f.pick("floor lamp")
     if lamp is not None and "floor lamp" not in f.used and rng.random() < 0.7:
         f.at_wall(lamp, corner=True)
-    _extras(f, int(rng.integers(2, 5)))
+    _extras(f, "living room", int(rng.integers(2, 5)))
 
 
 def bedroom(f: Furnisher) -> None:
@@ -70,7 +70,7 @@ def bedroom(f: Furnisher) -> None:
     chair = f.pick("chair", "armchair", "stool")
     if chair is not None and rng.random() < 0.6:
         f.anywhere(chair)
-    _extras(f, int(rng.integers(1, 4)))
+    _extras(f, "bedroom", int(rng.integers(1, 4)))
 
 
 def dining_room(f: Furnisher) -> None:
@@ -93,7 +93,7 @@ def dining_room(f: Furnisher) -> None:
         piece = f.pick(category)
         if piece is not None and rng.random() < 0.6:
             f.at_wall(piece)
-    _extras(f, int(rng.integers(1, 3)))
+    _extras(f, "dining room", int(rng.integers(1, 3)))
 
 
 def kitchen(f: Furnisher) -> None:
@@ -138,7 +138,7 @@ def kitchen(f: Furnisher) -> None:
             _chairs_around(f, table_id, int(rng.integers(1, 5)))
             for category in f.unused(ON_TABLES, int(rng.integers(1, 4))):
                 put(f, table_id, category)
-    _extras(f, int(rng.integers(1, 3)))
+    _extras(f, "kitchen", int(rng.integers(1, 3)))
 
 
 def office(f: Furnisher) -> None:
@@ -166,7 +166,7 @@ def office(f: Furnisher) -> None:
     board = f.pick("whiteboard")
     if board is not None and rng.random() < 0.4:
         f.at_wall(board)
-    _extras(f, int(rng.integers(1, 4)))
+    _extras(f, "office", int(rng.integers(1, 4)))
 
 
 def bathroom(f: Furnisher) -> None:
@@ -195,7 +195,7 @@ def bathroom(f: Furnisher) -> None:
         thing = f.pick(category, most_m=(0.8, 0.6, 0.6))
         if thing is not None:
             f.anywhere(thing, gap_m=0.05)
-    _extras(f, int(rng.integers(1, 3)))
+    _extras(f, "bathroom", int(rng.integers(1, 3)))
 
 
 def playroom(f: Furnisher) -> None:
@@ -210,7 +210,7 @@ def playroom(f: Furnisher) -> None:
         thing = f.pick(category, most_m=(1.6, 1.6, 1.0))
         if thing is not None:
             f.anywhere(thing)
-    _extras(f, int(rng.integers(1, 3)))
+    _extras(f, "playroom", int(rng.integers(1, 3)))
 
 
 STYLES: dict[str, Callable[[Furnisher], None]] = {
@@ -293,8 +293,10 @@ def _chairs_around(f: Furnisher, table_id: int, num: int) -> None:
         )
 
 
-def _extras(f: Furnisher, num: int) -> None:
-    for category in f.unused(BIG_EXTRAS, num):
+def _extras(f: Furnisher, style: str, num: int) -> None:
+    low, high = f.truth.floor_polygon_m.min(0), f.truth.floor_polygon_m.max(0)
+    large = int(float(np.prod(high - low)) > 22.0)  # a large room holds more
+    for category in f.unused(EXTRAS[style], num + large):
         piece = f.pick(category, most_m=(2.0, 1.0, 2.2), least_height_m=0.4)
         if piece is not None and piece.placement == "floor":
             f.at_wall(piece, scale=f.scale(), corner=category in ("potted plant", "floor lamp", "coat rack"))

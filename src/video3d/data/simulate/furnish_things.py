@@ -74,8 +74,46 @@ ON_SHELVES = (
     "lamp",
 )
 ON_NIGHTSTANDS = ("lamp", "clock", "book", "telephone", "glass", "radio", "candle")
-ON_FLOORS = ("box", "suitcase", "basketball", "soccer ball", "backpack", "toy car", "basket", "trash can", "guitar", "teddy bear", "skateboard", "rocking horse", "bag", "shoes", "fire extinguisher", "gift", "speaker", "cat", "dog", "stool", "laundry basket", "crate", "toy train", "vase", "fan", "tricycle", "ottoman", "potted plant")  # fmt: skip
-BIG_EXTRAS = ("bookcase", "shelf", "cabinet", "potted plant", "floor lamp", "piano", "aquarium", "exercise machine", "treadmill", "bench", "chest", "coat rack", "ladder", "fireplace", "radiator", "water cooler", "dresser", "desk")  # fmt: skip
+# By room: what lies about on the floor, and what else stands along the walls.
+ON_FLOORS = {
+    "bathroom": (
+        "laundry basket", "trash can", "bucket", "stool", "shoes", "towel", "basket", "cat", "scale", "potted plant", "box",
+    ),
+    "bedroom": (
+        "shoes", "suitcase", "backpack", "bag", "teddy bear", "laundry basket", "cat", "dog", "book", "box", "guitar", "ottoman",
+        "gift", "trash can", "basketball", "fan", "chest", "umbrella",
+    ),
+    "dining room": (
+        "high chair", "dog", "cat", "vase", "basket", "box", "crate", "potted plant", "umbrella", "toy car", "gift", "trash can",
+    ),
+    "kitchen": (
+        "trash can", "stool", "basket", "crate", "bucket", "broom", "cat", "dog", "high chair", "fire extinguisher", "box", "bag",
+        "shoes", "bottle",
+    ),
+    "living room": (
+        "ottoman", "cat", "dog", "guitar", "toy car", "basket", "vase", "teddy bear", "gift", "umbrella", "speaker", "box",
+        "soccer ball", "toy train", "rabbit", "bag", "stool", "fan", "potted plant",
+    ),
+    "office": (
+        "trash can", "box", "backpack", "bag", "suitcase", "speaker", "fan", "umbrella", "fire extinguisher", "guitar", "stool",
+        "safe", "potted plant",
+    ),
+    "playroom": (
+        "toy car", "toy train", "teddy bear", "doll", "rocking horse", "soccer ball", "basketball", "skateboard", "tricycle",
+        "xylophone", "box", "crate", "stool", "helmet", "backpack", "tennis racket", "rabbit", "dog", "basket",
+    ),
+}  # fmt: skip
+EXTRAS = {
+    "bathroom": ("shelf", "cabinet", "dryer", "potted plant", "stool", "coat rack", "water heater"),
+    "bedroom": ("bookcase", "shelf", "desk", "floor lamp", "potted plant", "chest", "coat rack", "armchair", "crib", "bench"),
+    "dining room": ("cabinet", "bookcase", "potted plant", "floor lamp", "piano", "fireplace", "dresser", "aquarium", "bench"),
+    "kitchen": ("freezer", "cabinet", "shelf", "water cooler", "dishwasher", "potted plant", "bench"),
+    "living room": (
+        "bookcase", "shelf", "potted plant", "floor lamp", "piano", "aquarium", "fireplace", "cabinet", "dresser", "chest",
+    ),
+    "office": ("bookcase", "shelf", "cabinet", "potted plant", "floor lamp", "water cooler", "coat rack", "armchair", "sofa"),
+    "playroom": ("bookcase", "shelf", "chest", "potted plant", "ladder", "bench", "exercise machine", "treadmill", "armchair"),
+}  # fmt: skip
 
 
 def hang_pictures(f: Furnisher) -> None:
@@ -108,10 +146,10 @@ def things_on_tops(f: Furnisher) -> None:
             put(f, surface.object_id, category)
 
 
-def clutter(f: Furnisher) -> None:
-    """Things that lie about on the floor."""
+def clutter(f: Furnisher, style: str) -> None:
+    """Things that lie about on the floor of such a room."""
     rng = f.rng
-    for category in f.unused(ON_FLOORS, int(rng.integers(3, 7))):
+    for category in f.unused(ON_FLOORS[style], int(rng.integers(3, 7))):
         thing = f.pick(category, most_m=(1.0, 1.0, 1.3))
         if thing is not None:
             f.at_wall(thing) if rng.random() < 0.4 and thing.size_m[2] > 0.35 else f.anywhere(thing)
