@@ -58,23 +58,27 @@ def cyclist(draft: Draft, x_at_last_m: float, *, direction: int = 1) -> int | No
 
 def people(draft: Draft, at_m: float) -> None:
     """One or two who walk ahead of a place, or a cyclist, or nobody; one alone has a name."""
-    kind = int(draft.rng.choice(4, p=[0.15, 0.5, 0.15, 0.2]))
+    kind = int(draft.rng.choice(4, p=[0.1, 0.6, 0.1, 0.2]))
     if kind == 3:
         cyclist(draft, at_m + float(draft.rng.uniform(9.0, 22.0)), direction=1 if draft.rng.random() < 0.35 else -1)
     else:
-        walkers(draft, kind, (at_m + 7.0, at_m + 24.0))
+        walkers(draft, kind, (at_m + 6.0, at_m + 17.0))
 
 
 def furnish(
-    draft: Draft, focus: tuple[float, float], *, singles: tuple[int, int] = (6, 9), parked: tuple[int, int] = (3, 7),
-    without: tuple[str, ...] = (), tree_sides: tuple[Side, ...] = (1, -1),
+    draft: Draft, focus: tuple[float, float], *, singles: tuple[int, int] = (6, 9), parked: tuple[int, int] = (3, 6),
+    without: tuple[str, ...] = (), tree_sides: tuple[Side, ...] = (1, -1), posts: bool = True,
+    near: Side = -1,
 ) -> None:  # fmt: skip
-    """Trees, lamps, singles in the stretch that is looked at, parked cars."""
+    """Parked cars, singles in the stretch that is looked at, trees and lamps (unless there are to be no posts at all)."""
     rng, plan = draft.rng, draft.plan
-    spans: tuple[tuple[Side, float, float], ...] = ((-1, focus[0], focus[1] + 12.0), (1, focus[0], focus[1] + 12.0))
-    draft.things.parked(spans, int(rng.integers(parked[0], parked[1] + 1)), categories=("car", "car", "van"), unique=2)
-    draft.things.singles((focus[0], focus[1]), int(rng.integers(singles[0], singles[1] + 1)), without=without)
-    draft.things.trees_and_lamps(tree_sides=tree_sides)
+    spans: tuple[tuple[Side, float, float], ...] = ((-1, focus[0], focus[1] + 8.0), (1, focus[0], focus[1] + 8.0))
+    draft.things.parked(spans, int(rng.integers(parked[0], parked[1] + 1)), categories=("car", "car", "van"))
+    other: Side = -1 if near > 0 else 1
+    barred = without if posts else (*without, "traffic sign")
+    draft.things.singles(focus, int(rng.integers(singles[0], singles[1] + 1)), sides=(near, other), without=barred)
+    if posts:
+        draft.things.trees_and_lamps(tree_sides=tree_sides)
     if plan.crossing and not draft.street.ids.get("crossing"):
         draft.things.crossing()
 

@@ -12,13 +12,16 @@ import numpy as np
 from video3d.data.simulate.asset import Asset, AssetLibrary
 from video3d.data.simulate.drives_around import furnish
 from video3d.data.simulate.drives_draft import Draft
-from video3d.data.simulate.scene import Surface
+from video3d.data.simulate.scene import BuiltScene, Surface
 from video3d.data.simulate.stage import Drive, StageConfig, StagedClip, StagingFailed, look_at
 from video3d.data.simulate.street_plan import draw_plan
 from video3d.data.simulate.street_things import Side
 
 GRAVITY = 9.81
 _TIMESTEP_S = 0.004
+_SPRINGY = (0.1, 1.0)
+"""Contacts as soft as springs and sheet metal: what slides fast on hard contacts is thrown up by MuJoCo's friction (half a metre
+at 10 m/s with 10 ms; 2 cm with this), and the way to stand is v^2 / (2 mu g) to 1 % all the same."""
 
 
 def car_body(asset: Asset) -> Asset:
@@ -32,26 +35,19 @@ def car_body(asset: Asset) -> Asset:
 
 
 class _Runner:
-    """A car moved by physics: at a place, with a velocity, pushed until it brakes."""
+    """A car moved by physics, with its bumper at a place, pushed along until it brakes."""
 
     def __init__(
-        self,
-        draft: Draft,
-        at_m: tuple[float, float],
-        yaw_rad: float,
-        speed_mps: float,
-        brakes_s: float,
-        friction: float,
-    ):
-        asset = car_body(draft.fleet.draw("car"))
-        surface = Surface(friction=friction)
-        self.half_m = float(asset.size_m[1]) / 2
+        self, draft: Draft, asset: Asset, bumper_m: tuple[float, float], yaw_rad: float, speed_mps: float, brakes_s: float,
+        surface: Surface,
+    ) -> None:  # fmt: skip
         self.direction = np.array([np.cos(yaw_rad), np.sin(yaw_rad)])
-        at = np.array(at_m) - self.half_m * self.direction  # the place is that of its bumper
+        at = np.array(bumper_m) - float(asset.size_m[1]) / 2 * self.direction
         self.object_id = draft.builder.asset(
             asset, (float(at[0]), float(at[1]), 0.0), yaw_rad + np.pi / 2, motion="dynamic", surface=surface
         )
-        self.speed_mps, self.brakes_s, self.push_n = speed_mps, brakes_s, friction * asset.mass_kg * GRAVITY
+        self.speed_mps, self.brakes_s = speed_mps, brakes_s
+        self.push_n = surface.friction * asset.mass_kg * GRAVITY
 
     @property
     def velocity(self) -> tuple[float, ...]:
@@ -59,19 +55,27 @@ class _Runner:
         return (float(self.speed_mps * self.direction[0]), float(self.speed_mps * self.direction[1]), 0.0)
 
 
-def _engines(runners: tuple[_Runner, ...]) -> Drive:
+def _engines(scene: BuiltScene, runners: tuple[_Runner, ...]) -> Drive:
     """Pushes those that do not brake yet and that nothing has slowed or turned."""
+    model = scene.model
+    found = [
+        (
+            runner,
+            model.body(f"object{runner.object_id}").id,
+            int(model.joint(f"object{runner.object_id}-joint").dofadr[0]),
+        )
+        for runner in runners
+    ]
 
     def drive(model: Any, data: Any, time_s: float, change: float) -> None:
-        for runner in runners:
-            body = model.body(f"object{runner.object_id}").id
-            dof = int(model.joint(f"object{runner.object_id}-joint").dofadr[0])
-            velocity = data.qvel[dof : dof + 2]
-            along = float(velocity @ runner.direction)
-            aside = abs(float(velocity[0] * runner.direction[1] - velocity[1] * runner.direction[0]))
+        for runner, body, dof in found:
+            vx, vy = float(data.qvel[dof]), float(data.qvel[dof + 1])
+            ux, uy = float(runner.direction[0]), float(runner.direction[1])
+            along, aside = vx * ux + vy * uy, abs(vx * uy - vy * ux)
+            push = runner.push_n / max(float(np.hypot(vx, vy)), 1e-6)
             free = time_s < runner.brakes_s and along > 0.9 * runner.speed_mps and aside < 0.06 * runner.speed_mps
-            force = runner.push_n * velocity / max(float(np.hypot(*velocity)), 1e-6) if free else np.zeros(2)
-            data.xfrc_applied[body, :2] = force
+            data.xfrc_applied[body, 0] = push * vx if free else 0.0
+            data.xfrc_applied[body, 1] = push * vy if free else 0.0
 
     return drive
 
@@ -90,18 +94,24 @@ def drive_collision(rng: np.random.Generator, library: AssetLibrary, config: Sta
     return _rear_end(rng, library, config) if rng.random() < 0.55 else _crossing(rng, library, config)
 
 
+def _draft(
+    rng: np.random.Generator, library: AssetLibrary, config: StageConfig, *, junction: bool
+) -> tuple[Draft, Surface]:
+    plan = draw_plan(rng, junction=junction, crossing=False, before_m=45.0, after_m=50.0)
+    surface = Surface(friction=float(rng.uniform(0.34, 0.6)), solref=_SPRINGY)  # wet to dry, worn tyres
+    return Draft(rng, library, config, plan, every_s=(0.12, 0.139), timestep_s=_TIMESTEP_S, road=surface), surface
+
+
 def _rear_end(rng: np.random.Generator, library: AssetLibrary, config: StageConfig) -> StagedClip:
     """A car skids toward one that stands in its lane."""
-    plan = draw_plan(rng, junction=False, crossing=False, before_m=45.0, after_m=50.0)
-    friction = float(rng.uniform(0.32, 0.6))  # wet to dry, worn tyres
-    draft = Draft(rng, library, config, plan, every_s=(0.12, 0.139), timestep_s=_TIMESTEP_S, friction=friction)
-    hits, last = bool(rng.random() < 0.5), draft.last_s
-    for _ in range(40):
-        speed = float(rng.uniform(8.0, 13.0))
-        whole = skid_m(speed, friction)
+    draft, surface = _draft(rng, library, config, junction=False)
+    hits, last, plan = bool(rng.random() < 0.5), draft.last_s, draft.plan
+    for _ in range(60):
+        speed = float(rng.uniform(8.0, 12.0))
+        whole = skid_m(speed, surface.friction)
         gap = whole * (float(rng.uniform(0.4, 0.75)) if hits else float(rng.uniform(1.12, 1.5)))
-        # Time from the brake to the touch, or to stand.
-        takes = speed / (friction * GRAVITY) * (1 - np.sqrt(max(0.0, 1 - gap / whole))) if hits else 0.0
+        # Time from the brake to the touch; where there is none, the car stands after the last frame all the same.
+        takes = speed / (surface.friction * GRAVITY) * (1 - np.sqrt(1 - gap / whole)) if hits else 0.0
         brakes = last + float(rng.uniform(0.35, 0.9)) - takes if hits else last - float(rng.uniform(0.3, 0.9))
         if 0.1 <= brakes <= last - 0.25:
             break
@@ -110,62 +120,55 @@ def _rear_end(rng: np.random.Generator, library: AssetLibrary, config: StageConf
     direction: Side = 1 if rng.random() < 0.5 else -1
     side: Side = 1 if rng.random() < 0.5 else -1
     y, yaw = direction * plan.lane_y_m, 0.0 if direction > 0 else np.pi
-    touch = float(rng.uniform(4.0, 9.0)) if direction > 0 else float(rng.uniform(-1.0, 4.0))
-    start = touch - direction * (gap + speed * brakes)
-    runner = _Runner(draft, (start, y), yaw, speed, brakes, friction)
-    stander = _Runner(draft, (touch + direction * 4.6, y), yaw, 0.0, 0.0, friction)
-    back = touch + direction * (4.6 - 2 * stander.half_m)  # the other's rear bumper: the lengths of cars differ
-    runner_shift = back - touch
-    eye = np.array([-10.5 + runner_shift, side * (plan.half_m + 1.2), float(rng.uniform(1.2, 1.65)) + 0.12])
-    aim = np.array([touch - direction * 4.0, y, 0.8])
+    touch = float(rng.uniform(0.0, 8.0))
+    runner, stander = (car_body(draft.fleet.draw("car")) for _ in range(2))
+    moving = _Runner(draft, runner, (touch - direction * (gap + speed * brakes), y), yaw, speed, brakes, surface)
+    standing = _Runner(draft, stander, (touch + direction * float(stander.size_m[1]), y), yaw, 0.0, 0.0, surface)
+    # Beyond the one that stands, looking back to the one that comes.
+    eye = np.array([touch + direction * 9.5, side * (plan.half_m + 0.9), float(rng.uniform(1.2, 1.65)) + 0.12])
+    far, near = touch - direction * 26.0, float(eye[0]) + direction * 2.0
     for band in ("parking", "kerb"):
-        draft.things.keep_free(band, side, (float(eye[0]) - 2.0, touch + 12.0))
-        draft.things.keep_free("parking", -side, (touch - 8.0, touch + 8.0))
-    return _filmed(draft, (runner, stander), eye, aim, "drive_collision", extra_m=runner_shift)
+        draft.things.keep_free(band, side, (min(far, near), max(far, near)))
+    draft.things.keep_free("parking", -side, (touch - 8.0, touch + 8.0))
+    aim = np.array([touch - direction * float(rng.uniform(4.0, 7.0)), y, 0.8])
+    return _filmed(draft, (moving, standing), eye, aim)
 
 
 def _crossing(rng: np.random.Generator, library: AssetLibrary, config: StageConfig) -> StagedClip:
     """Two cars whose ways cross at a junction, at about the same time or one well before the other."""
-    plan = draw_plan(rng, junction=True, crossing=False, before_m=45.0, after_m=50.0)
-    friction = float(rng.uniform(0.45, 0.7))
-    draft = Draft(rng, library, config, plan, every_s=(0.12, 0.139), timestep_s=_TIMESTEP_S, friction=friction)
-    hits, last = bool(rng.random() < 0.5), draft.last_s
-    speeds = rng.uniform(6.0, 10.0, 2)
-    meets = last + float(rng.uniform(0.4, 0.9))
-    late = float(rng.uniform(-0.12, 0.12)) if hits else float(rng.choice([-1.0, 1.0]) * rng.uniform(1.1, 1.6))
-    # One along -x toward the camera's corner, one along -y; both reach the place where their lanes cross.
-    place = np.array([plan.lane_y_m, -plan.lane_y_m])
-    never = draft.end_s + 1.0
-    times = np.array([meets, meets + late]) if late > -0.5 else np.array([meets - late, meets])
-    first = _Runner(
-        draft, (float(place[0] + speeds[0] * times[0]), float(place[1])), np.pi, float(speeds[0]), never, friction
-    )
-    second = _Runner(
-        draft, (float(place[0]), float(place[1] + speeds[1] * times[1])), -np.pi / 2, float(speeds[1]), never, friction
-    )
-    corner = plan.half_m + 1.3
-    eye = np.array([-corner - 1.0, -corner - 1.0, float(rng.uniform(1.2, 1.65)) + 0.12])
-    aim = np.array([float(rng.uniform(1.0, 4.0)), float(rng.uniform(1.0, 4.0)), 0.8])
-    return _filmed(draft, (first, second), eye, aim, "drive_collision")
+    draft, surface = _draft(rng, library, config, junction=True)
+    hits, plan, never = bool(rng.random() < 0.5), draft.plan, draft.end_s + 1.0
+    speeds = [float(v) for v in rng.uniform(6.0, 9.5, 2)]
+    meets = draft.last_s + float(rng.uniform(0.4, 0.9))
+    late = float(rng.uniform(0.0, 0.12)) if hits else float(rng.uniform(1.25, 1.8))
+    times = [meets, meets + late][:: 1 if rng.random() < 0.5 else -1]
+    # One comes along -x, one along -y, toward the corner with the camera; their lanes cross at the place.
+    place = (plan.lane_y_m, -plan.lane_y_m)
+    one, other = (car_body(draft.fleet.draw("car")) for _ in range(2))
+    first = _Runner(draft, one, (place[0] + speeds[0] * times[0], place[1]), np.pi, speeds[0], never, surface)
+    second = _Runner(draft, other, (place[0], place[1] + speeds[1] * times[1]), -np.pi / 2, speeds[1], never, surface)
+    corner = -plan.half_m - 0.6
+    eye = np.array([corner, corner, float(rng.uniform(1.2, 1.65)) + 0.12])
+    draft.things.at_corners(int(rng.integers(1, 4)))
+    return _filmed(draft, (first, second), eye, np.array([2.0, 2.0, 0.9]))
 
 
-def _filmed(
-    draft: Draft, runners: tuple[_Runner, ...], eye: np.ndarray, aim: np.ndarray, scenario: str, *, extra_m: float = 0.0
-) -> StagedClip:
-    rng = draft.rng
-    pose = look_at(eye, aim)
+def _filmed(draft: Draft, runners: tuple[_Runner, ...], eye: np.ndarray, aim: np.ndarray) -> StagedClip:
+    rng, pose = draft.rng, look_at(eye, aim)
     draft.street.standing.append((float(eye[0]), float(eye[1]), 0.0, 0.4, 0.4))
-    furnish(draft, (float(eye[0]) + 4.0, float(eye[0]) + 24.0), parked=(0, 3))
+    ahead = float(np.sign(aim[0] - eye[0]))
+    near, far = float(eye[0]) + 4.0 * ahead, float(eye[0]) + 24.0 * ahead
+    furnish(draft, (min(near, far), max(near, far)), parked=(0, 3))
 
     def camera(times_s: np.ndarray, change: float) -> np.ndarray:
         return np.broadcast_to(pose, (len(times_s), 4, 4)).copy()
 
     return draft.staged(
-        scenario,
+        "drive_collision",
         viewer="robot" if rng.random() < 0.3 else "person",
         camera=camera,
-        fov_deg=float(rng.uniform(72.0, 88.0)),
+        fov_deg=float(rng.uniform(68.0, 80.0)),
         must_see=tuple(runner.object_id for runner in runners),
         velocities={runner.object_id: runner.velocity for runner in runners},
-        engine=_engines(runners),
+        engine=lambda scene: _engines(scene, runners),
     )

@@ -52,16 +52,17 @@ def drive_signal(rng: np.random.Generator, library: AssetLibrary, config: StageC
         at_last = _approach(draft, kind == "stop")
     light = draft.things.signal(state)
     draft.things.crossing()
-    _at_signal(draft, state, junction)
+    bare = bool(rng.random() < 0.45)  # one light alone, and no other posts: then it can be named
+    _at_signal(draft, state, junction, lights=not bare)
     if kind != "stop" and rng.random() < 0.4:  # somebody who has driven on before
         ahead, pace = plan.lane(), float(rng.uniform(8.0, 10.0))
         beyond = plan.half_m + float(rng.uniform(6.0, 16.0)) if junction else float(rng.uniform(7.0, 18.0))
         start = ahead.distance_of((beyond, 0.0)) - pace * draft.last_s
         draft.try_move(draft.fleet.draw("car"), ahead, Profile(speed_mps=pace), start)
-    focus = (at_last + 5.0, at_last + 24.0)
+    focus = (at_last + 5.0, at_last + 16.0)
     if junction:
         draft.things.at_corners(int(rng.integers(0, 3)))
-    furnish(draft, focus)
+    furnish(draft, focus, posts=not bare)
     if rng.random() < 0.5:
         people(draft, at_last)
     mount, fov = draft.car_mount()
@@ -69,14 +70,16 @@ def drive_signal(rng: np.random.Generator, library: AssetLibrary, config: StageC
     return draft.staged("drive_signal", viewer="car", mount=mount, fov_deg=min(fov, 74.0), signal=signal)
 
 
-def _at_signal(draft: Draft, state: Signal, junction: bool) -> None:
+def _at_signal(draft: Draft, state: Signal, junction: bool, *, lights: bool) -> None:
     """What the others do at a light: cross traffic or people on the crossing while it is red, else those wait."""
     rng, plan = draft.rng, draft.plan
     stopped = state != "green"
     oncoming(draft, int(rng.integers(0, 3)), (8.0, 45.0), stop_x_m=plan.stop_back_x_m() if stopped else None)
-    draft.things.signal(state, direction=-1)
-    if junction:
+    if lights:
+        draft.things.signal(state, direction=-1)
+    if lights and junction:
         draft.things.cross_signal("green" if state == "red" else "red")
+    if junction:
         for direction in (1, -1):
             if rng.random() < 0.35:
                 continue
@@ -123,6 +126,6 @@ def drive_pedestrian(rng: np.random.Generator, library: AssetLibrary, config: St
         raise StagingFailed("drive_pedestrian: no place for the walker")
     draft.things.crossing()
     oncoming(draft, int(rng.integers(0, 3)), (8.0, 45.0), stop_x_m=plan.stop_back_x_m() if kind == "crosses" else None)
-    furnish(draft, (at_last + 5.0, at_last + 24.0))
+    furnish(draft, (at_last + 5.0, at_last + 16.0))
     mount, fov = draft.car_mount()
     return draft.staged("drive_pedestrian", viewer="car", mount=mount, fov_deg=min(fov, 74.0))

@@ -1,11 +1,13 @@
 """A drive in the making: street, traffic and camera put together, checked, and turned into a staged clip."""
 
+from collections.abc import Callable
 from typing import Literal
 
 import numpy as np
 
 from video3d.data.simulate.asset import Asset, AssetLibrary
 from video3d.data.simulate.builder import SceneBuilder
+from video3d.data.simulate.scene import BuiltScene, Surface
 from video3d.data.simulate.stage import (
     CHANGE,
     RECORD_S,
@@ -48,12 +50,12 @@ class Draft:
         *,
         every_s: tuple[float, float] = (0.12, 0.24),
         timestep_s: float = RECORD_S,
-        friction: float = 0.7,
+        road: Surface | None = None,
     ) -> None:
         self.rng, self.config, self.plan = rng, config, plan
         self.builder = SceneBuilder(timestep_s=timestep_s, far_m=FAR_M)
         self.fleet = Fleet(rng, library, config)
-        self.street = build_street(self.builder, rng, plan, friction=friction)
+        self.street = build_street(self.builder, rng, plan, road=road)
         self.things = Furnisher(self.builder, rng, self.street, self.fleet)
         self.times_s = frame_times(config.num_frames, float(rng.uniform(*every_s)))
         self.end_s = float(np.ceil((self.times_s[-1] + _AFTER_S) / RECORD_S) * RECORD_S)
@@ -106,7 +108,7 @@ class Draft:
             ahead_m=float(rng.uniform(0.3, 0.9)),
             pitch_rad=float(rng.uniform(-0.03, 0.05)),
         )
-        return mount, float(rng.uniform(60.0, 76.0))
+        return mount, float(rng.uniform(56.0, 70.0))
 
     def staged(
         self,
@@ -119,7 +121,7 @@ class Draft:
         must_see: tuple[int, ...] = (),
         signal: SignalTruth | None = None,
         velocities: dict[int, tuple[float, ...]] | None = None,
-        engine: Drive | None = None,
+        engine: Callable[[BuiltScene], Drive] | None = None,
     ) -> StagedClip:
         """The clip. Errors: ``StagingFailed`` where anything would come too near anything."""
         everyone = tuple(self.movers) if self.ego is None else (self.ego, *self.movers)
@@ -151,7 +153,7 @@ class Draft:
             camera=camera,
             k_px=intrinsics(self.config.size_hw, fov_deg),
             size_hw=self.config.size_hw,
-            drive=together(script, engine),
+            drive=together(script, None if engine is None else engine(scene)),
             must_see=must_see,
             supports=supports,
             signal=signal,

@@ -57,7 +57,7 @@ def walk_street(rng: np.random.Generator, library: AssetLibrary, config: StageCo
     if not cars:
         raise StagingFailed("walk_street: no traffic")
     ahead = (x + 4.0, x + 20.0) if direction > 0 else (x - 20.0, x - 4.0)
-    furnish(draft, ahead, parked=(1, 4), tree_sides=(other,))
+    furnish(draft, ahead, parked=(1, 4), tree_sides=(other,), near=side)
     if rng.random() < 0.6:
         walkers(draft, 1, ahead)
     elif rng.random() < 0.5:
@@ -83,7 +83,7 @@ def static_street(rng: np.random.Generator, library: AssetLibrary, config: Stage
     if not cars:
         raise StagingFailed("static_street: no traffic")
     other: Side = -1 if side > 0 else 1
-    furnish(draft, (x + 3.0, x + 22.0), parked=(1, 4), tree_sides=(other,))
+    furnish(draft, (x + 3.0, x + 22.0), parked=(1, 4), tree_sides=(other,), near=side)
     if rng.random() < 0.6:
         walkers(draft, 1, (x + 5.0, x + 18.0))
     elif rng.random() < 0.5:

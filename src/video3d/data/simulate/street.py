@@ -52,17 +52,19 @@ class Street:
         return object_id
 
 
-def build_street(builder: SceneBuilder, rng: np.random.Generator, plan: StreetPlan, *, friction: float = 0.7) -> Street:
+def build_street(
+    builder: SceneBuilder, rng: np.random.Generator, plan: StreetPlan, *, road: Surface | None = None
+) -> Street:
     """Builds ground, houses, sky and sun of a street, without anything that stands or moves in it.
 
     Args:
         builder: new; its ``far_m`` should be 150 m or more.
         rng: where looks come from.
         plan: where what is.
-        friction: of the road, which matters to cars that are moved by physics.
+        road: how the ground feels to cars that are moved by physics.
     """
     _light(builder, rng)
-    _ground(builder, rng, plan, friction)
+    _ground(builder, rng, plan, road or Surface(friction=0.7))
     _houses(builder, rng, plan)
     return Street(plan=plan)
 
@@ -107,7 +109,7 @@ def _flat(
     builder.panel((x[0], y[0], z), (size[0], 0, 0), (0, size[1], 0), look, repeat=repeat, object_id=GROUND)
 
 
-def _ground(builder: SceneBuilder, rng: np.random.Generator, plan: StreetPlan, friction: float) -> None:
+def _ground(builder: SceneBuilder, rng: np.random.Generator, plan: StreetPlan, surface: Surface) -> None:
     half, begin, end = plan.half_m, plan.begin_m - 30.0, plan.end_m
     grey = asphalt_grey(rng)
     image, (width, period) = road_texture(rng, 2 * half, edges=False, grey=grey)
@@ -115,8 +117,7 @@ def _ground(builder: SceneBuilder, rng: np.random.Generator, plan: StreetPlan, f
     along_x = Look(texture=np.ascontiguousarray(np.rot90(image)), specular=0.05)  # along y is up, along x to the right
     plain = Look(texture=asphalt_texture(rng, grey)[0], specular=0.05)
     base = Look(rgba=(grey, grey, grey * 1.02, 1.0), specular=0.05)
-    surface = Surface(friction=friction)
-    builder.slab((0.0, 0.0, -0.25), (_REACH_M * 2, _REACH_M * 2, 0.25 - 0.004), base, surface=surface)
+    builder.slab((0.0, 0.0, -0.25), (_REACH_M * 2, _REACH_M * 2, 0.248), base, surface=surface)
     spans = [(begin, -half), (half, end)] if plan.junction else [(begin, end)]
     for span in spans:
         _flat(builder, span, (-half, half), 0.0, along_x, (period, width))
@@ -226,6 +227,7 @@ def _houses(builder: SceneBuilder, rng: np.random.Generator, plan: StreetPlan) -
             if plan.junction:
                 _around_corner(builder, rng, fronts, (last if outward < 0 else first), side, outward, line)
     _across(builder, fronts[int(rng.integers(_FRONTS))], (plan.end_m + 12.0, 0.0), (0.0, -1.0), line)
+    _across(builder, fronts[int(rng.integers(_FRONTS))], (plan.begin_m - 25.0, 0.0), (0.0, 1.0), line)
     if plan.junction:
         for side in (1, -1):
             _across(

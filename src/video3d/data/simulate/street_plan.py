@@ -115,10 +115,14 @@ class StreetPlan:
 def draw_plan(
     rng: np.random.Generator, *, junction: bool, crossing: bool, before_m: float = 45.0, after_m: float = 75.0
 ) -> StreetPlan:
-    """Draws a street's measures; ``before_m`` and ``after_m`` are what is needed before and after x = 0."""
+    """Draws a street's measures; ``before_m`` and ``after_m`` are what is needed before and after x = 0.
+
+    Half of the streets without a junction have no parking strip (cars that turn need its room).
+    """
+    parking = junction or rng.random() < 0.5
     return StreetPlan(
         lane_m=float(rng.uniform(3.0, 3.3)),
-        parking_m=float(rng.uniform(2.15, 2.35)),
+        parking_m=float(rng.uniform(2.15, 2.35) if parking else rng.uniform(0.25, 0.4)),
         sidewalk_m=float(rng.uniform(3.4, 4.4)),
         begin_m=-before_m - float(rng.uniform(0.0, 8.0)),
         end_m=after_m + float(rng.uniform(0.0, 15.0)),

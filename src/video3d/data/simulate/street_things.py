@@ -27,6 +27,7 @@ _RIVALS = (
     frozenset({"bicycle", "motorcycle"}),
 )
 """Things that may be taken for one another: one of each group is enough."""
+_BIG = ("bench", "bush", "fountain", "stroller", "bicycle", "motorcycle", "trash can")
 _AT_KERB = frozenset({"fire hydrant", "mailbox", "traffic sign", "bicycle", "motorcycle", "traffic cone"})
 _KERB_BAND_M, _WALL_BAND_M = 0.55, 0.7
 
@@ -158,20 +159,27 @@ class Furnisher:
         self.street.add("tree", object_id, (x, y, 0.0, 0.3, 0.3))
 
     def singles(
-        self, focus: Span, num: int, *, sides: tuple[Side, ...] = (1, -1), without: tuple[str, ...] = ()
+        self,
+        focus: Span,
+        num: int,
+        *,
+        sides: tuple[Side, ...] = (1, -1),
+        without: tuple[str, ...] = (),
+        near: float = 0.62,
     ) -> None:
         """Up to some things of which the street has one each, within a stretch where they will be seen."""
         rng, placed = self._rng, 0
         for category in without:
             self._bar(category)
-        for name in rng.permutation(_SINGLES):
+        # Big ones first: of the small ones little is seen from ten metres.
+        for name in (*rng.permutation(_BIG), *rng.permutation([c for c in _SINGLES if c not in _BIG])):
             category = str(name)
             if category in self._barred or placed >= num or not self._fleet.has(category):
                 continue
             asset = self._fleet.draw(category)
             scale = float(np.round(rng.uniform(0.9, 1.15), 2))
             for _ in range(6):
-                side: Side = sides[int(rng.integers(len(sides)))]
+                side: Side = sides[0] if rng.random() < near else sides[-1]
                 yaw = None
                 if category in ("bicycle", "motorcycle", "dog", "stroller"):
                     yaw = float(rng.choice([np.pi / 2, -np.pi / 2]) + rng.uniform(-0.15, 0.15))
@@ -187,7 +195,8 @@ class Furnisher:
         """Singles at a junction's far corners, where those who turn look."""
         plan, rng = self.plan, self._rng
         spots = [(s, t) for s in (1.0, -1.0) for t in (0.9, 2.6)]
-        chosen = [str(c) for c in rng.permutation(_SINGLES) if str(c) not in ("traffic sign", *self._barred)]
+        order = (*rng.permutation(_BIG), *rng.permutation(_SINGLES))
+        chosen = [c for c in dict.fromkeys(str(c) for c in order) if c not in ("traffic sign", *self._barred)]
         for (side, aside), category in zip([spots[k] for k in rng.permutation(4)[:num]], chosen, strict=False):
             if category in self._barred or not self._fleet.has(category):
                 continue
@@ -208,12 +217,11 @@ class Furnisher:
         num: int,
         *,
         categories: tuple[str, ...] = ("car",),
-        unique: int = 0,
     ) -> list[int]:
         """Cars parked along stretches of the kerbs, pointing the way of their side's traffic."""
         rng, plan, found = self._rng, self.plan, []
         for _ in range(4 * num):
-            if len(found) >= num:
+            if plan.parking_m < 1.0 or len(found) >= num:
                 break
             side, first, last = spans[int(rng.integers(len(spans)))]
             category = categories[int(rng.integers(len(categories)))]
@@ -223,7 +231,7 @@ class Furnisher:
             reach = {"car": 2.9, "van": 3.6, "truck": 4.6}.get(category, 3.0)
             if not self._is_free("parking", side, (x - reach, x + reach)):
                 continue
-            asset = self._fleet.draw(category, unique=len(found) < unique)
+            asset = self._fleet.draw(category)
             room = plan.parking_m - float(asset.size_m[0])
             if room < 0.1:
                 continue
