@@ -61,6 +61,18 @@ class Sight:
         own = int(self._scene.geom_object[geom[0]]) == object_id
         return bool(own or distance[0] < 0 or distance[0] > far - 0.1)
 
+    def outline_px(
+        self, pose: Float64[np.ndarray, "4 4"], middle_m: Float64[np.ndarray, "3"], size_m: Float64[np.ndarray, "3"]
+    ) -> float:
+        """About how many pixels a box of a size would fill, whichever way it is turned, in a picture 224 pixels wide."""
+        point = (middle_m - pose[:3, 3]) @ pose[:3, :3]
+        if point[2] <= 0:
+            return 0.0
+        across = float(np.sqrt(size_m[0] * size_m[1]))
+        down = abs(float(middle_m[2] - pose[2, 3])) / float(np.linalg.norm(point))  # sine of the angle of looking down
+        area = across * (size_m[2] * np.sqrt(1 - down * down) + across * down)
+        return float(area * (self._k_px[0, 0] * 224 / self._size_hw[1] / point[2]) ** 2)
+
     def _cast(self, eye: np.ndarray, rays: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         geom, distance = np.full(len(rays), -1, np.int32), np.full(len(rays), -1.0)
         self._mujoco.mj_multiRay(

@@ -1,6 +1,6 @@
 """Something that drives over the floor of a room by a script: a toy or a cart on a straight way, at one speed or braking."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -8,6 +8,7 @@ from jaxtyping import Float64
 
 from video3d.data.simulate.asset import AssetLibrary
 from video3d.data.simulate.builder import SceneBuilder
+from video3d.data.simulate.camera_paths import CameraWay
 from video3d.data.simulate.camera_sight import Sight
 from video3d.data.simulate.floor_plan import Footprint, Room
 from video3d.data.simulate.floor_way import FloorWays
@@ -18,8 +19,11 @@ from video3d.data.vocabulary import COLORS
 
 _LIFT_M = 0.001
 _TRIES = 60
-_TOYS = ("toy car", "toy train", "tricycle")
+MOVERS = ("toy car", "toy train", "tricycle", "cart")
+"""What may drive about. A room that one of them drives in holds no other of its name, or ``the tricycle`` would be either."""
+
 _IN_VIEW = 0.7  # of the frames
+_LEAST_PX = 130.0  # of its outline, where the picture is 224 pixels wide
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,14 +71,41 @@ class FloorMover:
 
         return drive
 
+    def watched(self, until_s: float) -> Footprint:
+        """The floor about the middle of where it drives until a time: what a camera looks at.
+
+        Not ``swept``: that is as long as a room, and a camera that keeps its distance from the whole of it finds no place.
+        """
+        x, y = (self.place(0.0) + self.place(until_s)) / 2
+        half = self.swept.half_m[0]
+        return Footprint(
+            object_id=self.object_id, center_m=(float(x), float(y)), half_m=(half, half), yaw_rad=self.yaw_rad,
+            bottom_m=0.0, top_m=self.swept.top_m,
+        )  # fmt: skip
+
+    def followed(self, way: CameraWay) -> CameraWay:
+        """The same way with the gaze turning after it, as somebody does who watches something drive by."""
+        places = np.stack([self.place(float(time)) for time in way.times_s])
+        aim = places - way.eye_m[:, :2]
+        yaw = np.unwrap(np.arctan2(aim[:, 1], aim[:, 0]))
+        down = np.arctan2(self.swept.top_m / 2 - way.eye_m[:, 2], np.maximum(np.linalg.norm(aim, axis=1), 1.0))
+        return replace(
+            way,
+            yaw_rad=yaw + way.yaw_rad - way.yaw_rad.mean(),  # the hand's own sway stays
+            pitch_rad=np.clip(way.pitch_rad + 0.55 * (down - down.mean()), -0.5, 0.2),
+        )
+
     def in_view(self, camera: CameraAt, times_s: Float64[np.ndarray, "f"], sight: Sight) -> bool:
-        """Whether its middle is in the picture and not hidden in most frames."""
-        poses = camera(times_s, 0.0)
-        shown = [
-            sight.sees(pose, np.array([*self.place(float(t)), self.swept.top_m * 0.6]), self.object_id)
-            for pose, t in zip(poses, times_s, strict=True)
-        ]
+        """Whether in most frames its middle is in the picture, is not hidden, and it looks large enough to be followed."""
+        shown = []
+        for pose, time in zip(camera(times_s, 0.0), times_s, strict=True):
+            middle = np.array([*self.place(float(time)), self.swept.top_m * 0.6])
+            large = sight.outline_px(pose, middle, self._size_m()) >= _LEAST_PX
+            shown.append(large and sight.sees(pose, middle, self.object_id))
         return float(np.mean(shown)) >= _IN_VIEW
+
+    def _size_m(self) -> Float64[np.ndarray, "3"]:
+        return np.array([2 * self.swept.half_m[0], 2 * self.swept.half_m[1] - self.length_m, self.swept.top_m])
 
 
 def add_mover(
@@ -86,7 +117,7 @@ def add_mover(
     end_s: float,
 ) -> FloorMover:
     """Adds a toy or a cart with a free straight way before it. Errors: ``StagingFailed`` where there is none."""
-    toys = [a for a in library.of(*_TOYS, test=config.split == "test") if float(a.size_m[:2].max()) < 1.0]
+    toys = [a for a in library.of(*MOVERS, test=config.split == "test") if float(a.size_m[:2].max()) < 1.0]
     asset = toys[int(rng.integers(len(toys)))] if toys and rng.random() < 0.6 else None
     scale = float(rng.uniform(1.0, 1.35)) if asset is not None and asset.size_m[2] < 0.3 else 1.0
     size = np.array([0.26, 0.36, 0.2]) * rng.uniform(0.9, 1.3) if asset is None else asset.size_m * scale

@@ -6,9 +6,9 @@ import numpy as np
 
 from video3d.data.simulate.asset import AssetLibrary
 from video3d.data.simulate.builder import SceneBuilder
-from video3d.data.simulate.camera_paths import CameraPlanner, CameraWay, Kind, Shot, Viewer
+from video3d.data.simulate.camera_paths import MAX_TURN_RAD_S, CameraPlanner, CameraWay, Kind, Shot, Viewer
 from video3d.data.simulate.camera_sight import Sight
-from video3d.data.simulate.floor_mover import FloorMover, add_mover
+from video3d.data.simulate.floor_mover import MOVERS, FloorMover, add_mover
 from video3d.data.simulate.floor_plan import Footprint, Room
 from video3d.data.simulate.furnish import furnish_room
 from video3d.data.simulate.scene import BuiltScene
@@ -25,10 +25,12 @@ from video3d.data.simulate.stage import (
 _KINDS: tuple[tuple[Kind, float], ...] = (
     ("approach", 0.30), ("turn", 0.2), ("around", 0.14), ("slide", 0.12), ("route", 0.18), ("stand", 0.06),
 )  # fmt: skip
-_WITH_MOVER: tuple[tuple[Kind, float], ...] = (("stand", 0.4), ("turn", 0.15), ("around", 0.2), ("slide", 0.25))
+# Not around: what drives crosses the circle.
+_WITH_MOVER: tuple[tuple[Kind, float], ...] = (("stand", 0.4), ("turn", 0.2), ("slide", 0.4))
 _DRAWS, _ENOUGH = 60, 12
-_LEAST_SEEN = 7
+_LEAST_SEEN, _LEAST_WITH_MOVER = 7, 5  # a camera that stands and watches sees less of the room
 _AFTER_S = 3.0
+_FOLLOWS = 0.6  # of the cameras that watch something drive turn after it
 
 
 def stage_tour(rng: np.random.Generator, library: AssetLibrary, config: StageConfig) -> StagedClip:
@@ -52,7 +54,8 @@ def _stage(
     shot = Shot(viewer=viewer, height_m=height, shown_s=shown, end_s=end)
     k_px = intrinsics(config.size_hw, float(rng.uniform(62, 84)))
     builder = SceneBuilder()
-    room = furnish_room(builder, rng, library, config)
+    still = tuple(asset for asset in library.assets if asset.category not in MOVERS)
+    room = furnish_room(builder, rng, replace(library, assets=still) if with_mover else library, config)
     mover = add_mover(builder, rng, library, config, room, end) if with_mover else None
     scene = builder.compile()
     walls = room if mover is None else replace(room, footprints=(*room.footprints, mover.swept))
@@ -95,13 +98,15 @@ def _best_way(
         raise StagingFailed("tour: nothing to look at")
     kinds, weights = zip(*(_KINDS if mover is None else _WITH_MOVER), strict=True)
     order = [kinds[i] for i in rng.choice(len(kinds), len(kinds), replace=False, p=np.array(weights) / sum(weights))]
-    most = 0
+    most, least = 0, _LEAST_SEEN if mover is None else _LEAST_WITH_MOVER
     for kind in order[:3]:  # another kind where this one does not work out in this room
         best: tuple[float, CameraWay] | None = None
         found = 0
         for _ in range(_DRAWS):
-            way = planner.draw(kind, targets if mover is None else (mover.swept,))
-            if way is None:
+            way = planner.draw(kind, targets if mover is None else (mover.watched(shot.shown_s),))
+            if way is not None and mover is not None and kind in ("stand", "slide") and rng.random() < _FOLLOWS:
+                way = mover.followed(way)
+            if way is None or way.turn_rates().max(initial=0.0) > MAX_TURN_RAD_S:
                 continue
             found += 1
             score = _score(sight, way, times_s, mover)
@@ -110,9 +115,9 @@ def _best_way(
                 best = (score, way)
             if found >= _ENOUGH:
                 break
-        if best is not None and best[0] >= _LEAST_SEEN:
+        if best is not None and best[0] >= least:
             return best[1]
-    raise StagingFailed(f"tour: no way shows {_LEAST_SEEN} things, the best {most}")
+    raise StagingFailed(f"tour: no way shows {least} things, the best {most}")
 
 
 def _score(sight: Sight, way: CameraWay, times_s: np.ndarray, mover: FloorMover | None) -> float:
