@@ -50,6 +50,7 @@ class Lab:
         scene_id: of the room.
         supports: of static things.
         loose: ids of dynamic experiment objects.
+        categories: of what is in the lab.
     """
 
     builder: SceneBuilder
@@ -61,6 +62,7 @@ class Lab:
     scene_id: str
     supports: dict[int, int] = field(default_factory=dict)
     loose: list[int] = field(default_factory=list)
+    categories: set[str] = field(default_factory=set)
     _colors: dict[str, list[str]] = field(default_factory=dict)
 
     # ---- frames -------------------------------------------------------------------------------------------------------
@@ -92,6 +94,7 @@ class Lab:
 
     def color(self, category: str) -> str:
         """A colour for a thing of a category, not one of its rivals'; the fifth and later ones may look alike."""
+        self.categories.add(category)
         group = _RIVALS.get(category, "block")
         if group not in self._colors:
             palette = _PALETTES[int(self.rng.integers(len(_PALETTES)))]
@@ -178,6 +181,7 @@ class Lab:
 
     def furniture(self, asset: Asset, x: float, y: float, yaw_rad: float = 0.0) -> int:
         """A piece of furniture on the floor of the lab; returns its object id."""
+        self.categories.add(asset.category)
         object_id = self.builder.asset(asset, self.at(x, y), self.yaw_rad + yaw_rad)
         self.supports[object_id] = GROUND
         return object_id

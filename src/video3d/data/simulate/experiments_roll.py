@@ -44,7 +44,7 @@ def floor_roll(rng: np.random.Generator, library: AssetLibrary, config: StageCon
     lab = open_lab(rng, half_m=(1.7, 1.1))
     every_s = float(rng.choice([0.08, 0.12, 0.16]))
     last = shown_s(config, every_s)
-    outcome = str(rng.choice(["first", "second", "none", "short"], p=[0.35, 0.2, 0.27, 0.18]))
+    outcome = str(rng.choice(["first", "second", "none", "short"], p=[0.42, 0.28, 0.16, 0.14]))
     radius = float(rng.uniform(0.1, 0.16))
     way = float(rng.uniform(0.55, 0.8))  # during the frames shown
     speed = way / last
@@ -324,7 +324,7 @@ def stairs(rng: np.random.Generator, library: AssetLibrary, config: StageConfig)
         high = (num - step) * rise
         boxes.append([edge + (step - 0.5) * run, 0.0, high / 2, run / 2, width / 2, high / 2])
     stair = lab.compound("stair", 0.0, 0.0, 0.0, np.array(boxes), surface=lab.feel("wood"))
-    outcome = str(rng.choice(["down", "stops", "past"], p=[0.4, 0.3, 0.3]))
+    outcome = str(rng.choice(["down", "stops", "past"], p=[0.55, 0.27, 0.18]))
     radius = float(rng.uniform(0.09, 0.12))
     for _ in range(300):
         left = float(rng.uniform(0.12, 0.3))  # to the edge, at the last frame

@@ -40,7 +40,7 @@ class Path:
     def at(self, time_s: float, change: float = 0.0) -> Float64[np.ndarray, "3"]:
         """Where it is; it is faster by ``change`` and gets as far as ever.
 
-        >>> path = Path(object_id=1, start_m=(0, 0, 0), velocity_mps=np.array([1.0, 0, 0]), begin_s=1.0, end_s=3.0)
+        >>> path = Path(object_id=1, start_m=(0.0, 0.0, 0.0), velocity_mps=np.array([1.0, 0, 0]), begin_s=1.0, end_s=3.0)
         >>> path.at(2.0).tolist(), path.at(9.0, 0.02).tolist()
         ([1.0, 0.0, 0.0], [2.0, 0.0, 0.0])
         """

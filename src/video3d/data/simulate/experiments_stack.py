@@ -89,13 +89,13 @@ def _propped(rng: np.random.Generator, library: AssetLibrary, config: StageConfi
     )
     away = float(rng.choice([-1.0, 1.0]))
     last = shown_s(config, every_s)
-    speed = float(rng.uniform(0.25, 0.45))
+    speed = float(rng.uniform(0.2, 0.3))
     path = Path(
         object_id=prop,
         start_m=lab.at(x, 0.0, 0.0),
         velocity_mps=lab.way(0.0, away * speed),
         begin_s=last - float(rng.uniform(0.1, 0.25)),
-        end_s=last + 0.9 / speed,
+        end_s=last + 4.0,
     )
     top = float(bottoms[-1])
     view = lab.points((-0.45, -0.45, 0.0), (0.55, 0.45, 0.0), (0.55, -0.45, 0.0), (-0.45, 0.45, top), (0.5, 0.0, top))

@@ -133,14 +133,14 @@ def overhang(rng: np.random.Generator, library: AssetLibrary, config: StageConfi
     post = lab.cylinder(post_x, y, 0.0, 0.045, top - 0.0003, surface=FACE, motion="scripted")
     every_s = float(rng.choice([0.12, 0.16, 0.2]))
     last = shown_s(config, every_s)
-    speed = float(rng.uniform(0.25, 0.45))
+    speed = float(rng.uniform(0.2, 0.3))
     away = float(rng.choice([-1.0, 1.0]))
     path = Path(
         object_id=post,
         start_m=lab.at(post_x, y, 0.0),
         velocity_mps=lab.way(0.0, away * speed),
         begin_s=last - float(rng.uniform(0.1, 0.25)),
-        end_s=last + 0.8 / speed,
+        end_s=last + 4.0,
     )
     view = lab.points((-half_x, -half_y, top), (-half_x, half_y, top), (half_x + out, y, top), (half_x, y, top + side),
                       (half_x + out, y, 0.0), (0.0, -half_y, top + 0.2))  # fmt: skip
@@ -158,7 +158,7 @@ def push(rng: np.random.Generator, library: AssetLibrary, config: StageConfig) -
 def _push_on_table(rng: np.random.Generator, library: AssetLibrary, config: StageConfig) -> StagedClip:
     lab = open_lab(rng, half_m=(1.5, 1.1))
     table, half_x, half_y, top = put_table(rng, lab, library, config, length_m=0.9)
-    falls = bool(rng.random() < 0.58)
+    falls = bool(rng.random() < 0.65)
     every_s = float(rng.choice([0.12, 0.16]))
     last = shown_s(config, every_s)
     num = int(rng.integers(1, 3))
