@@ -111,10 +111,11 @@ def simulate_clip(config: SimulateConfig, clip: int, library: Any) -> ClipData:
     """
     from video3d.data.simulate.film import Identity, film
     from video3d.data.simulate.image_effects import apply_effects, draw_effects
-    from video3d.data.simulate.render import open_renderer
+    from video3d.data.simulate.render import Quality, open_renderer
     from video3d.data.simulate.scenarios import draw_scenario, stager
     from video3d.data.simulate.stage import StageConfig, StagingFailed
 
+    quality = Quality(shadow_px=768)
     split = split_of(clip)
     stage_config = StageConfig(split=split, size_hw=config.size_hw, num_frames=config.num_frames)
     identity = Identity(clip_id=f"sim-{config.seed}-{clip:06d}", split=split, seed=config.seed)
@@ -126,7 +127,7 @@ def simulate_clip(config: SimulateConfig, clip: int, library: Any) -> ClipData:
         try:
             staged = stager(scenario if number < _TRIES else "tour")(rng, library, stage_config)
             effects = draw_effects(rng)
-            with open_renderer(staged.scene.model, config.size_hw, config.backend) as renderer:
+            with open_renderer(staged.scene.model, config.size_hw, config.backend, quality=quality) as renderer:
                 return film(
                     staged,
                     identity,
