@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from video3d.data.simulate.asset import Asset
-from video3d.data.simulate.asset_cache import cache_folder, convert_furniture, load_library
+from video3d.data.simulate.asset_cache import cache_folder, cache_root, convert_furniture, load_library
 from video3d.data.simulate.attribution import assets_report, attribution
 from video3d.data.simulate.collision import collision_boxes, largest_rectangle, support_surface
 from video3d.data.simulate.mesh import weld
@@ -98,6 +98,11 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Asset]:
     return {a.asset_id: a for a in library.assets if not a.asset_id.startswith("primitive/")}
 
 
+def _left(folder: Path) -> list[str]:
+    """What a conversion leaves behind, but for the lock."""
+    return sorted(path.name for path in folder.iterdir() if path.name != ".furniture.lock")
+
+
 def test_properties_are_java_properties() -> None:
     data = b"! c\na=1\nb : two\\\n   three\nc\\:d e\\=f\nempty=\n\\u00e9=\\t\nback=C\\\\"
     assert parse_properties(data) == {"a": "1", "b": "twothree", "c:d": "e=f", "empty": "", "é": "\t", "back": "C\\"}
@@ -147,7 +152,7 @@ def test_the_same_library_gives_the_same_bytes(tmp_path: Path) -> None:
     assert not convert_furniture(tmp_path, tmp_path / "a").fresh
     for path in sorted(first.folder.iterdir()):
         assert path.read_bytes() == (second.folder / path.name).read_bytes()
-    assert sorted(p.name for p in (tmp_path / "a").iterdir()) == [first.folder.name]
+    assert _left(tmp_path / "a") == [first.folder.name]
 
 
 def test_two_workers_and_a_cut_off_cache(tmp_path: Path) -> None:
@@ -184,7 +189,7 @@ def test_a_model_that_is_cut_off_or_nonsense_is_refused_and_leaves_nothing(
     write_library(tmp_path, obj=obj)
     with pytest.raises(InputError, match=message):
         convert_furniture(tmp_path, tmp_path / "cache", processes=1)
-    assert list((tmp_path / "cache").iterdir()) == []
+    assert _left(tmp_path / "cache") == []
 
 
 def test_what_is_no_library_is_refused(tmp_path: Path) -> None:
@@ -207,7 +212,7 @@ def test_a_library_cut_off_is_refused(tmp_path: Path) -> None:
     path.write_bytes(data)
     with pytest.raises(InputError, match="whole"):
         convert_furniture(tmp_path, tmp_path / "cache", processes=1)
-    assert list((tmp_path / "cache").iterdir()) == []
+    assert _left(tmp_path / "cache") == []
 
 
 def test_a_zip_bomb_is_refused_before_it_is_unpacked(tmp_path: Path) -> None:
@@ -345,3 +350,11 @@ def test_the_cache_is_named_by_what_it_was_made_from(tmp_path: Path) -> None:
     before = cache_folder(tmp_path, tmp_path)
     write_library(tmp_path, obj=_table_obj().replace("1.2", "1.3"))
     assert cache_folder(tmp_path, tmp_path) != before
+
+
+@pytest.mark.parametrize("chosen", ["/somewhere/else", ""])
+def test_caches_are_where_the_model_keeps_its_own(monkeypatch: pytest.MonkeyPatch, chosen: str) -> None:
+    from video3d.model.nano import default_cache_dir
+
+    monkeypatch.setenv("VIDEO3D_CACHE", chosen)
+    assert cache_root() == default_cache_dir()

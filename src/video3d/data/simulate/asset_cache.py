@@ -7,13 +7,16 @@ from. It is written beside and renamed when it is whole, so that a reader never 
 import hashlib
 import os
 import shutil
+import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 from video3d.data.simulate.asset import Asset, AssetLibrary
 from video3d.data.simulate.asset_store import read_assets, read_index, write_assets
@@ -21,14 +24,14 @@ from video3d.data.simulate.catalogue import held_out, left_out_because
 from video3d.data.simulate.convert import convert_model
 from video3d.data.simulate.primitives import primitive_assets
 from video3d.data.simulate.sh3f import INSTALL, Archive, CatalogueEntry, find_furniture, library_files, read_catalogue
-from video3d.model.nano import default_cache_dir
 from video3d.types import InputError
 
-CACHE_FORMAT = 1
+CACHE_FORMAT = 3
 """Raised whenever the conversion changes: an older cache is then made again."""
 FEW = 6
 """Where furniture has fewer models than this of a category, those made here are added."""
 
+_BESIDE = ".furniture-beside-"
 _EXTRA = "pip install 'video3d[sim]'"
 
 
@@ -53,6 +56,20 @@ class ConversionReport:
     fresh: bool
 
 
+def cache_root() -> Path:
+    """``$VIDEO3D_CACHE``, or the platform's folder for caches: ``video3d.model.nano.default_cache_dir`` without its imports.
+
+    That module brings the language model with it, seconds and hundreds of megabytes that a worker of the simulator never uses.
+    """
+    if chosen := os.environ.get("VIDEO3D_CACHE"):
+        return Path(chosen).expanduser()
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "video3d"
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / "video3d" / "cache"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "video3d"
+
+
 def furniture_key(source: Path) -> str:
     """What the cache of a furniture library is named by: the checksums of all its members and the format of the cache.
 
@@ -67,7 +84,7 @@ def furniture_key(source: Path) -> str:
 
 def cache_folder(source: Path, cache_dir: Path | None) -> Path:
     """Where the cache of a furniture library is, or would be."""
-    return (cache_dir or default_cache_dir()) / f"furniture-{CACHE_FORMAT}-{furniture_key(source)[:16]}"
+    return (cache_dir or cache_root()) / f"furniture-{CACHE_FORMAT}-{furniture_key(source)[:16]}"
 
 
 def _convert_some(task: tuple[Path, tuple[CatalogueEntry, ...]]) -> list[Asset]:
@@ -98,6 +115,43 @@ def convert_furniture(
     if folder.is_dir():
         return _report(folder, fresh=False)
     _need_packages()
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with _alone(folder.parent):
+        if folder.is_dir():  # another process converted it while this one waited
+            return _report(folder, fresh=False)
+        for left in folder.parent.glob(f"{_BESIDE}*"):  # of conversions that were killed
+            shutil.rmtree(left, ignore_errors=True)
+        tasks, extra = _planned(source)
+        total = sum(len(entries) for _, entries in tasks)
+        count = min(processes or os.cpu_count() or 1, max(len(tasks), 1))
+        assets: list[Asset] = []
+        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=_BESIDE) as beside:
+            for done in _converted(tasks, count):
+                assets += done
+                if progress:
+                    progress(len(assets), total)
+            whole = Path(beside) / "whole"
+            whole.mkdir()
+            write_assets(whole, _with_held_out(assets), extra)
+            whole.rename(folder)
+    return _report(folder, fresh=True)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Waits until no other process converts. Where the system has no such locks, two processes may do the same work."""
+    try:
+        import fcntl
+    except ImportError:
+        yield
+        return
+    with (folder / ".furniture.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _planned(source: Path) -> tuple[list[tuple[Path, tuple[CatalogueEntry, ...]]], dict[str, Any]]:
+    """The models to convert, a few at a time, and what the index says of the others."""
     tasks: list[tuple[Path, tuple[CatalogueEntry, ...]]] = []
     left_out: dict[str, list[str]] = {}
     listed = 0
@@ -112,35 +166,19 @@ def convert_furniture(
             else:
                 left_out.setdefault(reason, []).append(f"{entry.model_id} ({entry.name})")
         tasks += [(path, tuple(used[k : k + 4])) for k in range(0, len(used), 4)]
-    total, assets = sum(len(entries) for _, entries in tasks), []
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".furniture-") as beside:
-        count = min(processes or os.cpu_count() or 1, max(len(tasks), 1))
-        if count == 1:
-            for task in tasks:
-                assets += _convert_some(task)
-                if progress:
-                    progress(len(assets), total)
-        else:
-            with ProcessPoolExecutor(count, mp_context=get_context("spawn")) as pool:
-                for done in pool.map(_convert_some, tasks):
-                    assets += done
-                    if progress:
-                        progress(len(assets), total)
-        extra = {"format": CACHE_FORMAT, "listed": listed, "left_out": left_out}
-        whole = Path(beside) / "whole"
-        whole.mkdir()
-        write_assets(whole, _with_held_out(assets), extra)
-        try:
-            whole.rename(folder)
-        except OSError:
-            if not folder.is_dir():  # otherwise another process was first, with the same bytes
-                raise
-    return _report(folder, fresh=True)
+    return tasks, {"format": CACHE_FORMAT, "listed": listed, "left_out": left_out}
+
+
+def _converted(tasks: list[tuple[Path, tuple[CatalogueEntry, ...]]], processes: int) -> Iterator[list[Asset]]:
+    if processes == 1:
+        yield from map(_convert_some, tasks)
+        return
+    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+        yield from pool.map(_convert_some, tasks)
 
 
 def _need_packages() -> None:
-    for module in ("fast_simplification", "scipy", "PIL"):
+    for module in ("meshoptimizer", "scipy", "PIL"):
         try:
             __import__(module)
         except ImportError as error:

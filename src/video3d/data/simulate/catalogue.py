@@ -30,11 +30,13 @@ _LEFT_OUT = {
         sc/contemp_living_room c0/childHut sc/swimming-pool sc/kitchenKnifeStandSet kl/plate-and-ustensils
         sc/ensemble-assiette-couteau-fourchette-cuillere-verre kl/chair-ottoman by/kitchenTools sc/box_room sc/office_box
         sc/dining_room sc/office_furniture1 sc/elevator c0/technicalTable1 c0/technicalTable2 by/fitnessTower c0/deer
-        kl/custom-desk""",
+        kl/custom-desk
+        by/kitchenDrawersCabinet by/breadBox c0/knifeStandSwap""",
     "painted on the ground": """
         sc/fleche-tout-droit sc/fleche-tourner-a-droite-et-direct sc/fleche-tourner-a-droite sc/stationnement-creneau
         sc/stationnement-en-bataille sc/stationnement-epi-45 sc/stationnement-epi-60 sc/stationnement-epi-75 sc/rails
-        kl/concrete-sidewalk sc/passage-a-niveau""",
+        kl/concrete-sidewalk sc/passage-a-niveau
+        sc/passage-pieton""",
     "parts of a building, not things in it": """
         kl/window-shutter kl/porch-column-01 kl/porch-column-02 kl/porch-column-03 sc/chimney sc/round-chimney
         sc/garage-door sc/garage-door2 sc/elevator-door kl/screen-door c0/shower c0/showerDoor kl/showerHeadAndFaucet
@@ -44,7 +46,8 @@ _LEFT_OUT = {
         sc/garden-hut sc/barnum sc/campingTent sc/hammock sc/jacuzzi sc/dog-house sc/football-goal sc/big-football-goal
         sc/basketball_net_and_board by/bonecoDeNeve by/rowboat by/poolLounge c0/shippingContainer c0/wheelbarrow sc/mower
         kl/hose-reel c0/umbrella sc/bluePineSnow sc/pineSnow by/fountain c0/relaxChair sc/beach_chair by/chair_deck c0/deckChair
-        c0/fence sc/ext_table c0/pallet c0/lantern c0/stoneLantern""",
+        c0/fence sc/ext_table c0/pallet c0/lantern c0/stoneLantern
+        c0/motorbike c0/peterbilt c0/pedestrianRailing1 c0/pedestrianRailing2""",
     "clothes without a wearer, flat or on hangers": """
         by/suit by/wire-coathanger kl/clothes-hanger kl/hanging-clothes1 kl/hanging-clothes2 sc/robe sc/short-shadows
         sc/pantalon-shadows sc/blouson sc/jupe sc/jupe-doeskin sc/chaussette sc/gant-textured c0/bootie sc/sleepingBag
@@ -59,11 +62,14 @@ _LEFT_OUT = {
         sc/rouleau-de-ruban-adhesif sc/stoneGrillDevice sc/spiceTower sc/sandwichMaker sc/deepFryerWithFrenchFries sc/wood_logs
         sc/flipper sc/dart_game sc/air-mattress sc/futon by/utensilsPot sc/frenchFries sc/steak sc/roasted-chicken
         sc/bowlWithSalad sc/sugar c0/potty sc/tatami c0/tatami sc/punching-ball sc/furnace sc/changing-table c0/forkLift
-        sc/wall-hanger sc/com_bath2_esponja kl/track-lights kl/fluorescent-strip kl/wall-lamp-artwork sc/japanese_style_screen""",
+        sc/wall-hanger sc/com_bath2_esponja kl/track-lights kl/fluorescent-strip kl/wall-lamp-artwork sc/japanese_style_screen
+        sc/cooker c0/lockedLocker sc/basin by/mp3Station sc/bandeja c0/showerStall sc/glassDoor2""",
     "people who sit or lie on nothing, and shop-window dolls": """
         re/sitMale01 re/sitMale02 re/sitMale03 re/sitFemale01 re/sitFemale02 re/sitFemale03 re/lyingDownFemale01
         re/lyingDownMale01 re/lyingDownMale02 re/boyLying re/boySitting re/girlSittingGround re/girlSittingTable
         re/holdingMale01 re/holdingFemale01 re/holdingFemale02 re/holdingFemale03 sc/mannequinMale sc/mannequinBrunette""",
+    "needles, twigs or crystals that a few thousand triangles cannot show": """
+        sc/pine sc/sycamoreMaple sc/bamboo sc/chandelier-lamp""",
 }
 
 # Category: the models whose name alone would say nothing, or something else.
@@ -81,7 +87,10 @@ _CATEGORY = {
     "potted plant": "by/luckyBamboo by/spatifilum sc/ficus c0/flowerBox c0/plantie",
     "car": "by/fordFocus kl/concept-sedan-02-sport kl/VW-new-beetle sc/seat_leon sc/peugeot-308 sc/renault-scenic sc/chevrolet",
     "motorcycle": "sc/yamaha-yzr-r6 kl/scooter sc/scooter2",
-    "toy car": "c0/motorbike",
+    "armchair": "sc/ext_chair",
+    "dresser": "by/chest",
+    "fruit bowl": "sc/apples",
+    "pot": "by/largePan",
     "computer": "kl/apple-imac-1998 sc/apple_pc",
     "picture": "sc/frame1 sc/frame2",
     "air conditioner": "sc/internal-unity-air-conditioning",
@@ -96,9 +105,7 @@ _CATEGORY = {
     "lamp": "kl/pedestal-vase-lamp",
     "kettle": "by/boiler",
     "stove": "c0/mano_cooktop",
-    "coffee maker": "sc/cooker",
     "sink": "sc/bathroom1",
-    "box": "by/breadBox",
 }
 
 # Furniture on whose top people put things.
@@ -144,6 +151,8 @@ _WALL = frozenset(
     }
     | {"curtain", "toilet paper", "urinal", "railing", "radiator"}
 )
+# Stand on something although others of their category hang.
+_STANDING = "sc/frame1 sc/frame2"
 _CEILING = frozenset({"ceiling lamp", "ceiling fan"})
 _STREET = frozenset(
     {
@@ -205,6 +214,8 @@ def placement_of(entry: CatalogueEntry, category_name: str) -> Placement:
     """Where a model of a category belongs; a model that its catalogue hangs 80 cm or higher hangs on a wall."""
     if category_name in _CEILING:
         return "ceiling"
+    if _matches(entry.model_id, _STANDING):
+        return "support"
     if category_name in _WALL or (entry.elevation_cm >= 80.0 and category_name not in _STREET):
         return "wall"
     if category_name in _STREET:

@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
 MAX_BOXES = 40
+_NICHE_M = 0.25  # height that is kept free above a surface on which things stand
 _THIN_M = 0.004  # no box is thinner: thinner ones are jumped over between two steps of the simulation
 
 
@@ -126,6 +127,19 @@ def merge_boxes(solid: Bool[np.ndarray, "a b c"], most: int) -> Int64[np.ndarray
         blocks.append([*low, *high])
 
 
+def _cell_bounds(
+    grid: Grid, samples: Float64[np.ndarray, "p 3"], cells: Int64[np.ndarray, "p 3"]
+) -> tuple[Float64[np.ndarray, "a b c 3"], Float64[np.ndarray, "a b c 3"]]:
+    """Lowest and highest coordinates of the samples in every cell; inf and -inf where there are none."""
+    flat = np.ravel_multi_index((cells[:, 0], cells[:, 1], cells[:, 2]), grid.shape)
+    order = np.argsort(flat, kind="stable")
+    held, starts = np.unique(flat[order], return_index=True)
+    low, high = np.full((*grid.shape, 3), np.inf), np.full((*grid.shape, 3), -np.inf)
+    low.reshape(-1, 3)[held] = np.minimum.reduceat(samples[order], starts, axis=0)
+    high.reshape(-1, 3)[held] = np.maximum.reduceat(samples[order], starts, axis=0)
+    return low, high
+
+
 def _draw_in(
     blocks: Int64[np.ndarray, "n 6"],
     grid: Grid,
@@ -135,27 +149,26 @@ def _draw_in(
 ) -> Float64[np.ndarray, "n 6"]:
     """Low and high corners of blocks, each free face moved in to the outermost sample behind it, by less than one cell.
 
-    A face is free if no solid cell lies before it. A layer of cells that holds no sample was filled: its face stays.
+    A face is free if no solid cell lies before it. A layer of cells of which more than a tenth hold no sample was filled: its
+    face stays.
     """
+    lowest, highest = _cell_bounds(grid, samples, cells)
     bounds = np.zeros((len(blocks), 6))
     for number, block in enumerate(blocks):
         low, high = block[:3], block[3:]
-        inside = ((cells >= low) & (cells < high)).all(axis=1)
-        own, own_cells = samples[inside], cells[inside]
         for axis in range(3):
             plane = grid.planes[axis]
-            for end, index, layer in ((0, low[axis], low[axis]), (3, high[axis], high[axis] - 1)):
+            for end, index, layer in ((0, int(low[axis]), int(low[axis])), (3, int(high[axis]), int(high[axis]) - 1)):
                 value = float(plane[index])
                 before = index - 1 if end == 0 else index
                 where: list[slice | int] = [slice(int(low[k]), int(high[k])) for k in range(3)]
-                where[axis] = int(before)
-                free = not 0 <= before < solid.shape[axis] or not solid[tuple(where)].any()
-                near = own[own_cells[:, axis] == layer, axis]
-                # Cells of the layer that hold samples: where most are filled inside, nothing is drawn in.
-                across = [k for k in range(3) if k != axis]
-                held = len(np.unique(own_cells[own_cells[:, axis] == layer][:, across], axis=0))
-                if free and len(near) and held >= 0.9 * np.prod((high - low)[across]):
-                    value = float(near.min() if end == 0 else near.max())
+                where[axis] = before
+                free = not 0 <= before < solid.shape[axis] or not bool(np.any(solid[tuple(where)]))
+                where[axis] = layer
+                outermost = (lowest if end == 0 else highest)[tuple(where)][..., axis]
+                held = np.isfinite(outermost)
+                if free and held.any() and held.mean() >= 0.9:
+                    value = float(outermost[held].min() if end == 0 else outermost[held].max())
                 bounds[number, axis + end] = value
     return bounds
 
@@ -198,8 +211,36 @@ def collision_boxes(
     bounds = _draw_in(blocks, grid, solid, samples, cells)
     if support_m is not None and support_bounds_m is not None:
         x0, y0, x1, y1 = support_bounds_m
+        bounds = _cleared_above(bounds, support_m, support_bounds_m)
         bounds = np.vstack([bounds, [x0, y0, max(0.0, support_m - max(0.01, _THIN_M)), x1, y1, support_m]])
     return _as_boxes(bounds, size_m)
+
+
+def _cleared_above(
+    bounds: Float64[np.ndarray, "n 6"], support_m: float, rectangle: tuple[float, float, float, float]
+) -> Float64[np.ndarray, "m 6"]:
+    """Boxes cut back from above a supporting rectangle, where the surface itself leaves it free.
+
+    A cell of the grid that holds the rim of a worktop reaches a little over the worktop; so would its box.
+    """
+    x0, y0, x1, y1 = rectangle
+    kept = []
+    for low_x, low_y, low_z, high_x, high_y, high_z in bounds.tolist():
+        beside = low_x >= x1 or high_x <= x0 or low_y >= y1 or high_y <= y0
+        if beside or high_z <= support_m or low_z > support_m + _NICHE_M:
+            kept.append([low_x, low_y, low_z, high_x, high_y, high_z])
+            continue
+        if low_z < support_m:
+            kept.append([low_x, low_y, low_z, high_x, high_y, support_m])
+        slabs = [
+            [low_x, low_y, x0, high_y],
+            [x1, low_y, high_x, high_y],
+            [max(low_x, x0), low_y, min(high_x, x1), y0],
+            [max(low_x, x0), y1, min(high_x, x1), high_y],
+        ]
+        above = max(low_z, support_m)
+        kept += [[a, b, above, c, d, high_z] for a, b, c, d in slabs if c - a > 1e-3 and d - b > 1e-3]
+    return np.array(kept, dtype=np.float64).reshape(-1, 6)
 
 
 def _as_boxes(bounds: Float64[np.ndarray, "n 6"], size_m: Float64[np.ndarray, "3"]) -> Float64[np.ndarray, "n 6"]:
@@ -227,7 +268,7 @@ def support_surface(
     size_m: Float64[np.ndarray, "3"],
     *,
     stated_m: float | None = None,
-    clearance_m: float = 0.25,
+    clearance_m: float = _NICHE_M,
 ) -> tuple[float, tuple[float, float, float, float]] | None:
     """Where things can stand: a height and the largest rectangle that is level and free above; None where there is none.
 
@@ -237,7 +278,7 @@ def support_surface(
     tri = points[corners]
     normal = np.cross(tri[:, 1] - tri[:, 0], tri[:, 2] - tri[:, 0])
     twice = np.linalg.norm(normal, axis=1)
-    level = normal[:, 2] > 0.985 * np.maximum(twice, 1e-15)
+    level = normal[:, 2] > 0.998 * np.maximum(twice, 1e-15)
     if not level.any():
         return None
     heights = tri[level, :, 2].mean(axis=1)
@@ -253,10 +294,10 @@ def support_surface(
         height = float(np.average(heights[near], weights=twice[level][near]))
         if height < 0.15 * size_m[2] or height < 0.02:
             continue
-        # The highest level point within the layer is what a thing really stands on.
         height = float(heights[near].max())
         bounds = _free_rectangle(samples, points, corners[level][near], size_m, height, cell, clearance_m)
         if bounds is not None:
+            height = _highest(samples, bounds, height)
             rectangle = (bounds[2] - bounds[0]) * (bounds[3] - bounds[1])
             stated = stated_m is not None and stated_m > 0 and abs(height - stated_m) < 0.02
             found.append((stated, rectangle, height, bounds))
@@ -266,6 +307,14 @@ def support_surface(
     if min(bounds[2] - bounds[0], bounds[3] - bounds[1]) < 0.1 or rectangle < 0.2 * footprint:
         return None
     return height, bounds
+
+
+def _highest(samples: Float64[np.ndarray, "p 3"], bounds: tuple[float, float, float, float], height: float) -> float:
+    """The highest point of a surface, up to 4 mm above: what a thing really stands on."""
+    x0, y0, x1, y1 = bounds
+    x, y, z = samples.T
+    on = (x >= x0) & (x <= x1) & (y >= y0) & (y <= y1) & (np.abs(z - height) <= 0.004)
+    return float(z[on].max(initial=height))
 
 
 def _free_rectangle(
@@ -290,7 +339,14 @@ def _free_rectangle(
         return None
     a0, b0, a1, b1 = found
     px, py = grid.planes[0], grid.planes[1]
-    return float(px[a0]), float(py[b0]), float(px[a1]), float(py[b1])
+    x0, y0, x1, y1 = float(px[a0]), float(py[b0]), float(px[a1]), float(py[b1])
+    x, y, z = samples.T
+    across = (x > x0 + cell) & (x < x1 - cell)
+    under_another = (across & (y > y0 + cell) & (y < y1 - cell) & (z > height + 0.004)).any()
+    # Under another shelf: only where a hand reaches in from the front, not behind a door.
+    if under_another and (across & (y <= y0) & (z > height + 0.02) & (z < height + clearance_m)).any():
+        return None
+    return x0, y0, x1, y1
 
 
 def largest_rectangle(cells: Bool[np.ndarray, "a b"]) -> tuple[int, int, int, int] | None:

@@ -7,7 +7,7 @@ height and depth, and (x, y, z) becomes (x, -z, y), so that the front faces -y a
 import hashlib
 import io
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float64, UInt8
@@ -24,6 +24,7 @@ from video3d.data.simulate.mesh import (
     components,
     crease_normals,
     face_normals,
+    leaf_cards,
     open_components,
     simplify,
     weld,
@@ -34,6 +35,7 @@ from video3d.data.vocabulary import category
 from video3d.types import InputError
 
 TRIANGLES = 4000
+_BUDGET = {"vehicle": 6000, "person": 5000, "plant": 8000}
 TEXTURE_PX = 256
 _MAX_PICTURE_PX = 4096 * 4096
 
@@ -45,6 +47,7 @@ class _Surface:
     mesh: Triangles
     rgba: tuple[float, float, float, float]
     texture: str | None
+    fixed: bool = False
 
 
 def convert_model(entry: CatalogueEntry, archive: Archive) -> Asset:
@@ -66,8 +69,8 @@ def convert_model(entry: CatalogueEntry, archive: Archive) -> Asset:
         support = support_surface(whole.points, whole.corners, size, stated_m=stated)
     height, bounds = support if support else (None, None)
     boxes = collision_boxes(whole.points, whole.corners, size, support_m=height, support_bounds_m=bounds)
-    parts = _drawn(surfaces, size, textures, rng, TRIANGLES)
     kind = category(name).kind
+    parts = _drawn(surfaces, size, textures, kind, rng)
     placement = placement_of(entry, name)
     return Asset(
         asset_id=entry.model_id,
@@ -198,25 +201,30 @@ def _drawn(
     surfaces: list[_Surface],
     size: Float64[np.ndarray, "3"],
     textures: dict[str, UInt8[np.ndarray, "th tw 3"] | None],
+    kind: str,
     rng: np.random.Generator,
-    budget: int,
 ) -> tuple[MeshPart, ...]:
     """What is drawn: within the triangle budget, sheets from both sides, filling the box to the last micrometre."""
-    meshes = []
+    budget = _BUDGET.get(kind, TRIANGLES)
     outside = _outside(surfaces, size)
-    doubled = [float(outside(s.mesh).mean()) if s.rgba[3] > 0.9 else 0.0 for s in surfaces]
-    total = sum(len(s.mesh.corners) * (1 + d) for s, d in zip(surfaces, doubled, strict=True))
-    for surface in surfaces:
-        # The smallest parts stay recognisable: a handle of 24 triangles.
-        target = (
-            max(24, int(budget * len(surface.mesh.corners) / total)) if total > budget else len(surface.mesh.corners)
-        )
-        mesh = simplify(surface.mesh, target, rng)
-        keeps = mesh.normals is not None and len(mesh.corners) == len(surface.mesh.corners)
-        normals = aligned_normals(mesh, mesh.normals) if keeps and mesh.normals is not None else crease_normals(mesh)
-        mesh = Triangles(points=mesh.points, corners=mesh.corners, uv=mesh.uv, normals=normals)
-        mesh = both_sides(mesh, outside(mesh) if surface.rgba[3] > 0.9 else np.zeros(len(mesh.corners), dtype=bool))
-        meshes.append(mesh)
+    if sum(len(s.mesh.corners) for s in surfaces) > budget and kind == "plant":
+        surfaces, budget = _with_cards(surfaces, budget, rng)
+    seen_behind = [outside(s.mesh) if s.rgba[3] > 0.9 else np.zeros(len(s.mesh.corners), dtype=bool) for s in surfaces]
+    weights = [1.0 + float(seen.mean()) for seen in seen_behind]
+    thin = float(np.clip(size.max() * 0.002, 0.0003, 0.003))
+    simpler = [s.mesh for s in surfaces]
+    movable = [k for k, s in enumerate(surfaces) if not s.fixed]
+    fewer = simplify([simpler[k] for k in movable], [weights[k] for k in movable], budget)
+    for k, mesh in zip(movable, fewer, strict=True):
+        simpler[k] = mesh
+    meshes = []
+    for surface, mesh in zip(surfaces, simpler, strict=True):
+        if mesh is not surface.mesh or mesh.normals is None:
+            shaded = replace(mesh, normals=crease_normals(mesh))
+        else:
+            shaded = replace(mesh, normals=aligned_normals(mesh, mesh.normals))
+        behind = outside(mesh) if surface.rgba[3] > 0.9 else np.zeros(len(mesh.corners), dtype=bool)
+        meshes.append(both_sides(shaded, behind, thin))
     used = np.concatenate([m.points[np.unique(m.corners)] for m in meshes])
     low, high = used.min(axis=0), used.max(axis=0)
     target_low = np.array([-size[0] / 2, -size[1] / 2, 0.0])
@@ -228,6 +236,21 @@ def _drawn(
         picture = textures.get(surface.texture) if surface.texture else None
         parts.append(_part(points, mesh, surface.rgba, picture))
     return tuple(parts)
+
+
+def _with_cards(surfaces: list[_Surface], budget: int, rng: np.random.Generator) -> tuple[list[_Surface], int]:
+    """Foliage as cards that are left as they are, and what is left of the budget for the rest."""
+    total, found, spent = sum(len(s.mesh.corners) for s in surfaces), [], 0
+    for surface in surfaces:
+        # Cards are seen from both sides, so each triangle counts twice.
+        share = int(0.7 * budget * len(surface.mesh.corners) / total / 2)
+        leaves, rest = leaf_cards(surface.mesh, max(share, 40), rng)
+        if len(leaves.corners):
+            found.append(replace(surface, mesh=leaves, fixed=True))
+            spent += 2 * len(leaves.corners)
+        if rest is not None:
+            found.append(replace(surface, mesh=rest))
+    return found, max(budget - spent, budget // 4)
 
 
 def _outside(surfaces: list[_Surface], size: Float64[np.ndarray, "3"]) -> Callable[[Triangles], np.ndarray]:

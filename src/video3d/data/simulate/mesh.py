@@ -7,7 +7,7 @@ of a single sheet, so those get a second sheet that faces the other way; closed 
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Bool, Float64, Int64
+from jaxtyping import Bool, Float32, Float64, Int64, UInt32
 
 _WELD = 1e-5  # of the mesh's largest extent
 
@@ -96,136 +96,164 @@ def open_components(mesh: Triangles, piece: Int64[np.ndarray, "t"]) -> Bool[np.n
     return np.asarray(rims > 0.01 * np.bincount(owner, minlength=num))
 
 
-def simplify(mesh: Triangles, target: int, rng: np.random.Generator) -> Triangles:
-    """About ``target`` triangles that look like the mesh.
+def simplify(meshes: list[Triangles], weights: list[float], budget: int) -> list[Triangles]:
+    """Fewer triangles for the parts of one model, all with the same geometric error, so that detail stays where it shows.
 
-    A mesh of very many small pieces (leaves, needles, petals) cannot be simplified piece by piece: some pieces are kept and grown
-    about their middle so that the whole stays as dense. Anything else goes through quadric edge collapse (Garland and Heckbert,
-    "Surface simplification using quadric error metrics", 1997), and the corners take their texture coordinates from the old
-    corners nearest to them in the same patch of the texture.
+    Edges are collapsed onto vertices that exist, which therefore keep their texture coordinates; rims and seams of the texture
+    cost as much as the shape does (meshoptimizer, after Garland and Heckbert, "Surface simplification using quadric error
+    metrics", 1997). The error is the smallest, in steps of one percent between a hundred-thousandth and a fifth of the model's
+    size, that meets the budget.
+
+    Args:
+        meshes: parts.
+        weights: how often each triangle of a part counts.
+        budget: the sum wanted.
     """
-    if len(mesh.corners) <= target:
-        return mesh
+    if sum(w * len(m.corners) for m, w in zip(meshes, weights, strict=True)) <= budget:
+        return meshes
+    every = np.concatenate([mesh.points for mesh in meshes])
+    low, extent = every.min(axis=0), max(float(np.ptp(every, axis=0).max()), 1e-9)
+    packed = [_packed(mesh, low, extent) for mesh in meshes]
+    errors = np.geomspace(1e-5, 0.2, 2**10)
+    first, last = 0, len(errors) - 1
+    while first < last:
+        middle = (first + last) // 2
+        count = sum(w * len(_collapse(p, float(errors[middle]))) for p, w in zip(packed, weights, strict=True))
+        first, last = (first, middle) if count <= budget else (middle + 1, last)
+    kept_of = [_collapse(pack, float(errors[first])) for pack in packed]
+    count = sum(w * len(kept) for w, kept in zip(weights, kept_of, strict=True))
+    if count > 1.5 * budget:  # thousands of separate scraps: their connections are given up
+        kept_of = [_sloppy(pack, int(len(kept) * budget / count)) for pack, kept in zip(packed, kept_of, strict=True)]
+    found = []
+    for mesh, pack, kept in zip(meshes, packed, kept_of, strict=True):
+        corners = pack.point_of[kept]
+        uv = None if mesh.uv is None else pack.uv[kept]
+        fewer = _compact(Triangles(points=mesh.points, corners=corners, uv=uv))
+        found.append(fewer if 0 < len(fewer.corners) < len(mesh.corners) else mesh)
+    return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Packed:
+    """A mesh with one vertex for each combination of point and texture coordinate, scaled to about 1."""
+
+    positions: Float32[np.ndarray, "q 3"]
+    indices: UInt32[np.ndarray, "i"]
+    uv: Float64[np.ndarray, "q 2"]
+    point_of: Int64[np.ndarray, "q"]
+
+
+def _packed(mesh: Triangles, low: Float64[np.ndarray, "3"], extent: float) -> _Packed:
+    flat = mesh.corners.reshape(-1)
+    if mesh.uv is None:
+        point_of, inverse = np.unique(flat, return_inverse=True)
+        uv = np.zeros((len(point_of), 2))
+    else:
+        # Whole 1/4096 of the texture, so that what is equal stays equal.
+        cells = np.round(mesh.uv.reshape(-1, 2) * 4096).astype(np.int64)
+        _, first, inverse = np.unique(np.column_stack([flat, cells]), axis=0, return_index=True, return_inverse=True)
+        point_of, uv = flat[first], mesh.uv.reshape(-1, 2)[first]
+    positions = ((mesh.points[point_of] - low) / extent).astype(np.float32)
+    return _Packed(
+        positions=np.ascontiguousarray(positions),
+        indices=np.ascontiguousarray(inverse.reshape(-1), dtype=np.uint32),
+        uv=uv,
+        point_of=point_of.astype(np.int64),
+    )
+
+
+def _collapse(packed: _Packed, error: float) -> Int64[np.ndarray, "t 3"]:
+    """Triangles, as indices into the packed vertices, that stay within an error."""
+    import meshoptimizer
+
+    kept = np.zeros(len(packed.indices), dtype=np.uint32)
+    num = meshoptimizer.simplify(
+        kept,
+        packed.indices,
+        packed.positions,
+        target_index_count=0,
+        target_error=error,
+        options=meshoptimizer.SIMPLIFY_ERROR_ABSOLUTE | meshoptimizer.SIMPLIFY_PRUNE,
+    )
+    return kept[:num].reshape(-1, 3).astype(np.int64)
+
+
+def _sloppy(packed: _Packed, target: int) -> Int64[np.ndarray, "t 3"]:
+    """About ``target`` triangles whatever it costs."""
+    import meshoptimizer
+
+    kept = np.zeros(len(packed.indices), dtype=np.uint32)
+    num = meshoptimizer.simplify_sloppy(
+        kept, packed.indices, packed.positions, target_index_count=3 * max(target, 12), target_error=1.0
+    )
+    return kept[:num].reshape(-1, 3).astype(np.int64)
+
+
+def leaf_cards(mesh: Triangles, budget: int, rng: np.random.Generator) -> tuple[Triangles, Triangles | None]:
+    """Foliage as rhombi, and the rest of the mesh (trunk, branches, pot) or None where there is none.
+
+    A tree has tens of thousands of leaves of a few triangles each; nothing can be taken from a leaf, so leaves are taken from the
+    tree. Each piece that is kept becomes one rhombus along its two longest axes, grown so that all of them together cover what
+    the leaves did, but no leaf by more than four times its length. Meshes of few pieces are given back as they are.
+    """
     piece = components(mesh)
     num = int(piece.max()) + 1
-    if num > 60 and num > target / 12:
-        # Leaves of a few triangles cannot lose any; larger ones lose two thirds of theirs afterwards.
-        each = len(mesh.corners) / num
-        mesh = _fewer_pieces(mesh, piece, max(12, int(target / each * (1 if each <= 4 else 3))), rng)
-        if len(mesh.corners) <= target * 1.2:
-            return mesh
-    for aggression in (7.0, 10.0):
-        fewer = _collapse(mesh, target, aggression)
-        if len(fewer.corners) <= 1.5 * target:
-            break
-    return fewer
-
-
-def _fewer_pieces(mesh: Triangles, piece: Int64[np.ndarray, "t"], keep: int, rng: np.random.Generator) -> Triangles:
-    """A random choice of pieces, larger ones more likely, each grown about its middle to make up for the others' area."""
-    num = int(piece.max()) + 1
-    if num <= keep:
-        return mesh
-    area = np.bincount(piece, weights=np.linalg.norm(face_normals(mesh.points, mesh.corners), axis=1), minlength=num)
-    weight = area + area.mean() * 0.05
-    # Large pieces (a trunk among leaves) always stay, unscaled.
-    large = area > 20 * np.median(area)
-    small = np.flatnonzero(~large)
-    chosen = np.zeros(num, dtype=bool)
-    chosen[large] = True
-    budget = min(len(small), max(keep - int(large.sum()), keep // 2, 1))
-    p = weight[small] / weight[small].sum()
-    chosen[small[np.sort(rng.choice(len(small), budget, replace=False, p=p))]] = True
-    growth = np.sqrt(area[small].sum() / max(area[small][chosen[small]].sum(), 1e-12))
-    scale = np.where(large, 1.0, min(float(growth), 2.6))
-    triangles = chosen[piece]
-    corners, owner = mesh.corners[triangles], piece[triangles]
-    points = mesh.points.copy()
-    point_owner = np.full(len(points), -1)
-    point_owner[corners.ravel()] = np.repeat(owner, 3)
-    used = point_owner >= 0
-    middle = (
-        np.stack([np.bincount(point_owner[used], weights=points[used, k], minlength=num) for k in range(3)], axis=1)
-        / np.maximum(np.bincount(point_owner[used], minlength=num), 1)[:, None]
+    count = np.bincount(piece, minlength=num)
+    area = np.bincount(
+        piece, weights=np.linalg.norm(face_normals(mesh.points, mesh.corners), axis=1) / 2, minlength=num
     )
-    at = middle[point_owner[used]]
+    small = (area <= 20 * np.median(area)) & (count <= 400)
+    if small.sum() < 60 or 2 * small.sum() > len(mesh.corners):
+        return Triangles(points=mesh.points[:0], corners=mesh.corners[:0], uv=None), mesh
+    chosen = np.flatnonzero(small)
+    if len(chosen) > budget // 2:
+        weight = area[chosen] + 0.05 * area[chosen].mean()
+        chosen = np.sort(rng.choice(chosen, budget // 2, replace=False, p=weight / weight.sum()))
+    # A leaf with two sides covers half its area.
+    closed = ~open_components(mesh, piece)
+    wanted = float((area * np.where(closed, 0.5, 1.0))[small].sum())
+    order = np.argsort(piece, kind="stable")
+    starts = np.searchsorted(piece[order], np.arange(num + 1))
+    points, uvs, covered = np.zeros((len(chosen), 4, 3)), np.zeros((len(chosen), 4, 2)), 0.0
+    for row, number in enumerate(chosen):
+        triangles = order[starts[number] : starts[number + 1]]
+        own = mesh.points[mesh.corners[triangles]].reshape(-1, 3)
+        middle = own.mean(axis=0)
+        _, axes = np.linalg.eigh(np.cov((own - middle).T))
+        along, across = (own - middle) @ axes[:, 2], (own - middle) @ axes[:, 1]
+        tips = np.array([along.argmin(), across.argmin(), along.argmax(), across.argmax()])
+        ends = [along[tips[0]] * axes[:, 2], across[tips[1]] * axes[:, 1], along[tips[2]] * axes[:, 2]]
+        points[row] = middle + np.array([*ends, across[tips[3]] * axes[:, 1]])
+        covered += float(np.ptp(along) * np.ptp(across) / 2)
+        if mesh.uv is not None:
+            uvs[row] = mesh.uv[triangles].reshape(-1, 2)[tips]
+    growth = min(np.sqrt(wanted / max(covered, 1e-12)), 4.0)
+    middle = points.mean(axis=1, keepdims=True)
     low, high = mesh.points.min(axis=0), mesh.points.max(axis=0)
-    points[used] = np.clip(at + (points[used] - at) * scale[point_owner[used]][:, None], low, high)
-    return _compact(
-        Triangles(
-            points=points,
-            corners=corners,
-            uv=None if mesh.uv is None else mesh.uv[triangles],
-            normals=None if mesh.normals is None else mesh.normals[triangles],
-        )
+    points = np.clip(middle + (points - middle) * growth, low, high)
+    first = np.arange(len(chosen))[:, None, None] * 4
+    quads = np.array([[0, 1, 2], [0, 2, 3]])
+    leaves = Triangles(
+        points=points.reshape(-1, 3),
+        corners=(first + quads).reshape(-1, 3).astype(np.int64),
+        uv=None if mesh.uv is None else uvs[:, quads].reshape(-1, 3, 2),
+    )
+    rest = ~small[piece]
+    leaves = _compact(leaves)
+    if not rest.any():
+        return leaves, None
+    return leaves, _compact(
+        Triangles(points=mesh.points, corners=mesh.corners[rest], uv=None if mesh.uv is None else mesh.uv[rest])
     )
 
 
 def _compact(mesh: Triangles) -> Triangles:
+    """Without points that no triangle uses and triangles without area."""
+    area = np.linalg.norm(face_normals(mesh.points, mesh.corners), axis=1)
+    keep = area > 1e-10 * float(np.ptp(mesh.points, axis=0).max(initial=0.0)) ** 2
+    mesh = replace(mesh, corners=mesh.corners[keep], uv=None if mesh.uv is None else mesh.uv[keep])
     used, inverse = np.unique(mesh.corners, return_inverse=True)
     return replace(mesh, points=mesh.points[used], corners=inverse.reshape(-1, 3).astype(np.int64))
-
-
-def _collapse(mesh: Triangles, target: int, aggression: float) -> Triangles:
-    import fast_simplification
-
-    low = mesh.points.min(axis=0)
-    extent = max(float(np.ptp(mesh.points, axis=0).max()), 1e-9)
-    simplified = fast_simplification.simplify(
-        ((mesh.points - low) / extent).astype(np.float32),
-        mesh.corners.astype(np.int32),
-        target_reduction=float(np.clip(1 - target / len(mesh.corners), 0.0, 0.995)),
-        agg=aggression,
-    )
-    if len(simplified[1]) == 0:
-        return mesh
-    points = simplified[0].astype(np.float64) * extent + low
-    corners = simplified[1].astype(np.int64)
-    area = np.linalg.norm(face_normals(points, corners), axis=1)
-    keep = area > (extent * 1e-6) ** 2
-    corners = corners[keep]
-    uv = None if mesh.uv is None else _carry_uv(mesh, points, corners)
-    return _compact(Triangles(points=points, corners=corners, uv=uv))
-
-
-def _carry_uv(
-    old: Triangles, points: Float64[np.ndarray, "v 3"], corners: Int64[np.ndarray, "t 3"]
-) -> Float64[np.ndarray, "t 3 2"]:
-    """Texture coordinates for new triangles: the patch of the nearest old triangle, then the nearest old corners of that patch."""
-    from scipy.spatial import KDTree
-
-    assert old.uv is not None
-    # A patch: triangles connected through corners that share position and texture coordinate.
-    flat = np.concatenate([old.points[old.corners].reshape(-1, 3), old.uv.reshape(-1, 2)], axis=1)
-    _, inverse = np.unique(np.round(flat, 5), axis=0, return_inverse=True)
-    seam_corners = inverse.reshape(-1, 3).astype(np.int64)
-    patch = components(Triangles(points=np.zeros((int(seam_corners.max()) + 1, 3)), corners=seam_corners))
-    span = max(float(np.ptp(old.points, axis=0).max()), 1e-9)
-    normal = face_normals(old.points, old.corners)
-    normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-12)
-    # Middles and points near the corners, with the normal as further coordinates: the two sides of a board are far apart.
-    tri = old.points[old.corners]
-    inward = [0.7 * tri[:, k] + 0.15 * (tri[:, (k + 1) % 3] + tri[:, (k + 2) % 3]) for k in range(3)]
-    probes = np.concatenate([tri.mean(axis=1), *inward])
-    tree = KDTree(np.concatenate([probes, np.tile(normal, (4, 1)) * 0.1 * span], axis=1))
-    new_normal = face_normals(points, corners)
-    new_normal /= np.maximum(np.linalg.norm(new_normal, axis=1, keepdims=True), 1e-12)
-    _, nearest = tree.query(np.concatenate([points[corners].mean(axis=1), new_normal * 0.1 * span], axis=1))
-    face_patch = patch[nearest % len(patch)]
-    uv = np.zeros((len(corners), 3, 2))
-    order = np.argsort(patch, kind="stable")
-    starts = np.searchsorted(patch[order], np.arange(int(patch.max()) + 2))
-    for number in np.unique(face_patch):
-        mine = np.flatnonzero(face_patch == number)
-        source = order[starts[number] : starts[number + 1]]
-        at, value = old.points[old.corners[source]].reshape(-1, 3), old.uv[source].reshape(-1, 2)
-        k = min(3, len(at))
-        distance, index = KDTree(at).query(points[corners[mine]].reshape(-1, 3), k=k)
-        distance, index = distance.reshape(-1, k), index.reshape(-1, k)
-        weight = 1.0 / (distance + 1e-6 * span)
-        weight /= weight.sum(axis=1, keepdims=True)
-        uv[mine] = (value[index] * weight[:, :, None]).sum(axis=1).reshape(-1, 3, 2)
-    return uv
 
 
 def crease_normals(mesh: Triangles, *, crease_deg: float = 40.0) -> Float64[np.ndarray, "t 3 3"]:
@@ -259,14 +287,22 @@ def aligned_normals(mesh: Triangles, normals: Float64[np.ndarray, "t 3 3"]) -> F
     return np.where(np.abs(dot) < 0.1, own[:, None], turned)
 
 
-def both_sides(mesh: Triangles, double: Bool[np.ndarray, "t"]) -> Triangles:
-    """Adds, for the triangles marked, the same ones facing the other way."""
+def both_sides(mesh: Triangles, double: Bool[np.ndarray, "t"], apart: float) -> Triangles:
+    """Adds, for the triangles marked, the same ones facing the other way, ``apart`` behind them.
+
+    Two sheets in one place would cast shadows on each other.
+    """
     if not double.any():
         return mesh
-    back = mesh.corners[double][:, ::-1]
+    front = mesh.corners[double]
+    normal = face_normals(mesh.points, front)
+    around = np.zeros_like(mesh.points)
+    for k in range(3):
+        np.add.at(around, front[:, k], normal)
+    around /= np.maximum(np.linalg.norm(around, axis=1, keepdims=True), 1e-15)
     return Triangles(
-        points=mesh.points,
-        corners=np.concatenate([mesh.corners, back]),
+        points=np.concatenate([mesh.points, mesh.points - apart * around]),
+        corners=np.concatenate([mesh.corners, front[:, ::-1] + len(mesh.points)]),
         uv=None if mesh.uv is None else np.concatenate([mesh.uv, mesh.uv[double][:, ::-1]]),
         normals=None if mesh.normals is None else np.concatenate([mesh.normals, -mesh.normals[double][:, ::-1]]),
     )

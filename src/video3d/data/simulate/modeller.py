@@ -133,7 +133,7 @@ class Modeller:
             self._volume_m3 += abs(float(frusta.sum())) * np.pi / 3
 
     def _round_solid(self, base: np.ndarray, frame: np.ndarray, radius: Number, low: float, high: float) -> None:
-        """Two crossed boxes instead of a cylinder: together they cover a regular octagon's corners."""
+        """Three crossed boxes instead of a cylinder: their corners lie on it."""
         for a, b in ((0.92, 0.39), (0.39, 0.92), (0.71, 0.71)):
             middle = np.array([0, 0, (low + high) / 2]) @ frame + base
             half = np.abs(np.array([a * radius, b * radius, (high - low) / 2]) @ frame)
