@@ -133,7 +133,7 @@ def test_an_l_shaped_floor_is_walled_all_around() -> None:
             inside, outside = (np.array([wall.at(wall.length_m / 2, away)]) for away in (0.05, -0.05))
             assert in_polygon(inside, polygon).all() and not in_polygon(outside, polygon).any()
             assert wall_distance(inside, polygon)[0] == pytest.approx(0.05)
-        assert sum(0.0 in wall.extend_m for wall in walls_of(polygon)) == 2  # both sides of the corner that juts in
+        assert sum(min(wall.extend_m) < 0 for wall in walls_of(polygon)) == 2  # both sides of the corner that juts in
 
 
 def test_clearance_counts_what_is_at_that_height(made_here: AssetLibrary) -> None:

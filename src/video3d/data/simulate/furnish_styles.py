@@ -35,12 +35,13 @@ def living_room(f: Furnisher) -> None:
         beside = f.pick("side table", "floor lamp", "potted plant", most_m=(0.7, 0.7, 1.9))
         if beside is not None:
             _beside(f, sofa_id, beside, int(rng.choice([-1, 1])))
-    stand = f.pick("tv stand", "cabinet", most_m=(2.0, 0.7, 0.9))
+    stand = f.pick("tv stand", "tv stand", "cabinet", most_m=(2.0, 0.7, 0.9))
     if stand is not None:
         stand_id = f.at_wall(stand, wall=wall + f.num_walls // 2, along=1 - along) or f.at_wall(stand)
-        tv = f.pick("tv", most_m=(1.6, 0.5, 1.1))
-        if stand_id is not None and tv is not None:
-            f.on_top(stand_id, tv, yaw_rad=0.0, back=True)
+        for _ in range(4):  # not every television has room on every stand
+            tv = f.pick("tv", most_m=(float(stand.size_m[0]), 0.5, 1.1))
+            if stand_id is None or tv is None or f.on_top(stand_id, tv, yaw_rad=0.0, back=True) is not None:
+                break
     lamp = f.pick("floor lamp")
     if lamp is not None and "floor lamp" not in f.used and rng.random() < 0.7:
         f.at_wall(lamp, corner=True)

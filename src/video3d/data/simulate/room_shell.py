@@ -18,6 +18,7 @@ from video3d.data.truth import GROUND, WALL, RoomTruth
 
 _THICK_M = 0.2
 _PROUD_M = 0.02  # frames stand out of the wall by so much
+_SHORT_M = 0.004
 _SIDE_M = 0.2  # a door or window keeps this far from a corner
 _DOOR_FREE_M = 0.8
 _SILL_M = (0.065, 0.04)  # by how much a window made here is wider than its hole, on each side and below
@@ -56,7 +57,8 @@ class Wall:
         start_m: where it begins; the room is to its left.
         along: unit vector from there.
         length_m: to where it ends.
-        extend_m: by how much its outside goes on beyond both ends (not at a corner that juts into the room).
+        extend_m: by how much its outside goes on beyond both ends; at a corner that juts into the room it stops a little short,
+            or its end would lie in the other wall's face.
         openings: doors and windows.
     """
 
@@ -145,7 +147,7 @@ def walls_of(polygon_m: Float64[np.ndarray, "n 2"]) -> tuple[Wall, ...]:
             start_m=polygon_m[k],
             along=along[k],
             length_m=float(length[k]),
-            extend_m=(0.0 if juts[k] else _THICK_M, 0.0 if juts[(k + 1) % len(along)] else _THICK_M),
+            extend_m=(-_SHORT_M if juts[k] else _THICK_M, -_SHORT_M if juts[(k + 1) % len(along)] else _THICK_M),
         )
         for k in range(len(along))
     )
@@ -276,7 +278,10 @@ def _wall(builder: SceneBuilder, wall: Wall, look: Look, height_m: float) -> Non
             half = ((high - low) / 2, _THICK_M / 2, (top - bottom) / 2)
             builder.slab((x, y, (bottom + top) / 2), half, paint, object_id=WALL, yaw_rad=yaw)
             if paint is reveal:
-                _paper(builder, wall, look, max(low, 0.0), min(high, wall.length_m), bottom, top)
+                # The paper reaches into every corner, where the wall itself stops short too.
+                first = 0.0 if low < 2 * _SHORT_M else low
+                last = wall.length_m if high > wall.length_m - 2 * _SHORT_M else high
+                _paper(builder, wall, look, first, last, bottom, top)
 
     done = -wall.extend_m[0]
     for opening in sorted(wall.openings, key=lambda o: o.low_m):
