@@ -267,12 +267,7 @@ def _processes(processes: int | None) -> int:
 
 
 def _furniture(text: str | None) -> Path | None:
-    if text is None:
-        return None
-    if text == "none":
-        os.environ["VIDEO3D_FURNITURE"] = ""
-        return None
-    return Path(text)
+    return None if text is None else Path(text)
 
 
 def _print(values: dict[str, Any], as_json: bool) -> None:

@@ -62,9 +62,13 @@ class CatalogueEntry:
 def find_furniture(path: Path | None = None) -> Path | None:
     """The folder (or file) with furniture libraries: the one named, ``$VIDEO3D_FURNITURE``, or the Debian package's.
 
+    ``none`` in either place means none: scenes are then furnished with what is made here.
+
     Errors: ``InputError`` where one is named, by argument or environment, that holds no .sh3f.
     """
     named = path or (Path(os.environ["VIDEO3D_FURNITURE"]) if os.environ.get("VIDEO3D_FURNITURE") else None)
+    if named is not None and str(named) == "none":
+        return None
     if named is None:
         return DEBIAN_FOLDER if DEBIAN_FOLDER.is_dir() and any(DEBIAN_FOLDER.glob("*.sh3f")) else None
     named = named.expanduser()

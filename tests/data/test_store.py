@@ -1,0 +1,154 @@
+"""Clips and rows on disk: they come back as they went, the same data gives the same bytes, and damage is named."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+from small_clips import small_clip, small_row, write_small
+
+from video3d.data.clip_codec import decode_clip, encode_clip
+from video3d.data.row import Row
+from video3d.data.store import clip_ids_of, open_dataset, parse_row, read_rows, row_line, write_rows, write_shard
+from video3d.types import InputError
+
+pytest.importorskip("pyarrow", reason="needs pyarrow (pip install 'video3d[data]')")
+
+
+def same(a, b) -> bool:
+    if dataclasses.is_dataclass(a):
+        return type(a) is type(b) and all(same(getattr(a, f.name), getattr(b, f.name)) for f in dataclasses.fields(a))
+    if isinstance(a, tuple):
+        return len(a) == len(b) and all(same(x, y) for x, y in zip(a, b, strict=True))
+    if isinstance(a, np.ndarray):
+        return a.shape == b.shape and a.dtype == b.dtype and np.allclose(a, b, rtol=0, atol=2e-6, equal_nan=True)
+    return a == b
+
+
+def test_a_clip_comes_back(tmp_path):
+    clip = small_clip()
+    write_shard(tmp_path / "a.parquet", [clip, small_clip(1, pixels=False)])
+    assert clip_ids_of(tmp_path / "a.parquet") == ["clip-000", "clip-001"]
+    back = write_small(tmp_path / "set").clip("clip-000")
+    first, others = clip.truth.rollouts[0], back.truth.rollouts
+    assert same(first, others[0])
+    assert same(dataclasses.replace(clip.truth, rollouts=()), dataclasses.replace(back.truth, rollouts=()))
+    assert np.allclose(others[1].world_from_object, clip.truth.rollouts[1].world_from_object[::2], atol=2e-6)
+    assert np.array_equal(np.isnan(back.depth_m), np.isnan(clip.depth_m))
+    assert np.nanmax(np.abs(back.depth_m - clip.depth_m)) <= 0.5001e-3  # to the millimetre
+    assert np.array_equal(back.instance, clip.instance)
+    assert np.abs(back.rgb.astype(int) - clip.rgb).mean() < 2
+    assert back.notes == clip.notes
+
+
+def test_unknown_poses_stay_unknown():
+    clip = small_clip()
+    poses = clip.truth.objects[0].world_from_object.copy()
+    poses[1] = np.nan
+    gone = dataclasses.replace(clip.truth.objects[0], world_from_object=poses)
+    truth = dataclasses.replace(clip.truth, objects=(gone, clip.truth.objects[1]))
+    back = decode_clip(encode_clip(dataclasses.replace(clip, truth=truth)))
+    assert np.array_equal(np.isnan(back.truth.objects[0].world_from_object[:, 0, 0]), [False, True, False])
+
+
+def test_the_same_clips_give_the_same_bytes(tmp_path):
+    for name in "ab":
+        write_shard(tmp_path / name, [small_clip(0), small_clip(1)])
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+    one, two = write_small(tmp_path / "one"), write_small(tmp_path / "two")
+    assert one.content_hash == two.content_hash
+    assert one.content_hash != write_small(tmp_path / "three", range(5)).content_hash
+
+
+def test_only_the_frames_wanted_are_decoded(tmp_path):
+    clip = write_small(tmp_path).clip("clip-001", frames=[1])
+    assert clip.rgb[1].any() and not clip.rgb[0].any()
+    assert np.isnan(clip.depth_m[0]).all() and np.isfinite(clip.depth_m[1]).any()
+
+
+def test_a_shard_that_fails_leaves_nothing(tmp_path):
+    def clips():
+        yield small_clip()
+        raise RuntimeError("power cut")
+
+    with pytest.raises(RuntimeError):
+        write_shard(tmp_path / "clips" / "train-00000.parquet", clips())
+    assert list((tmp_path / "clips").iterdir()) == []
+
+
+def test_rows_come_back(tmp_path):
+    rows = [small_row(small_clip(), k) for k in range(3)]
+    assert write_rows(tmp_path / "r.jsonl", rows) == 3
+    assert list(read_rows(tmp_path / "r.jsonl")) == rows
+    assert "椅子" in (tmp_path / "r.jsonl").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda row: row.pop("question"),
+        lambda row: row.update(split="dev"),
+        lambda row: row.update(extra=1),
+        lambda row: row["answer"].update(index=5),
+        lambda row: row.update(type="layout"),
+        lambda row: row.update(question={"zh": "只有中文"}),
+        lambda row: row.update(answer={"kind": "number", "value": float("nan"), "unit": "m"}),
+        lambda row: row.update(answer={"kind": "box", "center_world": [0, 0, 0], "size_m": [0, 1, 1]}),
+        lambda row: row.update(row_id="../../etc/passwd"),
+    ],
+)
+def test_a_row_that_is_none_is_named(spoil):
+    row = json.loads(row_line(small_row(small_clip())))
+    assert isinstance(parse_row(json.dumps(row), "here"), Row)
+    spoil(row)
+    with pytest.raises(InputError, match=r"^line 7: expected a row of Video-3D-QA"):
+        parse_row(json.dumps(row), "line 7")
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", '{"shards": []}', '{"shards": [{"path": "../x"}]}', "\x00", '{"shards": 3}']
+)
+def test_a_damaged_manifest_is_named(tmp_path, text):
+    (tmp_path / "dataset.json").write_text(text)
+    with pytest.raises(InputError, match="expected the manifest"):
+        open_dataset(tmp_path)
+
+
+def test_a_shard_elsewhere_is_refused(tmp_path):
+    write_small(tmp_path)
+    manifest = json.loads((tmp_path / "dataset.json").read_text())
+    manifest["shards"][0]["path"] = "clips/../../secret.parquet"
+    (tmp_path / "dataset.json").write_text(json.dumps(manifest))
+    with pytest.raises(InputError, match="outside clips"):
+        open_dataset(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "damage", [lambda data: data[: len(data) // 2], lambda data: b"", lambda data: b"PAR1" + data[8:]]
+)
+def test_a_damaged_shard_is_named(tmp_path, damage):
+    data = write_small(tmp_path)
+    path = tmp_path / "clips" / "train-00000.parquet"
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(InputError, match=r"train-00000\.parquet"):
+        for clip_id in data.clip_ids("train"):
+            data.clip(clip_id)
+
+
+def test_what_is_not_there_is_named(tmp_path):
+    with pytest.raises(InputError, match="expected a data set"):
+        open_dataset(tmp_path / "nowhere")
+    data = write_small(tmp_path)
+    with pytest.raises(InputError, match="one of the 4 clips"):
+        data.clip("clip-999")
+    with pytest.raises(InputError, match="train, test"):
+        data.rows("val")
+
+
+def test_huggingface_datasets_reads_it(tmp_path):
+    datasets = pytest.importorskip("datasets", reason="needs Hugging Face datasets")
+    write_small(tmp_path / "set")
+    files = str(tmp_path / "set" / "clips" / "train-*.parquet")
+    found = datasets.load_dataset("parquet", data_files=files, split="train", cache_dir=str(tmp_path / "cache"))
+    assert found[0]["rgb"][0].size == (40, 32)
+    assert found[0]["objects"][1]["category"] == "ball"
