@@ -72,7 +72,10 @@ def furnish(
 ) -> None:  # fmt: skip
     """Parked cars, singles in the stretch that is looked at, trees and lamps (unless there are to be no posts at all)."""
     rng, plan = draft.rng, draft.plan
-    spans: tuple[tuple[Side, float, float], ...] = ((-1, focus[0], focus[1] + 8.0), (1, focus[0], focus[1] + 8.0))
+    spans: tuple[tuple[Side, float, float], ...] = (
+        (-1, focus[0] + 3.0, focus[1] + 12.0),
+        (1, focus[0] + 3.0, focus[1] + 12.0),
+    )
     draft.things.parked(spans, int(rng.integers(parked[0], parked[1] + 1)), categories=("car", "car", "van"))
     other: Side = -1 if near > 0 else 1
     barred = without if posts else (*without, "traffic sign")

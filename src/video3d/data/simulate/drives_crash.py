@@ -157,7 +157,7 @@ def _filmed(draft: Draft, runners: tuple[_Runner, ...], eye: np.ndarray, aim: np
     rng, pose = draft.rng, look_at(eye, aim)
     draft.street.standing.append((float(eye[0]), float(eye[1]), 0.0, 0.4, 0.4))
     ahead = float(np.sign(aim[0] - eye[0]))
-    near, far = float(eye[0]) + 4.0 * ahead, float(eye[0]) + 24.0 * ahead
+    near, far = float(eye[0]) + 4.0 * ahead, float(eye[0]) + 17.0 * ahead
     furnish(draft, (min(near, far), max(near, far)), parked=(0, 3))
 
     def camera(times_s: np.ndarray, change: float) -> np.ndarray:

@@ -59,7 +59,7 @@ def drive_signal(rng: np.random.Generator, library: AssetLibrary, config: StageC
         beyond = plan.half_m + float(rng.uniform(6.0, 16.0)) if junction else float(rng.uniform(7.0, 18.0))
         start = ahead.distance_of((beyond, 0.0)) - pace * draft.last_s
         draft.try_move(draft.fleet.draw("car"), ahead, Profile(speed_mps=pace), start)
-    focus = (at_last + 5.0, at_last + 16.0)
+    focus = (at_last + 2.0, at_last + 13.0)
     if junction:
         draft.things.at_corners(int(rng.integers(0, 3)))
     furnish(draft, focus, posts=not bare)
@@ -74,7 +74,7 @@ def _at_signal(draft: Draft, state: Signal, junction: bool, *, lights: bool) -> 
     """What the others do at a light: cross traffic or people on the crossing while it is red, else those wait."""
     rng, plan = draft.rng, draft.plan
     stopped = state != "green"
-    oncoming(draft, int(rng.integers(0, 3)), (8.0, 45.0), stop_x_m=plan.stop_back_x_m() if stopped else None)
+    oncoming(draft, int(rng.integers(0, 3)), (8.0, 30.0), stop_x_m=plan.stop_back_x_m() if stopped else None)
     if lights:
         draft.things.signal(state, direction=-1)
     if lights and junction:
@@ -125,7 +125,7 @@ def drive_pedestrian(rng: np.random.Generator, library: AssetLibrary, config: St
     if walker is None:
         raise StagingFailed("drive_pedestrian: no place for the walker")
     draft.things.crossing()
-    oncoming(draft, int(rng.integers(0, 3)), (8.0, 45.0), stop_x_m=plan.stop_back_x_m() if kind == "crosses" else None)
-    furnish(draft, (at_last + 5.0, at_last + 16.0))
+    oncoming(draft, int(rng.integers(0, 3)), (8.0, 30.0), stop_x_m=plan.stop_back_x_m() if kind == "crosses" else None)
+    furnish(draft, (at_last + 2.0, at_last + 13.0))
     mount, fov = draft.car_mount()
     return draft.staged("drive_pedestrian", viewer="car", mount=mount, fov_deg=min(fov, 74.0))

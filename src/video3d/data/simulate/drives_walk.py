@@ -56,14 +56,14 @@ def walk_street(rng: np.random.Generator, library: AssetLibrary, config: StageCo
     cars = _traffic(draft, int(rng.integers(2, 5)), (-30.0, 8.0), x + 12.0 * direction)
     if not cars:
         raise StagingFailed("walk_street: no traffic")
-    ahead = (x + 4.0, x + 20.0) if direction > 0 else (x - 20.0, x - 4.0)
+    ahead = (x + 4.0, x + 14.0) if direction > 0 else (x - 14.0, x - 4.0)
     furnish(draft, ahead, parked=(1, 4), tree_sides=(other,), near=side)
     if rng.random() < 0.6:
         walkers(draft, 1, ahead)
     elif rng.random() < 0.5:
         cyclist(draft, float(rng.uniform(*ahead)), direction=direction)
     mount = Mount(height_m=height, pitch_rad=float(rng.uniform(0.0, 0.08)), yaw_rad=aside)
-    return draft.staged("walk_street", viewer=viewer, mount=mount, fov_deg=float(rng.uniform(60.0, 80.0)))
+    return draft.staged("walk_street", viewer=viewer, mount=mount, fov_deg=float(rng.uniform(56.0, 72.0)))
 
 
 def static_street(rng: np.random.Generator, library: AssetLibrary, config: StageConfig) -> StagedClip:
@@ -83,7 +83,7 @@ def static_street(rng: np.random.Generator, library: AssetLibrary, config: Stage
     if not cars:
         raise StagingFailed("static_street: no traffic")
     other: Side = -1 if side > 0 else 1
-    furnish(draft, (x + 3.0, x + 22.0), parked=(1, 4), tree_sides=(other,), near=side)
+    furnish(draft, (x + 3.0, x + 15.0), parked=(1, 4), tree_sides=(other,), near=side)
     if rng.random() < 0.6:
         walkers(draft, 1, (x + 5.0, x + 18.0))
     elif rng.random() < 0.5:
@@ -92,4 +92,4 @@ def static_street(rng: np.random.Generator, library: AssetLibrary, config: Stage
     def camera(times_s: np.ndarray, change: float) -> np.ndarray:
         return np.broadcast_to(pose, (len(times_s), 4, 4)).copy()
 
-    return draft.staged("static_street", viewer=viewer, camera=camera, fov_deg=float(rng.uniform(62.0, 82.0)))
+    return draft.staged("static_street", viewer=viewer, camera=camera, fov_deg=float(rng.uniform(58.0, 74.0)))

@@ -106,7 +106,7 @@ def _flat(
     """A level panel whose texture runs along x and y, ``tile`` metres each."""
     size = (x[1] - x[0], y[1] - y[0])
     repeat = (size[0] / tile[0], size[1] / tile[1])
-    builder.panel((x[0], y[0], z), (size[0], 0, 0), (0, size[1], 0), look, repeat=repeat, object_id=GROUND)
+    builder.panel((x[0], y[0], z), (size[0], 0.0, 0.0), (0.0, size[1], 0.0), look, repeat=repeat, object_id=GROUND)
 
 
 def _ground(builder: SceneBuilder, rng: np.random.Generator, plan: StreetPlan, surface: Surface) -> None:

@@ -66,7 +66,7 @@ class Fleet:
         self._rng, self._library, self._test = rng, library, config.split == "test"
         palette = _PALETTES[int(rng.integers(len(_PALETTES)))]
         self._colors = [palette[k] for k in rng.permutation(len(palette) - 1)]
-        self._shared = palette[-1]
+        self._shared, self._is_shared = palette[-1], False
         self._found: dict[str, list[Asset]] = {}
 
     def cyclist(self) -> Asset:
@@ -104,8 +104,15 @@ class Fleet:
         asset = fitting[int(self._rng.integers(len(fitting)))]
         if category not in _PAINTED:
             return asset
-        word = self._colors.pop() if unique and self._colors else self._shared
-        return repaint(asset, word, self._rng)
+        if unique and self._colors:
+            return repaint(asset, self._colors.pop(), self._rng)
+        self._is_shared = True
+        return repaint(asset, self._shared, self._rng)
+
+    @property
+    def colors_left(self) -> int:
+        """How many more vehicles can be told apart by their colours."""
+        return len(self._colors) + (not self._is_shared)
 
 
 _VIEWS = (

@@ -72,7 +72,7 @@ class StreetPlan:
         outside = np.abs(place_m[..., 1]) - self.half_m
         if self.junction:
             outside = np.minimum(outside, np.abs(place_m[..., 0]) - self.half_m)
-        return KERB_M * np.clip((outside + 0.15) / 0.3, 0.0, 1.0)
+        return np.asarray(KERB_M * np.clip((outside + 0.15) / 0.3, 0.0, 1.0))
 
     def lane(self, direction: Literal[1, -1] = 1) -> Path:
         """Straight through along the road, from end to end."""

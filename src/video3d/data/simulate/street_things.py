@@ -27,7 +27,7 @@ _RIVALS = (
     frozenset({"bicycle", "motorcycle"}),
 )
 """Things that may be taken for one another: one of each group is enough."""
-_BIG = ("bench", "bush", "fountain", "stroller", "bicycle", "motorcycle", "trash can")
+_BIG = ("bench", "fountain", "stroller", "bicycle", "motorcycle", "trash can")
 _AT_KERB = frozenset({"fire hydrant", "mailbox", "traffic sign", "bicycle", "motorcycle", "traffic cone"})
 _KERB_BAND_M, _WALL_BAND_M = 0.55, 0.7
 
@@ -165,7 +165,7 @@ class Furnisher:
         *,
         sides: tuple[Side, ...] = (1, -1),
         without: tuple[str, ...] = (),
-        near: float = 0.62,
+        near: float = 0.72,
     ) -> None:
         """Up to some things of which the street has one each, within a stretch where they will be seen."""
         rng, placed = self._rng, 0
@@ -221,7 +221,7 @@ class Furnisher:
         """Cars parked along stretches of the kerbs, pointing the way of their side's traffic."""
         rng, plan, found = self._rng, self.plan, []
         for _ in range(4 * num):
-            if plan.parking_m < 1.0 or len(found) >= num:
+            if plan.parking_m < 1.0 or len(found) >= num or self._fleet.colors_left == 0:
                 break
             side, first, last = spans[int(rng.integers(len(spans)))]
             category = categories[int(rng.integers(len(categories)))]
@@ -247,7 +247,9 @@ class Furnisher:
         """Cars parked in the cross street, off the junction."""
         rng, plan = self._rng, self.plan
         for k in range(num):
-            asset = self._fleet.draw("car", unique=False)
+            if self._fleet.colors_left == 0:
+                return
+            asset = self._fleet.draw("car")
             side, end = (1, -1)[k % 2], (1, -1)[int(rng.integers(2))]
             x = side * (plan.half_m - float(asset.size_m[0]) / 2 - 0.12)
             y = end * (plan.half_m + plan.sidewalk_m + float(rng.uniform(2.5, 5.0)) + 6.0 * (k // 2))

@@ -123,12 +123,12 @@ def mounted(ego: Mover, mount: Mount, ground: GroundAt) -> CameraAt:
 
 
 def overlap(
-    first: Float[np.ndarray, "*t 3"],
-    first_half_m: Float[np.ndarray, "*t 2"],
-    second: Float[np.ndarray, "*t 3"],
-    second_half_m: Float[np.ndarray, "*t 2"],
+    first: Float[np.ndarray, "... 3"],
+    first_half_m: Float[np.ndarray, "... 2"],
+    second: Float[np.ndarray, "... 3"],
+    second_half_m: Float[np.ndarray, "... 2"],
     margin_m: float = 0.0,
-) -> Bool[np.ndarray, "*t"]:
+) -> Bool[np.ndarray, "..."]:
     """Whether rectangles on the ground (x, y, yaw; half length and breadth) overlap or come nearer than a margin.
 
     By the separating axis: two convex shapes are apart if and only if they are along the normal of one of their edges.
@@ -145,7 +145,7 @@ def overlap(
             across = np.stack([-np.sin(pose[..., 2]), np.cos(pose[..., 2])], -1)
             gap = gap - np.abs((along * axis).sum(-1)) * half[..., 0] - np.abs((across * axis).sum(-1)) * half[..., 1]
         apart |= gap > margin_m
-    return ~apart
+    return np.asarray(~apart)
 
 
 def collisions(

@@ -140,7 +140,7 @@ class Profile:
     @property
     def duration_s(self) -> float:
         """Until the last piece ends."""
-        return sum(duration for duration, _ in self.pieces)
+        return float(sum(duration for duration, _ in self.pieces))
 
     def _knots(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """Time, distance and speed at the beginning of every piece, the last one endless, and its acceleration."""
