@@ -135,12 +135,13 @@ def test_frames_without_anything_to_see_give_a_note() -> None:
 
 
 def test_the_timeout_ends_it_and_leaves_no_process(frames: np.ndarray) -> None:
+    before = children_of(os.getpid())  # multiprocessing's own, where another test began them
     started = time.monotonic()
     estimate = estimate_camera(recording_of(frames), timeout_s=0.05)
     assert time.monotonic() - started < 5
     assert nothing_known(estimate, 12)
     assert "did not end within" in " ".join(estimate.notes)
-    assert not children_of(os.getpid())
+    assert children_of(os.getpid()) <= before
 
 
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="needs /proc to see processes")

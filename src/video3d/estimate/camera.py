@@ -110,7 +110,7 @@ def _share_placed(estimate: CameraEstimate) -> float:
     return float((estimate.piece == 0).mean())
 
 
-def _attempt(  # noqa: PLR0917
+def _attempt(
     recording: Recording,
     frame_index: Int64[np.ndarray, "f"],
     effort: dict[str, Any],

@@ -237,7 +237,7 @@ class Video3DForConditionalGeneration(PreTrainedModel, GenerationMixin):
             points_world=points.reshape(b, f * n, 3),
         )
 
-    def forward(  # noqa: PLR0917  Hugging Face's order
+    def forward(
         self,
         input_ids: Int[Tensor, "b t"] | None = None,
         attention_mask: Tensor | dict | None = None,

@@ -51,7 +51,7 @@ class Video3DProcessor(ProcessorMixin):
     """
 
     @no_type_check  # from_pretrained reads the argument names off this function's code, which a checker would wrap
-    def __init__(  # noqa: PLR0917
+    def __init__(
         self,
         tokenizer: PreTrainedTokenizerBase,
         patch_px: int = 14,

@@ -34,7 +34,7 @@ class Footprint:
     def distance(self, points_m: Float64[np.ndarray, "*p 2"]) -> Float64[np.ndarray, "*p"]:
         """From points to the rectangle in metres, 0 within.
 
-        >>> square = Footprint(object_id=1, center_m=(0, 0), half_m=(1, 1), yaw_rad=0.0, bottom_m=0.0, top_m=1.0)
+        >>> square = Footprint(object_id=1, center_m=(0.0, 0.0), half_m=(1.0, 1.0), yaw_rad=0.0, bottom_m=0.0, top_m=1.0)
         >>> square.distance(np.array([[0.5, 0.5], [3.0, 0.0]])).tolist()
         [0.0, 2.0]
         """
@@ -46,8 +46,8 @@ class Footprint:
 def overlap(first: Footprint, second: Footprint, gap_m: float = 0.0) -> bool:
     """Whether two rectangles come nearer than ``gap_m`` (separating axes; corners within the gap count as near).
 
-    >>> a = Footprint(object_id=1, center_m=(0, 0), half_m=(1, 1), yaw_rad=0.0, bottom_m=0.0, top_m=1.0)
-    >>> b = Footprint(object_id=2, center_m=(2.5, 0), half_m=(1, 1), yaw_rad=0.0, bottom_m=0.0, top_m=1.0)
+    >>> a = Footprint(object_id=1, center_m=(0.0, 0.0), half_m=(1.0, 1.0), yaw_rad=0.0, bottom_m=0.0, top_m=1.0)
+    >>> b = Footprint(object_id=2, center_m=(2.5, 0.0), half_m=(1.0, 1.0), yaw_rad=0.0, bottom_m=0.0, top_m=1.0)
     >>> overlap(a, b), overlap(a, b, 0.6)
     (False, True)
     """
