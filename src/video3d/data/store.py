@@ -5,7 +5,7 @@
     DIR/{train,val,test}.jsonl     one :class:`video3d.data.row.Row` a line
     DIR/clips/train-00000.parquet  clips, one row group each: streamed in order, or one at a time by its id
 
-Parquet was chosen by measurement (docs/results/data-engine.md). Files are written beside and renamed; ``dataset.json`` comes last,
+Files are written beside and renamed; ``dataset.json`` comes last,
 so that a folder with one is whole.
 """
 
