@@ -11,7 +11,6 @@ from video3d.types import InputError
 from video3d.video.read import open_recording
 from video3d.video.validate import validated
 
-
 STATUS, CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 needs_proc = pytest.mark.skipif(not CLEAR.exists(), reason="needs Linux's /proc to measure memory")
 
