@@ -12,6 +12,7 @@ from jaxtyping import Float64
 
 from video3d.data.simulate.asset import Asset
 from video3d.data.simulate.engine import load_mujoco
+from video3d.data.simulate.panel import Cut, panel_mesh
 from video3d.data.simulate.scene import COLLISION_GROUP, DRAWN_GROUP, BuiltScene, Look, PlacedObject, Surface, yaw_quat
 from video3d.data.truth import GROUND, WALL, MotionKind, ObjectKind
 
@@ -146,22 +147,26 @@ class SceneBuilder:
         *,
         repeat: tuple[float, float] = (1.0, 1.0),
         object_id: int = WALL,
+        cell_m: float | None = None,
+        cuts: tuple[Cut, ...] = (),
     ) -> None:
         """A flat picture without thickness or contact: façade, road, poster. Seen from the side of ``right x up``.
 
         Its lower left corner is at ``origin_m``; the texture's bottom runs along ``right_m``, its left side along ``up_m``.
+        For ``cell_m`` and ``cuts`` see ``panel_mesh``.
         """
         origin, right, up = (np.array(v, dtype=np.float64) for v in (origin_m, right_m, up_m))
         mesh = self.spec.add_mesh(name=self._name("mesh"), inertia=self._mujoco.mjtMeshInertia.mjMESH_INERTIA_SHELL)
         # A fold of a tenth of a millimetre behind: a mesh all in one plane has no volume and is refused.
         behind = origin + (right + up) / 2 - 1e-4 * np.cross(right, up) / np.linalg.norm(np.cross(right, up))
-        mesh.uservert = np.concatenate([origin, origin + right, origin + right + up, origin + up, behind])
-        mesh.userface = [0, 1, 2, 0, 2, 3, 0, 4, 1]
-        mesh.usertexcoord = (np.array([[0, 0], [1, 0], [1, 1], [0, 1], [0.5, 0.5]]) * repeat).ravel()
+        vertices, faces, uv = panel_mesh(origin, right, up, cell_m=cell_m, cuts=cuts)
+        last, normal = len(vertices), np.cross(right, up) / np.linalg.norm(np.cross(right, up))
+        mesh.uservert = np.concatenate([vertices.ravel(), behind])
+        mesh.userface = [*faces.ravel().tolist(), 0, last, 1]
+        mesh.usertexcoord = (np.concatenate([uv, [[0.5, 0.5]]]) * repeat).ravel()
         mesh.userfacetexcoord = mesh.userface
-        normal = np.cross(right, up) / np.linalg.norm(np.cross(right, up))
-        mesh.usernormal = np.concatenate([normal] * 4 + [-normal])
-        mesh.userfacenormal = [0, 1, 2, 0, 2, 3, 4, 4, 4]
+        mesh.usernormal = np.concatenate([np.tile(normal, last), -normal])
+        mesh.userfacenormal = [*faces.ravel().tolist(), last, last, last]
         self.spec.worldbody.add_geom(
             name=self._geom_name(object_id),
             type=self._mujoco.mjtGeom.mjGEOM_MESH,

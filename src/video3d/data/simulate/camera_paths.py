@@ -23,6 +23,7 @@ CLEAR_M = 0.3
 MAX_TURN_RAD_S = np.radians(58.0)
 _STEP_S = 0.02
 _ABOVE_M = 0.15
+_ROUND_TRIES = 16
 _STEADY_S = 0.3  # turns of the gaze are smoothed over this
 
 
@@ -165,12 +166,15 @@ class CameraPlanner:
 
     def _around(self, targets: tuple[Footprint, ...]) -> CameraWay | None:
         """Around something at one distance, looking at it, keeping on as far as the way is free."""
-        target = targets[int(self._rng.integers(len(targets)))]
-        radius = float(np.linalg.norm(target.half_m)) + float(self._rng.uniform(0.6, 1.6))
-        speed = self._speed() * 0.8
-        first, way_round = float(self._rng.uniform(-np.pi, np.pi)), float(self._rng.choice([-1.0, 1.0]))
-        length = self._ways.free_round(np.asarray(target.center_m), radius, first, way_round, 1.5 * np.pi)
-        if length < max(0.6, 0.8 * speed * self._shot.shown_s):
+        for _ in range(_ROUND_TRIES):  # few things have free floor around them
+            target = targets[int(self._rng.integers(len(targets)))]
+            radius = float(np.linalg.norm(target.half_m)) + float(self._rng.uniform(0.6, 1.6))
+            speed = self._speed() * 0.8
+            first, way_round = float(self._rng.uniform(-np.pi, np.pi)), float(self._rng.choice([-1.0, 1.0]))
+            length = self._ways.free_round(np.asarray(target.center_m), radius, first, way_round, 1.5 * np.pi)
+            if length >= max(0.6, 0.8 * speed * self._shot.shown_s):
+                break
+        else:
             return None
         angle = first + way_round * self._along(length, speed) / radius
         xy = np.asarray(target.center_m) + radius * np.stack([np.cos(angle), np.sin(angle)], axis=1)

@@ -19,6 +19,7 @@ from video3d.data.truth import GROUND, WALL, RoomTruth
 _THICK_M = 0.2
 _PROUD_M = 0.02  # frames stand out of the wall by so much
 _SHORT_M = 0.004
+_CELL_M = 0.3  # light is worked out so finely on walls
 _SIDE_M = 0.2  # a door or window keeps this far from a corner
 _DOOR_FREE_M = 0.8
 _SILL_M = (0.065, 0.04)  # by how much a window made here is wider than its hole, on each side and below
@@ -268,7 +269,7 @@ def _surfaces(builder: SceneBuilder, rng: np.random.Generator, walls: tuple[Wall
 
 
 def _wall(builder: SceneBuilder, wall: Wall, look: Look, height_m: float) -> None:
-    """A wall around its openings: solid behind, the wallpaper as panels before, so that its pattern runs on."""
+    """A wall around its openings: solid pieces, and before them one paper with holes, so that its pattern runs on."""
     yaw = float(np.arctan2(wall.along[1], wall.along[0]))
     reveal = Look(rgba=(0.88, 0.87, 0.85, 1.0), specular=0.02)
 
@@ -277,13 +278,8 @@ def _wall(builder: SceneBuilder, wall: Wall, look: Look, height_m: float) -> Non
             x, y = wall.at((low + high) / 2, -_THICK_M / 2 - away)
             half = ((high - low) / 2, _THICK_M / 2, (top - bottom) / 2)
             builder.slab((x, y, (bottom + top) / 2), half, paint, object_id=WALL, yaw_rad=yaw)
-            if paint is reveal:
-                # The paper reaches into every corner, where the wall itself stops short too.
-                first = 0.0 if low < 2 * _SHORT_M else low
-                last = wall.length_m if high > wall.length_m - 2 * _SHORT_M else high
-                _paper(builder, wall, look, first, last, bottom, top)
 
-    done = -wall.extend_m[0]
+    done, holes = -wall.extend_m[0], []
     for opening in sorted(wall.openings, key=lambda o: o.low_m):
         # The hole is a little smaller than the frame, so that no light comes past it.
         made_here = opening.asset.asset_id.startswith(_MADE_HERE)
@@ -296,17 +292,14 @@ def _wall(builder: SceneBuilder, wall: Wall, look: Look, height_m: float) -> Non
         if opening.asset.category == "door":
             behind = Look(rgba=(0.6, 0.59, 0.57, 1.0), specular=0.0, emission=0.15)
             piece(low - 0.1, high + 0.1, -0.04, top + 0.1, away=0.28, paint=behind)
+        holes.append((wall.length_m - high, wall.length_m - low, bottom, top))
         done = high
     piece(done, wall.length_m + wall.extend_m[1], 0.0, height_m)
-
-
-def _paper(builder: SceneBuilder, wall: Wall, look: Look, low: float, high: float, bottom: float, top: float) -> None:
     # Seen from within, the wall's right is against the polygon's sense.
-    x, y = wall.at(high, 0.0)
-    right = -(high - low) * wall.along
+    (x, y), right = wall.at(wall.length_m, 0.0), -wall.length_m * wall.along
     builder.panel(
-        (x, y, bottom), (float(right[0]), float(right[1]), 0.0), (0.0, 0.0, top - bottom), look,
-        repeat=((high - low) / look.texture_m[0], (top - bottom) / look.texture_m[1]),
+        (x, y, 0.0), (float(right[0]), float(right[1]), 0.0), (0.0, 0.0, height_m), look,
+        repeat=(wall.length_m / look.texture_m[0], height_m / look.texture_m[1]), cell_m=_CELL_M, cuts=tuple(holes),
     )  # fmt: skip
 
 
