@@ -8,6 +8,7 @@ light, somebody who walks along, a car ahead that drives on. Traffic keeps to th
 from video3d.data.simulate.drives_car import drive_follow, drive_straight, drive_turn
 from video3d.data.simulate.drives_crash import drive_collision
 from video3d.data.simulate.drives_crossing import drive_pedestrian, drive_signal
+from video3d.data.simulate.drives_junction import watch_junction
 from video3d.data.simulate.drives_walk import static_street, walk_street
 from video3d.data.simulate.stage import Stager
 
@@ -20,5 +21,6 @@ DRIVES: dict[str, Stager] = {
     "drive_collision": drive_collision,
     "walk_street": walk_street,
     "static_street": static_street,
+    "watch_junction": watch_junction,
 }
 """Every scenario on the street by its name."""

@@ -1,13 +1,17 @@
 """What else is on the street: oncoming cars, people who walk along, things that stand; none of it decides what happens."""
 
+from video3d.data.simulate.drives_acts import brake_to, stander
 from video3d.data.simulate.drives_draft import Draft
 from video3d.data.simulate.street_things import Side
 from video3d.data.simulate.traffic_path import Profile, braking_to, straight_path
 
 
 def oncoming(draft: Draft, num: int, span_m: tuple[float, float], *, stop_x_m: float | None = None) -> None:
-    """Cars along -x that are within a stretch at the last frame; they drive on, or stop at a line where one is given."""
+    """Cars along -x that are within a stretch at the last frame; they drive on, or stand at a line or brake to it."""
     rng, path = draft.rng, draft.plan.lane(-1)
+    if stop_x_m is not None and num and rng.random() < 0.75:
+        brake_to(draft, path, path.distance_of((stop_x_m, 0.0)), category=str(rng.choice(["car", "car", "van", "bus"])))
+        return
     speed, at = float(rng.uniform(5.0, 11.0)), float(rng.uniform(*span_m))
     for _ in range(num):
         category = str(rng.choice(["car", "car", "van", "bus", "truck"]))
@@ -58,21 +62,28 @@ def cyclist(draft: Draft, x_at_last_m: float, *, direction: int = 1) -> int | No
 
 def people(draft: Draft, at_m: float) -> None:
     """One or two who walk ahead of a place, or a cyclist, or nobody; one alone has a name."""
-    kind = int(draft.rng.choice(4, p=[0.1, 0.6, 0.1, 0.2]))
+    kind = int(draft.rng.choice(4, p=[0.03, 0.82, 0.03, 0.12]))
     if kind == 3:
         cyclist(draft, at_m + float(draft.rng.uniform(9.0, 22.0)), direction=1 if draft.rng.random() < 0.35 else -1)
     else:
-        walkers(draft, kind, (at_m + 6.0, at_m + 17.0))
+        walkers(draft, kind, (at_m + 8.0, at_m + 15.0))
 
 
 def furnish(
     draft: Draft, focus: tuple[float, float], *, singles: tuple[int, int] = (6, 9), parked: tuple[int, int] = (3, 6),
     without: tuple[str, ...] = (), tree_sides: tuple[Side, ...] = (1, -1), posts: bool = True,
-    near: Side = -1,
+    near: Side = -1, people_at_m: float | None = None, stands: float = 0.4,
 ) -> None:  # fmt: skip
-    """Parked cars, singles in the stretch that is looked at, trees and lamps (unless there are to be no posts at all)."""
+    """Parked cars, singles in the stretch that is looked at, trees and lamps (unless there are to be no posts at all).
+
+    With ``people_at_m``, where the camera is at the last frame, somebody ahead of it who stands, walks or rides a bicycle.
+    """
     rng, plan = draft.rng, draft.plan
+    standing = people_at_m is not None and rng.random() < stands
+    if standing and people_at_m is not None:
+        stander(draft, people_at_m, -1 if rng.random() < 0.6 else 1)
     spans: tuple[tuple[Side, float, float], ...] = (
+        (-1, focus[0] + 3.0, focus[1] + 12.0),
         (-1, focus[0] + 3.0, focus[1] + 12.0),
         (1, focus[0] + 3.0, focus[1] + 12.0),
     )
@@ -84,6 +95,8 @@ def furnish(
         draft.things.trees_and_lamps(tree_sides=tree_sides)
     if plan.crossing and not draft.street.ids.get("crossing"):
         draft.things.crossing()
+    if people_at_m is not None and not standing:
+        people(draft, people_at_m)
 
 
 def on_foot(draft: Draft, direction: Side, y_at_last_m: float, *, aside_m: float = 0.0) -> int | None:

@@ -3,10 +3,12 @@
 import numpy as np
 
 from video3d.data.simulate.asset import AssetLibrary
-from video3d.data.simulate.drives_around import furnish, oncoming, people, walkers
+from video3d.data.simulate.drives_acts import turn_at_junction
+from video3d.data.simulate.drives_around import furnish, oncoming, walkers
 from video3d.data.simulate.drives_draft import Draft
 from video3d.data.simulate.stage import StageConfig, StagedClip, StagingFailed
 from video3d.data.simulate.street_plan import Turn, draw_plan
+from video3d.data.simulate.street_things import Side
 from video3d.data.simulate.traffic_path import Profile
 
 FRONT_M = 2.2
@@ -21,14 +23,13 @@ def drive_straight(rng: np.random.Generator, library: AssetLibrary, config: Stag
     speed = float(rng.uniform(4.0, 13.0))
     path, at_last = plan.lane(), float(rng.uniform(-30.0, 0.0))
     draft.drive_ego(path, Profile(speed_mps=speed), path.distance_of((at_last, 0.0)) - speed * draft.last_s)
-    if rng.random() < 0.4:  # somebody far ahead, as fast
-        gap = float(rng.uniform(16.0, 34.0))
+    if rng.random() < 0.75:  # somebody far ahead, as fast
+        gap = float(rng.uniform(12.0, 28.0))
         asset = draft.fleet.draw(str(rng.choice(["car", "car", "van", "bus"])))
         start = path.distance_of((at_last + gap + float(asset.size_m[1]) / 2, 0.0)) - speed * draft.last_s
         draft.move(asset, path, Profile(speed_mps=speed), start)
     oncoming(draft, int(rng.integers(1, 4)), (at_last + 6.0, at_last + 30.0))
-    furnish(draft, (at_last + 2.0, at_last + 13.0))
-    people(draft, at_last)
+    furnish(draft, (at_last + 2.0, at_last + 13.0), people_at_m=at_last)
     mount, fov = draft.car_mount()
     return draft.staged("drive_straight", viewer="car", mount=mount, fov_deg=fov)
 
@@ -37,7 +38,7 @@ def drive_follow(rng: np.random.Generator, library: AssetLibrary, config: StageC
     """The car follows another that brakes, stands in the lane, or drives on."""
     plan = draw_plan(rng, junction=False, crossing=bool(rng.random() < 0.25), before_m=60.0, after_m=70.0)
     draft = Draft(rng, library, config, plan)
-    kind = str(rng.choice(["brakes", "on", "stands"], p=[0.38, 0.47, 0.15]))
+    kind = str(rng.choice(["brakes", "on", "stands"], p=[0.55, 0.30, 0.15]))
     path, last = plan.lane(), draft.last_s
     asset = draft.fleet.draw(str(rng.choice(["car", "car", "van", "bus", "truck"])))
     half = float(asset.size_m[1]) / 2
@@ -70,8 +71,7 @@ def drive_follow(rng: np.random.Generator, library: AssetLibrary, config: StageC
     ahead = draft.move(asset, path, leader, at)
     ego_x = float(ego.pose(np.array([last]))[0, 0])
     oncoming(draft, int(rng.integers(1, 4)), (ego_x + 6.0, ego_x + 30.0))
-    furnish(draft, (ego_x + 2.0, ego_x + 13.0))
-    people(draft, ego_x)
+    furnish(draft, (ego_x + 2.0, ego_x + 13.0), people_at_m=ego_x)
     mount, fov = draft.car_mount()
     return draft.staged("drive_follow", viewer="car", mount=mount, fov_deg=fov, must_see=(ahead,))
 
@@ -80,7 +80,7 @@ def drive_turn(rng: np.random.Generator, library: AssetLibrary, config: StageCon
     """The car comes to a junction and has begun to turn at the last frame, or drives straight across."""
     plan = draw_plan(rng, junction=True, crossing=False, before_m=55.0, after_m=55.0)
     draft = Draft(rng, library, config, plan)
-    turn: Turn = ("left", "right", "straight")[int(rng.choice(3, p=[0.38, 0.38, 0.24]))]
+    turn: Turn = ("left", "right", "straight")[int(rng.choice(3, p=[0.40, 0.40, 0.20]))]
     path, last = plan.turning(turn), draft.last_s
     if turn == "straight":
         speed = float(rng.uniform(4.5, 8.0))
@@ -99,6 +99,9 @@ def drive_turn(rng: np.random.Generator, library: AssetLibrary, config: StageCon
         profile = profile.wait(steady + (quarter - into) / pace).reach(8.0, 1.3)
         at_last = begins + into
     draft.drive_ego(path, profile, at_last - float(profile.distance(last)))
+    if rng.random() < 0.75:  # another that turns: in front of us, or out of the cross street
+        quarters, their = ((2, "right"), (2, "left"), (1, "right"), (3, "right"), (3, "left"))[int(rng.integers(5))]
+        turn_at_junction(draft, quarters, their)
     for direction in (1, -1):  # those who wait for us in the cross street
         if rng.random() < 0.6:
             lane, asset = plan.cross_lane(direction), draft.fleet.draw("car")
@@ -108,9 +111,15 @@ def drive_turn(rng: np.random.Generator, library: AssetLibrary, config: StageCon
         oncoming(draft, int(rng.integers(0, 3)), (10.0, 40.0))
     elif rng.random() < 0.5:
         oncoming(draft, 1, (0.0, 0.0), stop_x_m=plan.half_m + 1.5)
-    draft.things.at_corners(int(rng.integers(3, 5)))
+    draft.things.at_corners(4)
     draft.things.parked_across(int(rng.integers(1, 4)))
+    corner: Side = 1 if rng.random() < 0.5 else -1
+    waits = rng.random() < 0.55  # at a far corner, to let us pass
+    if waits:
+        aside = plan.half_m + float(rng.uniform(0.4, 0.7))
+        draft.things.person(aside, corner * aside, float(np.arctan2(-corner, -1.0) + rng.uniform(-0.7, 0.7)))
     furnish(draft, (-13.0, 16.0), singles=(7, 10))
-    walkers(draft, int(rng.choice([0, 1, 1])), (10.0, 20.0))
+    if not waits:
+        walkers(draft, 1, (10.0, 16.0))
     mount, fov = draft.car_mount()
     return draft.staged("drive_turn", viewer="car", mount=mount, fov_deg=fov)

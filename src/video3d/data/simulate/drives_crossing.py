@@ -8,7 +8,8 @@ from typing import Literal
 import numpy as np
 
 from video3d.data.simulate.asset import AssetLibrary
-from video3d.data.simulate.drives_around import furnish, on_foot, oncoming, people, walkers
+from video3d.data.simulate.drives_acts import turn_at_junction
+from video3d.data.simulate.drives_around import furnish, on_foot, oncoming, walkers
 from video3d.data.simulate.drives_car import FRONT_M
 from video3d.data.simulate.drives_draft import Draft
 from video3d.data.simulate.stage import StageConfig, StagedClip, StagingFailed
@@ -53,7 +54,7 @@ def drive_signal(rng: np.random.Generator, library: AssetLibrary, config: StageC
     light = draft.things.signal(state)
     draft.things.crossing()
     bare = bool(rng.random() < 0.45)  # one light alone, and no other posts: then it can be named
-    _at_signal(draft, state, junction, lights=not bare)
+    crowded = _at_signal(draft, state, junction, lights=not bare)
     if kind != "stop" and rng.random() < 0.4:  # somebody who has driven on before
         ahead, pace = plan.lane(), float(rng.uniform(8.0, 10.0))
         beyond = plan.half_m + float(rng.uniform(6.0, 16.0)) if junction else float(rng.uniform(7.0, 18.0))
@@ -62,16 +63,17 @@ def drive_signal(rng: np.random.Generator, library: AssetLibrary, config: StageC
     focus = (at_last + 2.0, at_last + 13.0)
     if junction:
         draft.things.at_corners(int(rng.integers(0, 3)))
-    furnish(draft, focus, posts=not bare)
-    if rng.random() < 0.5:
-        people(draft, at_last)
+    furnish(draft, focus, posts=not bare, people_at_m=None if crowded else at_last)
     mount, fov = draft.car_mount()
     signal = SignalTruth(object_id=light, shown=tuple(state for _ in draft.times_s), after=state)
     return draft.staged("drive_signal", viewer="car", mount=mount, fov_deg=min(fov, 74.0), signal=signal)
 
 
-def _at_signal(draft: Draft, state: Signal, junction: bool, *, lights: bool) -> None:
-    """What the others do at a light: cross traffic or people on the crossing while it is red, else those wait."""
+def _at_signal(draft: Draft, state: Signal, junction: bool, *, lights: bool) -> bool:
+    """What the others do at a light: cross traffic or people on the crossing while it is red, else those wait.
+
+    Says whether there is somebody on foot: one alone has a name.
+    """
     rng, plan = draft.rng, draft.plan
     stopped = state != "green"
     oncoming(draft, int(rng.integers(0, 3)), (8.0, 30.0), stop_x_m=plan.stop_back_x_m() if stopped else None)
@@ -86,7 +88,9 @@ def _at_signal(draft: Draft, state: Signal, junction: bool, *, lights: bool) -> 
             path = plan.cross_lane(direction)
             asset = draft.fleet.draw("car")
             line = path.distance_of((0.0, -direction * (plan.half_m + 1.5))) - float(asset.size_m[1]) / 2
-            if state == "red":
+            if state == "red" and rng.random() < 0.65:
+                turn_at_junction(draft, 1 if direction > 0 else 3, "left" if rng.random() < 0.5 else "right")
+            elif state == "red":
                 pace = float(rng.uniform(5.0, 9.0))
                 passes = draft.last_s + float(rng.uniform(-1.5, 1.5))
                 middle = path.distance_of((0.0, 0.0))
@@ -94,19 +98,20 @@ def _at_signal(draft: Draft, state: Signal, junction: bool, *, lights: bool) -> 
             else:
                 draft.try_move(asset, path, Profile(speed_mps=0.0), line - float(rng.uniform(0.3, 1.0)))
     side: Side = 1 if rng.random() < 0.5 else -1
-    if rng.random() < 0.6:
-        if state == "red":
-            on_foot(draft, side, float(rng.uniform(-2.5, 3.0)), aside_m=float(rng.uniform(-0.8, 0.8)))
-        else:
-            y = side * (plan.half_m + 0.6)
-            draft.things.person(plan.crossing_x_m + float(rng.uniform(-0.8, 0.8)), y, -side * np.pi / 2)
+    if rng.random() > 0.65:
+        return False
+    if state == "red":
+        return on_foot(draft, side, float(rng.uniform(-2.5, 3.0)), aside_m=float(rng.uniform(-0.8, 0.8))) is not None
+    y = side * (plan.half_m + 0.6)
+    draft.things.person(plan.crossing_x_m + float(rng.uniform(-0.8, 0.8)), y, -side * np.pi / 2)
+    return True
 
 
 def drive_pedestrian(rng: np.random.Generator, library: AssetLibrary, config: StageConfig) -> StagedClip:
     """The car comes to a zebra crossing: somebody steps onto it, has just left it, or walks along the sidewalk."""
     plan = draw_plan(rng, junction=bool(rng.random() < 0.2), crossing=True, before_m=55.0, after_m=60.0)
     draft = Draft(rng, library, config, plan)
-    kind = str(rng.choice(["crosses", "along", "gone"], p=[0.47, 0.33, 0.20]))
+    kind = str(rng.choice(["crosses", "along", "gone"], p=[0.56, 0.27, 0.17]))
     at_last = _approach(draft, kind == "crosses")
     direction: Side = 1 if rng.random() < 0.5 else -1
     aside = float(rng.uniform(-0.9, 0.9))
@@ -125,7 +130,7 @@ def drive_pedestrian(rng: np.random.Generator, library: AssetLibrary, config: St
     if walker is None:
         raise StagingFailed("drive_pedestrian: no place for the walker")
     draft.things.crossing()
-    oncoming(draft, int(rng.integers(0, 3)), (8.0, 30.0), stop_x_m=plan.stop_back_x_m() if kind == "crosses" else None)
+    oncoming(draft, int(rng.integers(1, 3)), (8.0, 30.0), stop_x_m=plan.stop_back_x_m() if kind == "crosses" else None)
     furnish(draft, (at_last + 2.0, at_last + 13.0))
     mount, fov = draft.car_mount()
     return draft.staged("drive_pedestrian", viewer="car", mount=mount, fov_deg=min(fov, 74.0))

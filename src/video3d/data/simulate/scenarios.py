@@ -9,13 +9,16 @@ from video3d.data.simulate.tours import stage_tour, stage_tour_mover
 
 # Shares of the families, chosen so that each question type has enough to choose from: 20 % physics and 25 % action.
 _TOURS, _MOVERS, _EXPERIMENTS, _DRIVES = 0.26, 0.08, 0.36, 0.30
+_WEIGHTS = {"drive_straight": 0.6, "drive_turn": 1.6, "drive_collision": 0.8, "watch_junction": 1.6}
+"""Within its family; 1 where nothing is said. What turns or brakes is rarer than what drives on."""
 
 
 def _table() -> dict[str, tuple[Stager, float]]:
     table: dict[str, tuple[Stager, float]] = {"tour": (stage_tour, _TOURS), "tour_mover": (stage_tour_mover, _MOVERS)}
     for family, share in ((EXPERIMENTS, _EXPERIMENTS), (DRIVES, _DRIVES)):
+        weights = {name: _WEIGHTS.get(name, 1.0) for name in family}
         for name, stage in family.items():
-            table[name] = (stage, share / len(family))
+            table[name] = (stage, share * weights[name] / sum(weights.values()))
     return table
 
 

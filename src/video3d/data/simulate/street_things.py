@@ -191,8 +191,8 @@ class Furnisher:
                     self._bar(category)
                     break
 
-    def at_corners(self, num: int) -> None:
-        """Singles at a junction's far corners, where those who turn look."""
+    def at_corners(self, num: int, *, end: Side = 1) -> None:
+        """Singles at a junction's corners at x > 0 (or < 0), where those who turn look."""
         plan, rng = self.plan, self._rng
         spots = [(s, t) for s in (1.0, -1.0) for t in (0.9, 2.6)]
         order = (*rng.permutation(_BIG), *rng.permutation(_SINGLES))
@@ -202,11 +202,24 @@ class Furnisher:
                 continue
             asset = self._fleet.draw(category)
             out = float(max(asset.size_m[:2])) / 2 + 0.3
-            x, y = plan.half_m + aside + out, side * (plan.half_m + out + float(rng.uniform(0.1, 0.6)))
-            yaw = float(rng.uniform(-0.3, 0.3)) - np.pi / 2 * (1 - 0.5 * side)  # towards the junction
+            x, y = end * (plan.half_m + aside + out), side * (plan.half_m + out + float(rng.uniform(0.1, 0.6)))
+            yaw = float(rng.uniform(-0.3, 0.3)) - end * np.pi / 2 * (1 - 0.5 * side)  # towards the junction
             object_id = self._builder.asset(asset, (x, y, KERB_M), yaw)
             self.street.add("thing", object_id, (x, y, yaw, float(asset.size_m[0]) / 2, float(asset.size_m[1]) / 2))
             self._bar(category)
+
+    def one_at(self, x: float, y: float, yaw_rad: float) -> int | None:
+        """A single of which the street has no other yet, at a place on the sidewalk; big ones first."""
+        order = (*self._rng.permutation(_BIG), *self._rng.permutation(_SINGLES))
+        for category in (str(name) for name in order):
+            if category in self._barred or category == "traffic sign" or not self._fleet.has(category):
+                continue
+            asset = self._fleet.draw(category)
+            self._bar(category)
+            object_id = self._builder.asset(asset, (x, y, KERB_M), yaw_rad)
+            half = (float(asset.size_m[0]) / 2, float(asset.size_m[1]) / 2)
+            return self.street.add("thing", object_id, (x, y, yaw_rad, *half))
+        return None
 
     def _bar(self, category: str) -> None:
         self._barred |= {category}.union(*(rivals for rivals in _RIVALS if category in rivals))

@@ -101,6 +101,17 @@ def path_along(corners_m: tuple[tuple[float, float], ...], radius_m: float = 0.0
     return Path(points_m=line, yaw_rad=yaw, length_m=length)
 
 
+def rotated(path: Path, quarters: int) -> Path:
+    """The path turned about the origin by quarter turns to the left: what comes along +x then comes along +y, -x, -y.
+
+    >>> rotated(straight_path((-10.0, -1.5), (10.0, -1.5)), 1).at(0.0).round(2).tolist()
+    [1.5, -10.0, 1.57]
+    """
+    c, s = ((1.0, 0.0), (0.0, 1.0), (-1.0, 0.0), (0.0, -1.0))[quarters % 4]
+    points = path.points_m @ np.array([[c, s], [-s, c]])
+    return Path(points_m=points, yaw_rad=path.yaw_rad + quarters % 4 * np.pi / 2, length_m=path.length_m)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
     """Speed over time: pieces of constant acceleration, then the last speed for ever.
