@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scenes import FRAMES, as_row, look_at, sample_room, scene, thing
 
-from video3d.data.questions.relation_classes import CLASSES, relation_states
+from video3d.data.questions.relation_classes import CLASSES, class_words, relation_states, thinkable
 from video3d.data.questions.relations_contact import above_below, inside, on
 from video3d.data.questions.relations_frames import facing, object_frame, standing_point
 from video3d.data.questions.relations_observer import (
@@ -161,17 +161,48 @@ def test_all_ten_classes_occur_as_answers():
     box = thing(1, "box", (0, 3, 0), (0.5, 0.5, 0.3))
     ball = thing(2, "ball", (0, 3, 0.15), (0.3, 0.3, 0.3), kind="prop", supported_by=1, inside_of=1)
     keys.update(c.answer_key for c in ask(relation_class, scene([box, ball, thing(3, "chair", (2, 4, 0))])))
+    picture = thing(1, "picture", (0, 4.3, 1.5), (0.8, 0.05, 0.6), supported_by=None, kind="prop")
+    for seed in range(8):
+        hung = scene([picture, thing(2, "sofa", (0, 4, 0), (1.6, 0.9, 0.8))])
+        keys.update(c.answer_key for c in ask(relation_class, hung, seed))
     assert set(keys) == set(CLASSES)
 
 
-def test_a_class_question_offers_two_pairs_of_which_one_side_is_true():
+def test_a_class_question_has_one_true_option_and_three_that_are_false_and_thinkable():
     for seed in range(10):
         truth = sample_room(np.random.default_rng(seed))
         for candidate in ask(relation_class, truth, seed):
             a, b = candidate.object_ids
-            assert len(candidate.answer.options) == 4
+            by_words = {said.en: name for name, said in class_words(truth).items()}
+            offered = {by_words[option["en"]] for option in candidate.answer.options}
+            assert len(offered) == 4 and offered <= set(thinkable(truth, a, b))
             states = relation_states(truth, a, b, candidate.evidence_frames[-1])
-            assert states[candidate.answer_key] is True
+            assert {name for name in offered if states[name] is True} == {candidate.answer_key}
+            assert candidate.frame == "observer"  # its words are: seen from the camera
+
+
+def test_nothing_is_said_to_be_inside_a_bench_or_on_a_picture():
+    bench, picture = thing(1, "bench", (0, 3, 0), (1.4, 0.4, 0.45)), thing(2, "picture", (0, 4, 1.5), (0.9, 0.05, 0.6))
+    bottle = thing(3, "bottle", (0.5, 3, 0), (0.1, 0.1, 0.3), kind="prop")
+    bucket, sofa = thing(4, "bucket", (1, 3, 0), (0.3, 0.3, 0.35)), thing(5, "sofa", (-2, 4, 0), (1.8, 0.9, 0.8))
+    truth = scene([bench, picture, bottle, bucket, sofa])
+    sides = {"left", "right", "front", "behind", "near", "far"}
+    assert set(thinkable(truth, 3, 1)) == sides | {"on", "below"}
+    assert set(thinkable(truth, 3, 2)) == sides | {"below"}
+    assert set(thinkable(truth, 3, 4)) == sides | {"inside"}
+    assert set(thinkable(truth, 5, 4)) == sides  # a sofa goes in no bucket
+    assert set(thinkable(truth, 2, 5)) == sides | {"above"}
+
+
+def test_what_is_on_a_table_is_asked_about_with_on_and_so_is_what_is_not():
+    table = thing(1, "table", (0, 3, 0), (1.4, 0.9, 0.75))
+    bottle = thing(2, "bottle", (0.1, 3, 0.75), (0.12, 0.12, 0.3), kind="prop", supported_by=1)
+    ball = thing(3, "ball", (1.8, 3, 0), (0.2, 0.2, 0.2), kind="prop")
+    found = [c for seed in range(6) for c in ask(relation_class, scene([table, bottle, ball]), seed)]
+    answers = {(c.object_ids, chosen(c)) for c in found if "on it" in {o["en"] for o in c.answer.options}}
+    assert ((2, 1), "on it") in answers
+    assert ((3, 1), "to the right of it") in answers
+    assert not any(ids == (2, 1) and words != "on it" for ids, words in answers)
 
 
 # --- the subtypes --------------------------------------------------------------------------------------------------
@@ -285,9 +316,23 @@ def test_inside_is_asked_with_both_answers():
         thing(4, "laptop", (1.2, 3, 0), (0.4, 0.3, 0.3), kind="prop"),
     ]
     asked = ask(inside, scene(things, look_at((0, 0, 2.2), (0, 3, 0.3))))
-    assert {(c.object_ids[0], c.answer.value) for c in asked if c.answer.kind == "yes_no"} >= {(2, True)}
-    assert not any(c.answer.value for c in asked if c.answer.kind == "yes_no" and c.object_ids[0] != 2)
+    told = [(c.object_ids, c.answer.value) for c in asked if c.answer.kind == "yes_no"]
+    assert ((2, 1), True) in told
+    assert sum(value for _, value in told) == sum(not value for _, value in told) == 1  # as many of both
     assert [chosen(c) for c in asked if c.answer.kind == "choice"] == ["the teddy bear"]
+
+
+def test_not_inside_is_asked_once_and_only_of_what_would_go_in():
+    things = [
+        thing(1, "box", (-1, 3, 0), (0.5, 0.5, 0.4)),
+        thing(2, "bottle", (0.2, 3, 0), (0.2, 0.2, 0.4), kind="prop"),
+        thing(3, "teddy bear", (0.8, 3, 0), (0.3, 0.3, 0.4), kind="prop"),
+        thing(4, "laptop", (1.4, 3, 0), (0.6, 0.6, 0.3), kind="prop"),  # too large
+        thing(5, "bench", (2, 4, 0), (1.2, 0.5, 0.5)),
+    ]
+    found = {c.object_ids for seed in range(8) for c in ask(inside, scene(things), seed)}
+    assert found == {(2, 1), (3, 1)}
+    assert all(len(ask(inside, scene(things), seed)) == 1 for seed in range(8))
 
 
 def test_near_far_says_its_limits():

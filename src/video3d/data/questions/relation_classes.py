@@ -33,12 +33,11 @@ from video3d.data.questions.arrangement import (
     z_interval,
 )
 from video3d.data.questions.wording import Said
-from video3d.data.truth import GROUND, SceneTruth
+from video3d.data.truth import GROUND, ObjectTruth, SceneTruth
 from video3d.geometry.boxes import points_in_box
 from video3d.types import Box3D
 
 CLASSES = ("left", "right", "front", "behind", "above", "below", "on", "inside", "near", "far")
-OPPOSITES = (("left", "right"), ("front", "behind"), ("above", "below"), ("on", "inside"), ("near", "far"))
 OBSERVER_CLASSES = frozenset({"left", "right", "front", "behind"})
 NEAR_FAR_M = {"indoor": (1.0, 3.0), "street": (5.0, 15.0)}
 """Near is within the first, far beyond the second; a question that uses the words says so."""
@@ -46,6 +45,26 @@ _LEGGED = frozenset(
     {"table", "coffee table", "side table", "desk", "bench", "pool table", "table tennis table", "piano"}
 )
 _FLAT = frozenset({"rug", "mat", "crossing", "blanket", "towel"})
+
+CONTAINERS = frozenset(
+    {"box", "basket", "crate", "bucket", "bag", "bowl", "pot", "pan", "cup", "tray", "barrel", "backpack", "suitcase"}
+    | {"chest", "laundry basket", "trash can", "fruit bowl", "pen holder", "sink", "bathtub"}
+)
+"""Things that hold things, about which "inside" can be asked with either answer."""
+SURFACES = frozenset(
+    {"table", "coffee table", "side table", "desk", "nightstand", "workbench", "counter", "kitchen island", "bookcase"}
+    | {"shelf", "cabinet", "dresser", "tv stand", "chair", "armchair", "sofa", "bed", "stool", "bench", "ottoman"}
+    | {"piano", "stove", "chest", "box", "crate", "filing cabinet", "washing machine", "dressing table", "pool table"}
+    | {"plank", "block", "dryer", "freezer", "safe", "oven"}
+)
+"""Things on which small things may stand, so that "on the table" and "on the chair" are both plausible."""
+_SMALL = frozenset({"prop", "experiment"})
+_ON_WALLS = frozenset(
+    {"picture", "clock", "calendar", "ceiling lamp", "wall lamp", "ceiling fan", "wall cabinet", "air conditioner"}
+    | {"range hood", "mirror", "window", "towel rack", "toilet paper", "projector", "curtain", "blinds"}
+    | {"traffic light", "traffic sign"}
+)
+"""Things that hang: nothing is put on them, and others may be below them."""
 
 State = bool | None
 
@@ -202,6 +221,42 @@ def support_chain(truth: SceneTruth, object_id: int) -> tuple[int, ...]:
         chain.append(below)
         below = truth.object(below).supported_by
     return tuple(chain)
+
+
+def could_fit(a: ObjectTruth, b: ObjectTruth) -> bool:
+    """Whether A could be put into B: it goes through B's opening, and sticks out by no more than B's own height."""
+    thing = np.sort(a.size_m)
+    opening = np.sort(b.size_m[:2])
+    return bool(thing[0] <= 0.95 * opening[0] and thing[1] <= 0.95 * opening[1] and thing[2] <= 2.0 * b.size_m[2])
+
+
+def could_stand_on(a: ObjectTruth, b: ObjectTruth) -> bool:
+    """Whether A is small enough to stand on B."""
+    return bool(np.sort(a.size_m[:2])[0] <= np.sort(b.size_m[:2])[0] and a.size_m.max() <= b.size_m.max())
+
+
+def thinkable(truth: SceneTruth, a_id: int, b_id: int) -> tuple[str, ...]:
+    """The classes that somebody who has not seen the clip would believe of A relative to B.
+
+    This looks at what the two are (category, kind, size), never at where they are: so that a class is offered as often when it
+    is true as when it is not, and an option such as "inside it" of a bench is not there to be struck out.
+    """
+    a, b = truth.object(a_id), truth.object(b_id)
+    small = a.kind in _SMALL and a.category not in _ON_WALLS
+    found = ["left", "right", "front", "behind", "near", "far"]
+    if truth.domain == "indoor":
+        found += ["above"] if _could_be_under(b, a) else []
+        found += ["below"] if _could_be_under(a, b) else []
+        found += ["on"] if small and b.category in SURFACES and could_stand_on(a, b) else []
+        found += ["inside"] if small and b.category in CONTAINERS and could_fit(a, b) else []
+    return tuple(name for name in CLASSES if name in found)
+
+
+def _could_be_under(lower: ObjectTruth, upper: ObjectTruth) -> bool:
+    """Whether one would look for the one under the other: things under what hangs, smaller things under what has legs."""
+    if lower.kind == "structure" or lower.category in _ON_WALLS:
+        return False
+    return upper.category in _ON_WALLS or (upper.category in _LEGGED and could_stand_on(lower, upper))
 
 
 def class_words(truth: SceneTruth) -> dict[str, Said]:

@@ -11,62 +11,17 @@ from video3d.data.questions.arrangement import box_at, floor_gap_m, is_still, z_
 from video3d.data.questions.asking import MANY, ask, named_together
 from video3d.data.questions.candidate import Candidate
 from video3d.data.questions.references import Reference, referable
-from video3d.data.questions.relation_classes import relation_states, support_chain
+from video3d.data.questions.relation_classes import (
+    CONTAINERS,
+    SURFACES,
+    could_fit,
+    relation_states,
+    support_chain,
+)
 from video3d.data.questions.visibility import seen_mask
 from video3d.data.questions.wording import Said, Wordings, at_most, choice, pick, shuffled, yes_no
 from video3d.data.truth import GROUND, SceneTruth
 
-CONTAINERS = frozenset(
-    {
-        "box",
-        "basket",
-        "crate",
-        "bucket",
-        "bag",
-        "bowl",
-        "pot",
-        "pan",
-        "cup",
-        "tray",
-        "barrel",
-        "backpack",
-        "suitcase",
-        "chest",
-    }
-    | {"laundry basket", "trash can", "fruit bowl", "pen holder", "sink", "bathtub"}
-)
-"""Things that hold things, about which "inside" can be asked with either answer."""
-SURFACES = frozenset(
-    {
-        "table",
-        "coffee table",
-        "side table",
-        "desk",
-        "nightstand",
-        "workbench",
-        "counter",
-        "kitchen island",
-        "bookcase",
-        "shelf",
-    }
-    | {
-        "cabinet",
-        "dresser",
-        "tv stand",
-        "chair",
-        "armchair",
-        "sofa",
-        "bed",
-        "stool",
-        "bench",
-        "ottoman",
-        "piano",
-        "stove",
-        "chest",
-    }
-    | {"box", "crate", "filing cabinet", "washing machine", "dressing table", "pool table"}
-)
-"""Things on which small things may stand, so that "on the table" and "on the chair" are both plausible."""
 _SMALL = frozenset({"prop", "experiment"})
 _FLAT = frozenset({"rug", "mat", "crossing"})
 _FLOOR = Said("the floor", "地板")
@@ -245,18 +200,34 @@ def on(truth: SceneTruth, rng: np.random.Generator) -> Iterable[Candidate]:
 
 
 def inside(truth: SceneTruth, rng: np.random.Generator) -> Iterable[Candidate]:
-    """Whether A is inside B, and which of several is."""
+    """Whether A is inside B, and which of several is.
+
+    "No" is asked as often as "yes", of things that would go into the same container; in a clip without a "yes" once, of something
+    that holds things and a thing that would go in. So neither the container nor the thing tells the answer.
+    """
     named = settled(truth)
     small = [r for r in named if truth.object(r.object_id).kind in _SMALL]
     holders = {o.inside_of for o in truth.objects}
-    containers = [r for r in named if r.category in CONTAINERS or r.object_id in holders]
-    for b in shuffled(rng, containers):
-        states = {a.object_id: _state(truth, a, b, "inside") for a in small if a is not b and _fits(truth, a, b)}
-        for value in (True, False):
-            fitting = [a for a in small if states.get(a.object_id) is value]
-            for a in at_most(rng, fitting, 2):
-                yield _told(truth, rng, "relation.inside", _IN, a, b, value=value)
+    containers = [r for r in named if r.category in CONTAINERS]
+    true, false = [], []
+    for b in shuffled(rng, sorted(containers, key=lambda r: r.object_id not in holders)):
+        for a in shuffled(rng, [a for a in small if a is not b and _goes_in(truth, a, b)]):
+            state = _state(truth, a, b, "inside")
+            true += [(a, b)] if state is True else []
+            false += [(a, b)] if state is False else []
+    held = {b.object_id for _, b in true}
+    false.sort(key=lambda pair: (pair[1].object_id not in held, pair[1].object_id not in holders))
+    for value, pairs in ((True, true[:MANY]), (False, false[: max(1, len(true[:MANY]))])):
+        for a, b in pairs:
+            yield _told(truth, rng, "relation.inside", _IN, a, b, value=value)
     yield from _which(truth, rng, "relation.inside", _WHICH_IN, "inside", containers, small)
+
+
+def _goes_in(truth: SceneTruth, a: Reference, b: Reference) -> bool:
+    """Whether A could be in B, as far as its size tells, and does not carry it; what is in it could."""
+    thing, holder = truth.object(a.object_id), truth.object(b.object_id)
+    fits = could_fit(thing, holder) and a.object_id not in support_chain(truth, b.object_id)
+    return fits or thing.inside_of == b.object_id
 
 
 def _told(
@@ -284,9 +255,10 @@ def _which(
 ) -> Iterable[Candidate]:
     """Which of three or four small things is on (inside) a thing: exactly one is, the others clearly not."""
     for b in at_most(rng, bases, MANY // 2):
+        fits = _goes_in if name == "inside" else _fits
         states = {a.object_id: _state(truth, a, b, name) for a in small if a.object_id != b.object_id}
         true = [a for a in small if states.get(a.object_id) is True]
-        false = [a for a in small if states.get(a.object_id) is False and _fits(truth, a, b)]
+        false = [a for a in small if states.get(a.object_id) is False and fits(truth, a, b)]
         if not true or len(false) < 2:
             continue
         right = pick(rng, true)
@@ -300,7 +272,7 @@ def _state(truth: SceneTruth, a: Reference, b: Reference, name: str) -> bool | N
 
 
 def _fits(truth: SceneTruth, a: Reference, b: Reference) -> bool:
-    """Whether A is small enough to be on or in B at all: else the answer would be known without looking."""
+    """Whether A is small enough to be on B at all: else the answer would be known without looking."""
     first, second = (np.sort(truth.object(r.object_id).size_m) for r in (a, b))
     chain = support_chain(truth, b.object_id)
     return bool(first[2] <= second[2]) and a.object_id not in chain

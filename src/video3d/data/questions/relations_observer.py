@@ -1,6 +1,6 @@
 """Relations as the camera sees them: left and right, front and behind, nearer and farther, the ten classes, order along the path."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import permutations
 
 import numpy as np
@@ -9,7 +9,13 @@ from video3d.data.questions.arrangement import outline
 from video3d.data.questions.asking import MANY, ask, named_together
 from video3d.data.questions.candidate import Candidate
 from video3d.data.questions.references import Reference, referable
-from video3d.data.questions.relation_classes import OBSERVER_CLASSES, OPPOSITES, class_words, relation_states
+from video3d.data.questions.relation_classes import (
+    OBSERVER_CLASSES,
+    class_words,
+    relation_states,
+    support_chain,
+    thinkable,
+)
 from video3d.data.questions.visibility import centers_camera, seen_mask
 from video3d.data.questions.wording import Said, Wordings, at_most, choice, pick, shuffled, yes_no
 from video3d.data.truth import SceneTruth
@@ -236,36 +242,75 @@ def _extreme(truth: SceneTruth, things: list[Reference], at: int, farthest: bool
 
 
 def relation_class(truth: SceneTruth, rng: np.random.Generator) -> Iterable[Candidate]:
-    """Which of four of the ten classes holds: two pairs of opposites, of which one is true and three are clearly false."""
+    """Which of four of the ten classes holds, of which one is true and three are clearly false.
+
+    The four are drawn from what is thinkable of the two things before it is asked which of them is true, so that what is offered
+    tells nothing. Pairs of which the rarer classes (on, inside, above, below) can be thought come first: these are then offered
+    with every other class as the answer, and not only where they are right.
+    """
     words = class_words(truth)
+    ways = [pair for first, second, at in _pairs(truth, rng) for pair in ((first, second, at), (second, first, at))]
+    options = {(a.object_id, b.object_id): thinkable(truth, a.object_id, b.object_id) for a, b, _ in ways}
+    ways.sort(key=lambda way: -sum(name in _RARE for name in options[way[0].object_id, way[1].object_id]))
     made: dict[str, int] = {}
-    for first, second, at in _pairs(truth, rng):
-        for a, b in ((first, second), (second, first)):
-            states = relation_states(truth, a.object_id, b.object_id, at)
-            for own in OPPOSITES:
-                true = [name for name in own if states[name] is True]
-                # What is in a box may or may not be called "on" it, but offered both, nobody takes "on".
-                clear = states["inside"] is True or all(states[name] is not None for name in own)
-                if len(true) != 1 or not clear:
-                    continue
-                fitting = [pair for pair in OPPOSITES if pair != own and all(states[name] is False for name in pair)]
-                if not fitting or made.get(true[0], 0) >= 3:
-                    continue
-                offered = (*own, *pick(rng, fitting))
-                made[true[0]] = made.get(true[0], 0) + 1
-                yield ask(
-                    truth,
-                    rng,
-                    "relation.class",
-                    _CLASS,
-                    choice(rng, [words[name] for name in offered], offered.index(true[0])),
-                    true[0],
-                    about=(a, b),
-                    at=at,
-                    frame="observer" if OBSERVER_CLASSES & set(offered) else "none",
-                    a=a,
-                    b=b,
-                )
+    for a, b, at in ways:
+        likely = options[a.object_id, b.object_id]
+        states = _clear_states(truth, a, b, at)
+        for _ in range(_DRAWS):
+            offered = _offered(rng, likely)
+            true = [name for name in offered if states[name] is True]
+            if len(true) != 1 or any(states[name] is None for name in offered) or made.get(true[0], 0) >= 3:
+                continue
+            made[true[0]] = made.get(true[0], 0) + 1
+            yield ask(
+                truth,
+                rng,
+                "relation.class",
+                _CLASS,
+                choice(rng, [words[name] for name in offered], offered.index(true[0])),
+                true[0],
+                about=(a, b),
+                at=at,
+                frame="observer",
+                a=a,
+                b=b,
+            )
+            break
+
+
+_RARE = frozenset({"on", "inside", "above", "below"})
+_OPPOSITES = (("left", "right"), ("front", "behind"), ("near", "far"))
+_DRAWS = 6
+
+
+def _offered(rng: np.random.Generator, likely: Sequence[str]) -> list[str]:
+    """Four classes that can be thought of two things: the rarer ones, if any, and sides; else two pairs of opposites.
+
+    What is on or in a thing, above or below it, may also be near it, and what is on it is above it: these are not offered
+    together, or the one would say that the other is wrong.
+    """
+    rare = [name for name in likely if name in _RARE and not (name == "above" and "on" in likely)]
+    if not rare:
+        return [name for number in rng.permutation(3)[:2] for name in _OPPOSITES[int(number)]]
+    rare = at_most(rng, rare, 3)
+    sides = [name for number in rng.permutation(2) for name in shuffled(rng, _OPPOSITES[int(number)])]
+    return [*rare, *sides[: 4 - len(rare)]]
+
+
+def _clear_states(truth: SceneTruth, a: Reference, b: Reference, at: int) -> dict[str, bool | None]:
+    """The classes of a pair, as one answers who has to choose: what is on or in a thing is not beside it."""
+    states = dict(relation_states(truth, a.object_id, b.object_id, at))
+    if b.object_id in support_chain(truth, a.object_id):
+        states["above"] = None
+    if a.object_id in support_chain(truth, b.object_id):
+        states["below"] = None
+    if states["inside"] is True and states["on"] is None:
+        states["on"] = False  # offered both, nobody takes "on"
+    if states["inside"] is True or states["on"] is True:
+        states |= {name: False for name in OBSERVER_CLASSES if states[name] is None}
+    elif states["above"] is True or states["below"] is True:
+        states |= {name: False for name in ("left", "right") if states[name] is None}
+    return states
 
 
 def order_along_path(truth: SceneTruth, rng: np.random.Generator) -> Iterable[Candidate]:
