@@ -6,6 +6,7 @@ from moving import END, LAST, asked, clip, line, mover, still_thing, touch
 from scenes import as_row
 
 from video3d.data.questions import events
+from video3d.data.questions.movers import movers
 from video3d.data.questions.physics import PHYSICS_GENERATORS
 from video3d.data.questions.physics_contact import falls_off, first_to_floor, time_to, what_blocks, will_collide
 from video3d.data.questions.physics_motion import comes_to_rest, direction, rest_place, speed, speed_order
@@ -115,6 +116,31 @@ def test_rest_place():
     (found,) = asked(rest_place, rolling())
     assert option(found) == "the chair"
     assert asked(rest_place, flipped()) == []
+
+
+def scripted(category, **more):
+    """A thing that a script moves to the right across the room, as the ball in ``rolling``."""
+    path = line((-0.6, 4.0, 0.1), (0.75, 0, 0))
+    thing = mover(1, category, path, motion="scripted", **more)
+    return clip([thing, *furniture()], {1: path}, [touch(1, GROUND, 0.0)], room=(-3, 0, 3, 8, 2.5))
+
+
+ABOUT_MOVERS = (direction, speed, comes_to_rest, rest_place, what_blocks, will_collide, time_to)
+
+
+def test_a_helper_of_an_experiment_is_not_asked_about():
+    for truth in (scripted("plank"), scripted("cylinder"), scripted("block", color="red")):
+        assert movers(truth) == ()
+        for generator in (*ABOUT_MOVERS, topples, falls_off, ends_on, what_supports):
+            assert not any(c.object_ids[0] == 1 for c in asked(generator, truth)), generator.__name__
+
+
+@pytest.mark.parametrize(("category", "kind"), [("cat", "animal"), ("tricycle", "vehicle"), ("toy car", "prop")])
+def test_what_walks_or_drives_indoors_is_asked_where_it_goes_and_not_what_it_hits(category, kind):
+    truth = scripted(category, kind=kind)
+    assert {c.answer_key for c in asked(direction, truth)} == {"right"} and len(asked(speed, truth)) == 1
+    for generator in (what_blocks, will_collide, time_to):
+        assert asked(generator, truth) == [], generator.__name__
 
 
 def test_what_blocks():

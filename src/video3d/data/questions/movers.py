@@ -30,6 +30,8 @@ ROUND = frozenset({"ball", "football", "soccer ball", "basketball", "sphere", "m
 """Categories that turn as they move, so that their lean says nothing."""
 FLAT = frozenset({"rug", "carpet", "mat", "crossing", "ramp", "stair", "window", "curtain"})
 """Categories that are no place to stop at: one lies on them or cannot come near."""
+_LIVING = frozenset({"person", "animal", "vehicle"})
+_DRIVEN = frozenset({"cart", "toy car", "toy train", "toy plane"})
 SHOWN_M = 0.05
 SHOWN_PX = 8.0
 _RECENT = 4  # frames over which motion must show
@@ -116,18 +118,29 @@ def project(truth: SceneTruth, points_world: Float64[np.ndarray, "p 3"], frame: 
     return points_px[:, :2] / depth
 
 
+def goes_by_itself(thing: ObjectTruth) -> bool:
+    """Whether a thing on a path of its own is one that viewers expect to have one: who walks, vehicles, toys that drive.
+
+    The others are helpers of an experiment: what holds something and is drawn away, what pushes or lifts. Nothing can be told of
+    what they will do next.
+    """
+    return thing.motion == "scripted" and (thing.kind in _LIVING or thing.category in _DRIVEN)
+
+
 def movers(truth: SceneTruth, *, colliding: bool = False) -> tuple[Mover, ...]:
     """The things that are seen to move and still move at the last frame shown, where what comes next is known.
 
+    Helpers of an experiment that move as a script says are none (:func:`goes_by_itself`).
+
     Args:
         truth: the clip's.
-        colliding: leave out vehicles and people in the street: they follow their ways and no physics makes them hit anything.
+        colliding: leave out what follows a way of its own, such as vehicles and people: no physics makes it hit anything.
     """
     if not truth.rollouts:
         return ()
     found, now = [], last_shown_s(truth)
     for column, thing in enumerate(truth.objects):
-        if colliding and truth.domain == "street" and thing.motion != "dynamic":
+        if thing.motion == "scripted" and (colliding or not goes_by_itself(thing)):
             continue
         if thing.motion == "static" or not moves_in_sight(truth, thing.object_id):
             continue

@@ -149,7 +149,7 @@ def what_supports(truth: SceneTruth, rng: np.random.Generator) -> Iterator[Candi
         if below is None or thing.object_id not in late or thing.kind not in {"prop", "experiment", "plant"}:
             continue
         words = words_for(truth, below, said)
-        if moves_in_sight(truth, thing.object_id):
+        if thing.motion == "scripted" or moves_in_sight(truth, thing.object_id):
             continue  # it does not rest
         if words is None or (below > 0 and truth.object(below).inside_of == thing.object_id):
             continue
