@@ -11,7 +11,7 @@ from video3d.data.simulate.drives_draft import Draft
 from video3d.data.simulate.drives_walk import draw_viewer
 from video3d.data.simulate.stage import StageConfig, StagedClip, StagingFailed, look_at
 from video3d.data.simulate.street_plan import draw_plan
-from video3d.data.simulate.traffic_path import Path, Profile, braking_to, straight_path
+from video3d.data.simulate.traffic_path import Profile, braking_to, straight_path
 
 _ACTS = ("left", "right", "waits")
 _IN_VIEW = (0.14, 0.14, 0.36, 0.36)
@@ -34,8 +34,8 @@ def watch_junction(rng: np.random.Generator, library: AssetLibrary, config: Stag
             x, y = -y, x
         return x, y
 
-    eye = at(-plan.half_m - float(rng.uniform(0.6, 1.8)), -plan.half_m - float(rng.uniform(0.6, 1.4)))
-    angle = float(np.radians(rng.uniform(24.0, 42.0)))  # nearer to the street at the right, or the left where mirrored
+    eye = at(-plan.half_m - float(rng.uniform(2.2, 3.4)), -plan.half_m - float(rng.uniform(0.7, 1.2)))
+    angle = float(np.radians(rng.uniform(18.0, 26.0)))  # nearer to the street at the right, or the left where mirrored
     sight = np.array(at(float(np.cos(angle)), float(np.sin(angle))))
     here = np.array([*eye, height + 0.12])
     pose = look_at(here, here + np.array([*sight * 9.0, -float(rng.uniform(0.2, 0.6))]))
@@ -43,23 +43,28 @@ def watch_junction(rng: np.random.Generator, library: AssetLibrary, config: Stag
     acts = [*(str(act) for act in rng.permutation(_ACTS)[:2]), *(["on"] if rng.random() < 0.35 else [])]
     if not sum(_acts(draft, act, quarters) for act in acts):
         raise StagingFailed("watch_junction: nobody can move")
-    walks = _at_corner(draft, at)
-    for x, y, num in ((plan.half_m + 3.6, -plan.half_m - 1.6, 4), (plan.half_m + 1.6, plan.half_m + 1.6, 2)):
-        for k in range(num):
-            place = at(x + 1.9 * k + float(rng.uniform(-0.2, 0.2)), y + float(rng.uniform(-0.2, 0.2)))
-            draft.things.one_at(*place, float(np.arctan2(sight[0], -sight[1]) + np.pi + rng.uniform(-0.5, 0.5)))
+    kind = str(rng.choice(["stands", "crosses", "along"], p=[0.32, 0.4, 0.28]))
+    corner = -plan.half_m - float(rng.uniform(0.4, 0.7))
+    back = float(np.arctan2(-sight[1], -sight[0])) + np.pi / 2  # a front is at -y
+    if kind == "stands":
+        draft.things.person(*at(corner, corner), float(rng.uniform(-np.pi, np.pi)))
+    elif kind == "crosses":  # else on the way of who walks there
+        draft.things.one_at(*at(corner, corner), back, small=True)
+    for k in range(4):  # across the street
+        place = at(plan.half_m + 1.2 + 1.9 * k, -plan.half_m - float(rng.uniform(2.4, 2.7)))
+        draft.things.one_at(*place, back + float(rng.uniform(-0.5, 0.5)))
+    draft.things.one_at(*at(plan.half_m + 1.2, plan.half_m + 1.2), back)
     draft.things.parked_across(2)
     ahead = 1 if sight[0] > 0 else -1
     near = plan.half_m + plan.sidewalk_m
     furnish(draft, (near, near + 12.0) if ahead > 0 else (-near - 12.0, -near), parked=(1, 3))
-    if walks is not None:
-        path, profile, start = walks
-        draft.try_move(draft.fleet.draw("person"), path, profile, start, margin_m=0.25)
+    if kind != "stands":
+        _walks(draft, at, over=kind == "crosses")
 
     def camera(times_s: np.ndarray, change: float) -> np.ndarray:
         return np.broadcast_to(pose, (len(times_s), 4, 4)).copy()
 
-    return draft.staged("watch_junction", viewer=viewer, camera=camera, fov_deg=float(rng.uniform(58.0, 70.0)))
+    return draft.staged("watch_junction", viewer=viewer, camera=camera, fov_deg=float(rng.uniform(54.0, 63.0)))
 
 
 def _acts(draft: Draft, act: str, quarters: int) -> bool:
@@ -77,24 +82,21 @@ def _acts(draft: Draft, act: str, quarters: int) -> bool:
     return False
 
 
-def _at_corner(draft: Draft, at: _Place) -> tuple[Path, Profile, float] | None:
-    """Somebody at the corner across the street: stands there, or walks (returned, to be put there when all else is)."""
+def _walks(draft: Draft, at: _Place, *, over: bool) -> int | None:
+    """Somebody who crosses the street that the camera looks along, or goes away from it or toward it over the other one."""
     rng, half = draft.rng, draft.plan.half_m
-    kind = str(rng.choice(["stands", "crosses", "along", "aside"], p=[0.3, 0.35, 0.2, 0.15]))
-    speed, out = float(rng.uniform(1.1, 1.5)), half + float(rng.uniform(1.2, 2.2))
-    if kind == "stands":
-        x, y = at(half + float(rng.uniform(0.4, 0.8)), -half - float(rng.uniform(0.4, 0.8)))
-        draft.things.person(x, y, float(np.arctan2(-y, -x)) + float(rng.uniform(-0.7, 0.7)))
-        return None
-    if kind == "crosses":  # from kerb to kerb
-        ends, near = [at(out, -half - 2.4), at(out, half + 2.4)], (2.8, 2 * half)
-    elif kind == "along":
-        ends, near = [at(half + 0.8, -out), at(half + 11.0, -out)], (2.0, 7.0)
+    speed = float(rng.uniform(1.1, 1.5))
+    if over:
+        x = half + float(rng.uniform(0.5, 1.6))
+        ends, near = [at(x, -half - 1.2), at(x, half + 2.4)], (0.6, 1.2 * half)
     else:
-        ends, near = [at(out, -half - 8.0), at(out, -half - 0.6)], (2.5, 5.0)
+        y = -half - float(rng.uniform(0.5, 1.1))
+        ends, near = [at(-half - 0.4, y), at(half + 2.0, y)], (1.5, 1.6 * half)
+    now, whole = float(rng.uniform(*near)), float(np.linalg.norm(np.subtract(*ends)))
     if rng.random() < 0.5:
         ends.reverse()
-    path = straight_path(ends[0], ends[1])
-    begin = float(rng.uniform(*near)) - speed * draft.last_s
-    left = path.total_m - 0.3 - begin
-    return path, braking_to(Profile(speed_mps=speed), 0.0, max(left, 1.5), 1.5), begin
+        now = whole - now
+    begin = now - speed * draft.last_s
+    profile = braking_to(Profile(speed_mps=speed), 0.0, max(whole - 0.3 - begin, 1.5), 1.5)
+    path, asset = straight_path(ends[0], ends[1]), draft.fleet.draw("person")
+    return draft.try_move(asset, path, profile, begin, margin_m=0.2)

@@ -28,6 +28,7 @@ _RIVALS = (
 )
 """Things that may be taken for one another: one of each group is enough."""
 _BIG = ("bench", "fountain", "stroller", "bicycle", "motorcycle", "trash can")
+_SMALL = ("trash can", "fire hydrant", "mailbox", "traffic cone", "potted plant", "dog")
 _AT_KERB = frozenset({"fire hydrant", "mailbox", "traffic sign", "bicycle", "motorcycle", "traffic cone"})
 _KERB_BAND_M, _WALL_BAND_M = 0.55, 0.7
 
@@ -208,9 +209,9 @@ class Furnisher:
             self.street.add("thing", object_id, (x, y, yaw, float(asset.size_m[0]) / 2, float(asset.size_m[1]) / 2))
             self._bar(category)
 
-    def one_at(self, x: float, y: float, yaw_rad: float) -> int | None:
-        """A single of which the street has no other yet, at a place on the sidewalk; big ones first."""
-        order = (*self._rng.permutation(_BIG), *self._rng.permutation(_SINGLES))
+    def one_at(self, x: float, y: float, yaw_rad: float, *, small: bool = False) -> int | None:
+        """A single of which the street has no other yet, at a place on the sidewalk; a big one unless it is to be small."""
+        order = self._rng.permutation(_SMALL) if small else (*self._rng.permutation(_BIG), "bush", "dog")
         for category in (str(name) for name in order):
             if category in self._barred or category == "traffic sign" or not self._fleet.has(category):
                 continue
