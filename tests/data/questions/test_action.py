@@ -88,7 +88,28 @@ def test_order_of_events():
     truth = tour(lambda t: heading(0, 0, 110 - 60 * t), things)
     (found,) = asked(order_of_events, truth)
     assert option(found) == "the sofa comes into view"
+    assert found.answer_key == "sofa"  # what the right answer is about: the same for all would be cut as one answer
     assert asked(order_of_events, tour(lambda t: heading(0, 0, 90), things)) == []
+
+
+def test_what_leaves_the_view_is_ordered_too():
+    # The camera turns to the left: the piano on the right leaves the picture, then the sofa does.
+    things = [
+        still_thing(1, "sofa", (-0.8, 4, 0), (0.8, 0.8, 0.8)),
+        still_thing(2, "piano", (1.6, 3.6, 0), (0.8, 0.6, 1.1)),
+    ]
+    truth = tour(lambda t: heading(0, 0, 70 + 60 * t), things)
+    (found,) = asked(order_of_events, truth)
+    assert option(found) == "the piano goes out of view" and found.answer_key == "piano"
+    assert {o["en"] for o in found.answer.options} == {"the piano goes out of view", "the sofa goes out of view"}
+
+
+def test_what_comes_while_the_other_does_is_not_ordered():
+    column = tour(lambda t: heading(0, 0, 110 - 60 * t), [
+        still_thing(1, "sofa", (4.6, 3.0, 0), (0.8, 0.8, 0.8)),
+        still_thing(2, "piano", (4.6, 2.6, 1.0), (0.8, 0.8, 0.8), supported_by=1),
+    ])  # fmt: skip
+    assert asked(order_of_events, column) == []
 
 
 @pytest.mark.parametrize(

@@ -292,57 +292,79 @@ def mover_next_place(truth: SceneTruth, rng: np.random.Generator) -> Iterator[Ca
         yield from next_places(truth, rng, "action.mover_next_place", _NEXT_PLACE, 1.0)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Shown:
+    """Something that the frames shown let one see happen: between which frames it does, in words, and with what."""
+
+    begin: int
+    end: int
+    words: Said
+    ids: tuple[int, ...]
+
+
 def order_of_events(truth: SceneTruth, rng: np.random.Generator) -> Iterator[Candidate]:
-    """Which of two things in the frames shown came first: a touch, or something coming into view."""
+    """Which of two things in the frames shown came first: a touch, or something that comes into view or leaves it.
+
+    Between the end of the one and the beginning of the other lie two frames or more.
+    """
     found = _shown_events(truth)
-    gap = 3 * float(np.median(np.diff(truth.times_s))) if truth.num_frames > 1 else np.inf
-    pairs = [(a, b) for a in found for b in found if b[0] - a[0] >= gap - 1e-6 and not set(a[2]) & set(b[2])]
-    for a, b in at_most(rng, pairs, 3):
+    pairs = [(a, b) for a in found for b in found if b.begin - a.end >= 2 and not set(a.ids) & set(b.ids)]
+    for a, b in at_most(rng, pairs, 4):
         first_named = rng.random() < 0.5
         yield made(
             truth,
             "action.order_of_events",
             _ORDER.render(rng),
-            choice(rng, [a[1], b[1]] if first_named else [b[1], a[1]], 0 if first_named else 1),
-            a[3] if a[3] != b[3] else "same kind",
-            (*a[2], *b[2]),
-            group="order",
+            choice(rng, [a.words, b.words] if first_named else [b.words, a.words], 0 if first_named else 1),
+            truth.object(a.ids[0]).category,
+            (*a.ids, *b.ids),
+            group="-".join(str(i) for i in sorted((*a.ids, *b.ids))),
         )
 
 
-def _shown_events(truth: SceneTruth) -> list[tuple[float, Said, tuple[int, ...], str]]:
-    """Time, sentence, objects and kind of what the frames shown let one see happen, in order of time."""
+def _shown_events(truth: SceneTruth) -> list[_Shown]:
+    """What the frames shown let one see happen, in order of time."""
+    found = [*_views(truth), *_hits_shown(truth)]
+    return sorted(found, key=lambda item: (item.begin, item.end, item.ids))
+
+
+def _views(truth: SceneTruth) -> Iterator[_Shown]:
+    """Things that come into view, from the first pixel until they are seen well, and that leave it once and for all."""
+    for object_id, a in referable(truth).items():
+        shown = np.flatnonzero(truth.visible_px[:, truth.index(object_id)] > 0)
+        well = np.flatnonzero(seen_mask(truth, object_id))
+        if not len(well):
+            continue
+        first, last = int(shown[0]), int(shown[-1])
+        if first > 0 and well[0] - first <= _COMES_WITHIN:
+            words = Said(f"{a.en} comes into view", f"{a.zh}进入画面")
+            yield _Shown(begin=first, end=int(well[0]), words=words, ids=(object_id,))
+        whole = len(shown) == last - first + 1  # it was not out of sight in between
+        if whole and last < truth.num_frames - 1 and last - well[-1] <= _COMES_WITHIN:
+            words = Said(f"{a.en} goes out of view", f"{a.zh}离开画面")
+            yield _Shown(begin=int(well[-1]), end=last + 1, words=words, ids=(object_id,))
+
+
+_COMES_WITHIN = 5  # frames in which something comes into view: longer, and nobody could say when
+
+
+def _hits_shown(truth: SceneTruth) -> Iterator[_Shown]:
+    """Things that hit one another for the first time, both seen."""
     said = referable(truth)
-    found: list[tuple[float, Said, tuple[int, ...], str]] = []
-    for object_id, a in said.items():
-        column = truth.index(object_id)
-        shown = np.flatnonzero(truth.visible_px[:, column] > 0)
-        well = seen_mask(truth, object_id)
-        # It must not have been seen before, and be seen well at once: then its coming is sharp.
-        if len(shown) and shown[0] > 0 and bool(well[shown[0] : shown[0] + 2].any()) and bool(well[shown[0] :].any()):
-            when = float(truth.times_s[shown[0]])
-            found.append((when, Said(f"{a.en} comes into view", f"{a.zh}进入画面"), (object_id,), "view"))
-    if truth.rollouts:
-        for contact in truth.rollouts[0].contacts:
-            a, b = contact.first_id, contact.second_id
-            frame = int(np.searchsorted(truth.times_s, contact.begin_s))
-            if not (0.1 < contact.begin_s < truth.times_s[-1]) or frame >= truth.num_frames or a not in said:
-                continue
-            mover, other = (a, b) if truth.object(a).motion != "static" else (b, a)
-            seen = bool(seen_mask(truth, a)[frame - 1 : frame + 1].all())
-            words = words_for(truth, other, said)
-            if (
-                not seen
-                or mover not in said
-                or words is None
-                or (other > 0 and not bool(seen_mask(truth, other)[frame]))
-            ):
-                continue
-            if touching(truth.rollouts[0], a, b, 0.0) or _touched_before(truth.rollouts[0], a, b, contact.begin_s):
-                continue
-            text = Said(f"{said[mover].en} hits {words.en}", f"{said[mover].zh}碰到{words.zh}")
-            found.append((contact.begin_s, text, tuple(i for i in (mover, other) if i > 0), "hit"))
-    return sorted(found, key=lambda item: (item[0], item[2]))
+    for contact in truth.rollouts[0].contacts if truth.rollouts else ():
+        a, b = contact.first_id, contact.second_id
+        frame = int(np.searchsorted(truth.times_s, contact.begin_s))
+        if not (0.1 < contact.begin_s < truth.times_s[-1]) or frame >= truth.num_frames or a not in said:
+            continue
+        mover, other = (a, b) if truth.object(a).motion != "static" else (b, a)
+        seen = bool(seen_mask(truth, a)[frame - 1 : frame + 1].all())
+        words = words_for(truth, other, said)
+        if not seen or mover not in said or words is None or (other > 0 and not bool(seen_mask(truth, other)[frame])):
+            continue
+        if touching(truth.rollouts[0], a, b, 0.0) or _touched_before(truth.rollouts[0], a, b, contact.begin_s):
+            continue
+        text = Said(f"{said[mover].en} hits {words.en}", f"{said[mover].zh}碰到{words.zh}")
+        yield _Shown(begin=frame - 1, end=frame, words=text, ids=tuple(i for i in (mover, other) if i > 0))
 
 
 def _touched_before(rollout: Rollout, a: int, b: int, when_s: float) -> bool:
