@@ -191,10 +191,55 @@ def test_navigation():
     assert asked(navigation, unseen) == []
 
 
+def at_bearing(degrees, away=3.0):
+    """A chair at a bearing (positive left) from a camera at the origin that looks along +y, and three things elsewhere."""
+    aim = np.radians(90 + degrees)
+    things = [still_thing(1, "chair", (away * np.cos(aim), away * np.sin(aim), 0), (0.5, 0.5, 0.9))]
+    return seen_everywhere(tour(lambda t: heading(0, 0, 90, 0.35), things))
+
+
+@pytest.mark.parametrize(
+    ("degrees", "way"),
+    [
+        (0, "ahead"),
+        (14, "ahead"),
+        (24, None),
+        (38, "left"),
+        (-45, "right"),
+        (-130, "right"),
+        (148, None),
+        (165, "behind"),
+    ],
+)
+def test_which_way_to_turn_has_margins(degrees, way):
+    assert [c.answer_key for c in asked(navigation, at_bearing(degrees))] == ([] if way is None else [way])
+
+
+def test_a_wide_thing_that_reaches_to_straight_ahead_is_not_to_the_left():
+    sofa = still_thing(1, "sofa", (-1.6, 1.6, 0), (3.0, 0.8, 0.8))  # its middle is at 45 degrees, its end at 6
+    assert asked(navigation, seen_everywhere(tour(lambda t: heading(0, 0, 90, 0.35), [sofa]))) == []
+
+
 def test_turn_to_see():
     found = {c.question["en"]: option(c) for c in asked(turn_to_see, seen_everywhere(around()))}
     by_turn = {turn: right for words, right in found.items() for turn in ("left", "right", "180") if turn in words}
     assert by_turn == {"left": "the sofa", "right": "the piano", "180": "the bed"}
+
+
+def test_half_turns_are_asked_where_one_thing_lies_that_way():
+    things = list(around().objects)
+    lamp = still_thing(5, "floor lamp", (-2.2, 2.2, 0), (0.3, 0.3, 1.5))  # 45 degrees to the left
+    stove = still_thing(6, "stove", (2.0, -2.1, 0), (0.6, 0.6, 0.9))  # 136 degrees to the right
+    truth = seen_everywhere(tour(lambda t: heading(0, 0, 90, 0.35), [*things, lamp, stove]))
+    found = {c.question["en"]: (option(c), c.question["zh"]) for c in asked(turn_to_see, truth)}
+    turns = {
+        t: v for words, v in found.items() for t in ("45 degrees to the left", "135 degrees to the right") if t in words
+    }
+    assert {t: v[0] for t, v in turns.items()} == {
+        "45 degrees to the left": "the floor lamp",
+        "135 degrees to the right": "the stove",
+    }
+    assert "向左转45度" in turns["45 degrees to the left"][1] and "向右转135度" in turns["135 degrees to the right"][1]
 
 
 def test_reach():

@@ -198,13 +198,13 @@ def camera_next_place(truth: SceneTruth, rng: np.random.Generator) -> Iterator[C
     if span is None or guess is None:
         return
     here = truth.world_from_camera[-1, :3, 3]
-    if float(np.linalg.norm(guess[:3, 3] - here)) < 0.4:
+    if float(np.linalg.norm(guess[:3, 3] - here)) < 0.25:
         return
     said = landmarks(truth)
     poses = {i: truth.object(i).world_from_object[-1] for i in said}
     near = sorted(poses, key=lambda i: gap_m(guess[:3, 3], poses[i], truth.object(i).size_m))[:4]
     offered = {i: poses[i] for i in near}
-    if len(offered) < 3:
+    if len(offered) < 2:
         return
     right = settled(truth, lambda r: _nearest_to_camera(truth, r, offered, span))
     if right is None or right != nearest_of(guess[:3, 3], offered, truth, ratio=1.1, margin_m=0.1):

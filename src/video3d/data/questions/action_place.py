@@ -15,6 +15,7 @@ from video3d.data.questions.movers import landmarks, made
 from video3d.data.questions.references import Reference, referable
 from video3d.data.questions.wording import Said, Wordings, at_most, choice, shuffled
 from video3d.data.truth import SceneTruth
+from video3d.geometry.boxes import box_corners
 from video3d.types import Box3D
 
 _TURN_TO_SEE = Wordings(
@@ -80,34 +81,42 @@ def bearings(truth: SceneTruth, said: dict[int, Reference]) -> dict[int, float]:
     return found
 
 
+_TURNS = (45, 60, 90, 120, 135)
+
+
+def _turn_words(turn_deg: int) -> Said:
+    """A turn in words, positive to the left."""
+    if turn_deg == 180:
+        return Said("by 180 degrees", "转180度")
+    left = turn_deg > 0
+    en, zh = ("left", "左") if left else ("right", "右")
+    return Said(f"{abs(turn_deg)} degrees to the {en}", f"向{zh}转{abs(turn_deg)}度")
+
+
 def turn_to_see(truth: SceneTruth, rng: np.random.Generator) -> Iterator[Candidate]:
-    """What the camera would face after a turn on the spot, among things it has seen before."""
+    """What the camera would face after a turn on the spot, among things it has seen before.
+
+    What it faces is at most 12 degrees off, and no large thing is less than 40 off; what is offered beside it is 35 or more off.
+    """
     said = landmarks(truth)
     angles = bearings(truth, said)
-    for turn in (90, -90, 180):
+    for turn in (*_TURNS, *(-t for t in _TURNS), 180):
         off = {i: abs((angle - turn + 180.0) % 360.0 - 180.0) for i, angle in angles.items()}
-        facing = [i for i in off if off[i] <= 15.0]
-        others = [i for i in off if off[i] >= 50.0]
-        if (
-            len(facing) != 1
-            or len(others) < 2
-            or any(15.0 < a < 50.0 and _as_near(truth, i, facing[0]) for i, a in off.items())
-        ):
+        facing = min(off, key=lambda i: off[i], default=None)
+        if facing is None or off[facing] > 12.0:
             continue
-        offered = [facing[0], *at_most(rng, sorted(others), 3)]
-        words = {
-            90: Said("90 degrees to the left", "向左转90度"),
-            -90: Said("90 degrees to the right", "向右转90度"),
-            180: Said("by 180 degrees", "转180度"),
-        }[turn]
+        others = [i for i in off if off[i] >= (40.0 if _as_near(truth, i, facing) else 35.0)]
+        if len(others) < 2 or any(off[facing] < a < 40.0 and _as_near(truth, i, facing) for i, a in off.items()):
+            continue
+        offered = [facing, *at_most(rng, sorted(others), 3)]
         yield made(
             truth,
             "action.turn_to_see",
-            _TURN_TO_SEE.render(rng, turn=words),
+            _TURN_TO_SEE.render(rng, turn=_turn_words(turn)),
             choice(rng, [said[i] for i in offered], 0),
-            truth.object(facing[0]).category,
+            truth.object(facing).category,
             tuple(sorted(offered)),
-            group=str(facing[0]),
+            group=str(facing),
             frame="observer",
         )
 
@@ -118,19 +127,21 @@ def _as_near(truth: SceneTruth, object_id: int, other: int) -> bool:
 
 
 def navigation(truth: SceneTruth, rng: np.random.Generator) -> Iterator[Candidate]:
-    """Which way to turn from the camera's last place to go to a thing that was seen."""
+    """Which way to turn from the camera's last place to go to a thing that was seen.
+
+    Straight on: its middle is at most 15 degrees off. Left or right: its middle at 32 to 135 degrees, all of it at 18 or more.
+    Around: at 160 degrees or more. What lies straight ahead is in sight and asked about once.
+    """
     said = landmarks(truth)
     order = ("ahead", "left", "right", "behind")
     held: Counter[str] = Counter()
     found = bearings(truth, said)
     for object_id in shuffled(rng, sorted(found)):
-        angle = found[object_id]
-        quarter = round(angle / 90.0)
-        if abs(angle - 90.0 * quarter) > (25.0 if quarter % 2 else 20.0):
+        way = _way_to(truth, object_id, found[object_id])
+        if way is None:
             continue
-        way = ("ahead", "left", "behind", "right")[quarter % 4]
         held[way] += 1
-        if held[way] > 3:
+        if held[way] > (1 if way == "ahead" else 4):
             continue
         yield made(
             truth,
@@ -142,6 +153,19 @@ def navigation(truth: SceneTruth, rng: np.random.Generator) -> Iterator[Candidat
             group=str(object_id),
             frame="observer",
         )
+
+
+def _way_to(truth: SceneTruth, object_id: int, angle_deg: float) -> str | None:
+    """The first move towards a thing at a bearing (degrees, positive left); None between two."""
+    if abs(angle_deg) <= 15.0:
+        return "ahead"
+    if abs(angle_deg) >= 160.0:
+        return "behind"
+    camera = truth.world_from_camera[-1]
+    corners = [bearing_deg(corner - camera[:3, 3], camera) for corner in box_corners(truth.object(object_id).box())]
+    side = 1.0 if angle_deg > 0 else -1.0
+    clear = all(corner is not None and 18.0 <= side * corner <= 155.0 for corner in corners)
+    return ("left" if side > 0 else "right") if clear and 32.0 <= abs(angle_deg) <= 135.0 else None
 
 
 def reach(truth: SceneTruth, rng: np.random.Generator) -> Iterator[Candidate]:
