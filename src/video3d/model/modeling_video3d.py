@@ -23,7 +23,14 @@ from transformers.modeling_utils import PreTrainedModel
 from transformers.utils.generic import ModelOutput
 
 from video3d.model.configuration_video3d import Video3DConfig
-from video3d.model.scene_memory import SceneCache, behind_prompts, continue_prompt, leave_out, place_scene
+from video3d.model.scene_memory import (
+    CACHE_WORD,
+    SceneCache,
+    behind_prompts,
+    continue_prompt,
+    leave_out,
+    place_scene,
+)
 from video3d.model.scene_projector import SceneProjector
 from video3d.types import InputError
 from video3d.types.scene_tokens import SceneTokens
@@ -49,7 +56,7 @@ class Video3DForConditionalGeneration(PreTrainedModel, GenerationMixin):
     main_input_name = "input_ids"
     input_modalities = ["video", "text"]  # noqa: RUF012  declared so by the base class
     supports_gradient_checkpointing = True
-    _skip_keys_device_placement = ["past_key_values"]  # noqa: RUF012
+    _skip_keys_device_placement = [CACHE_WORD]  # noqa: RUF012
     _supports_flash_attn = True
     _supports_sdpa = True
     _supports_flex_attn = True
@@ -243,6 +250,7 @@ class Video3DForConditionalGeneration(PreTrainedModel, GenerationMixin):
         attention_mask: Tensor | dict | None = None,
         position_ids: Tensor | None = None,
         past_key_values: Any = None,
+        cache: Any = None,
         inputs_embeds: Float[Tensor, "b t d"] | None = None,
         labels: Int[Tensor, "b t"] | None = None,
         pixel_values: Float[Tensor, "b f 3 h w"] | None = None,
@@ -258,8 +266,9 @@ class Video3DForConditionalGeneration(PreTrainedModel, GenerationMixin):
 
         The scene comes as pixels and points, or as ``scene_embeds`` and ``scene_mask`` from ``encode_scene``; its
         tokens take the places of the ``<scene>`` tokens in ``input_ids``. A shut gate hides nothing here, so that
-        training can open it.
+        training can open it. ``cache`` is what transformers calls ``past_key_values`` since 5.24; either is taken.
         """
+        key_values = past_key_values if cache is None else cache
         if scene_embeds is None and pixel_values is not None:
             scene = self._scene_tokens(pixel_values, points_world, valid_share, frame_mask)
             scene_embeds, scene_mask = scene.embeds, scene.mask
@@ -277,7 +286,7 @@ class Video3DForConditionalGeneration(PreTrainedModel, GenerationMixin):
             embeds = place_scene(embeds, is_placeholder, scene_embeds, scene_mask)
         if (
             position_ids is None
-            and past_key_values is None
+            and key_values is None
             and isinstance(attention_mask, Tensor)
             and attention_mask.ndim == 2
         ):
@@ -286,9 +295,9 @@ class Video3DForConditionalGeneration(PreTrainedModel, GenerationMixin):
             inputs_embeds=embeds,
             attention_mask=attention_mask,
             position_ids=position_ids,
-            past_key_values=past_key_values,
             labels=labels,
             logits_to_keep=logits_to_keep,
+            **{CACHE_WORD: key_values},
             **kwargs,
         )
 
@@ -314,7 +323,7 @@ class Video3DForConditionalGeneration(PreTrainedModel, GenerationMixin):
             input_ids=ids,
             attention_mask=mask,
             position_ids=(mask.cumsum(1) - 1).clamp_min(0),
-            past_key_values=key_values,
+            cache=key_values,
             use_cache=True,
             logits_to_keep=1,
             **tokens,
@@ -370,7 +379,7 @@ class Video3DForConditionalGeneration(PreTrainedModel, GenerationMixin):
             generation = kwargs.get("generation_config") or self.generation_config
             wanted = ("num_beams", "num_return_sequences")
             repeats = max(kwargs.get(name) or getattr(generation, name, None) or 1 for name in wanted)
-            ids, mask, kwargs["past_key_values"] = continue_prompt(scene_cache, ids, mask, repeats)
+            ids, mask, kwargs[CACHE_WORD] = continue_prompt(scene_cache, ids, mask, repeats)
         elif not closed:
             if scene is None and pixel_values is not None:
                 scene = self.encode_scene(pixel_values, points_world, valid_share, frame_mask)

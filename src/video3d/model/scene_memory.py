@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import torch
@@ -10,9 +10,13 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn import functional
 from transformers.cache_utils import Cache
+from transformers.modeling_outputs import CausalLMOutputWithPast
 
 from video3d.types import InputError
 from video3d.types.scene_tokens import SceneTokens
+
+CACHE_WORD = "cache" if any(field.name == "cache" for field in fields(CausalLMOutputWithPast)) else "past_key_values"
+"""What transformers calls keys and values: ``cache`` since 5.24, ``past_key_values`` before."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
