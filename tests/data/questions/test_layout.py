@@ -206,6 +206,17 @@ def test_a_room_is_measured_only_where_its_corners_are_seen():
     assert ask(room_extent, unseen) == ask(room_area, unseen) == ask(room_height, unseen) == []
 
 
+def test_the_shorter_side_is_asked_where_its_two_walls_show_and_the_room_is_seen_to_be_longer():
+    chair, settings = thing(1, "chair", (0, 5, 0)), {"focal": 0.45}
+    along = scene([chair], look_at((0, -0.5, 1.6), (0, 5, 1.4)), room=(-2.0, -1.0, 2.0, 9.0, 2.6), **settings)
+    (found,) = ask(room_extent, along)
+    assert found.answer.value == 4.0 and ("shorter" in found.question["en"]) and ("较短" in found.question["zh"])
+    assert ask(room_area, along) == []  # the wall behind the camera is not seen
+    # As deep as it is seen it is not longer than wide: which side is the shorter one cannot be told.
+    across = scene([chair], look_at((0, -0.5, 1.6), (0, 5, 1.4)), room=(-3.0, -1.0, 3.0, 7.0, 2.6), **settings)
+    assert ask(room_extent, across) == []
+
+
 def test_count_needs_all_well_seen_and_nothing_like_them():
     chairs = [thing(i, "chair", (i - 2.0, 4, 0)) for i in (1, 2, 3)]
     table = thing(4, "table", (0, 6, 0), (3, 0.8, 0.75))

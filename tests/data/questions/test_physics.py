@@ -143,6 +143,25 @@ def test_what_walks_or_drives_indoors_is_asked_where_it_goes_and_not_what_it_hit
         assert asked(generator, truth) == [], generator.__name__
 
 
+def test_a_block_that_stays_is_a_place_to_rest_at_and_one_that_is_hit_is_not():
+    path, still = line((-0.6, 4.0, 0.1), (0.75, 0, 0), HIT_S), line((1.5, 4.0, 0.1), (0, 0, 0))
+    away = line((-1.6, 5.5, 0.1), (0, 0, 0))
+
+    def pushed(t):
+        return (1.5 + 0.3 * max(0.0, min(t, 3.0) - HIT_S), 4.0, 0.1)
+
+    def with_blocks(first):
+        blocks = [mover(2, "block", first, color="blue"), mover(3, "block", away, color="yellow")]
+        return clip(
+            [mover(1, "ball", path, color="red"), *blocks], {1: path, 2: first, 3: away}, [touch(1, GROUND, 0.0)]
+        )
+
+    (found,) = asked(rest_place, with_blocks(still))
+    assert option(found) == "the blue block"
+    assert {o["en"] for o in found.answer.options} == {"the blue block", "the yellow block"}
+    assert asked(rest_place, with_blocks(pushed)) == []
+
+
 def test_what_blocks():
     (found,) = asked(what_blocks, rolling())
     assert option(found) == "the chair" and found.answer_key == "chair"

@@ -66,10 +66,15 @@ def corners_seen(truth: SceneTruth, heights: tuple[float, ...]) -> np.ndarray:
     """For every corner of the room, whether some frame has it in the picture at one of these shares of the room's height."""
     if truth.room is None:
         return np.zeros(0, dtype=bool)
-    polygon = truth.room.floor_polygon_m
-    seen = np.zeros(len(polygon), dtype=bool)
+    return _in_picture(truth, truth.room.floor_polygon_m, heights)
+
+
+def _in_picture(truth: SceneTruth, places_m: np.ndarray, heights: tuple[float, ...]) -> np.ndarray:
+    """For every place of the floor, whether some frame has it in the picture at one of these shares of the room's height."""
+    seen = np.zeros(len(places_m), dtype=bool)
+    high_m = truth.room.height_m if truth.room is not None else 0.0
     for share in heights:
-        points = np.column_stack([polygon, np.full(len(polygon), share * truth.room.height_m)])
+        points = np.column_stack([places_m, np.full(len(places_m), share * high_m)])
         for frame in range(truth.num_frames):
             pose, k_px = truth.world_from_camera[frame], truth.k_px[frame]
             if not bool(is_known(pose)):
@@ -82,8 +87,36 @@ def corners_seen(truth: SceneTruth, heights: tuple[float, ...]) -> np.ndarray:
     return seen
 
 
+_STEPS = np.linspace(0.0, 1.0, 21)
+_WALL_SHARE = 0.25
+
+
+def _sides_shown(truth: SceneTruth) -> tuple[bool, bool]:
+    """Of a rectangular room, whether the video shows how long its first and its second edge are.
+
+    A length is shown where some of both walls at its ends is in the picture (a quarter of each), or the whole wall along it.
+    """
+    if truth.room is None or _sides(truth) is None:
+        return False, False
+    polygon = truth.room.floor_polygon_m
+    walls = [a + _STEPS[:, None] * (b - a) for a, b in zip(polygon, np.roll(polygon, -1, axis=0), strict=True)]
+    share = [float(_in_picture(truth, wall, (0.3, 0.5, 0.7)).mean()) for wall in walls]
+    whole = [
+        _in_picture(truth, wall[[0, -1]], (0.3, 0.5, 0.7)).all() and part > 0.9
+        for wall, part in zip(walls, share, strict=True)
+    ]
+
+    def shown(edge: int) -> bool:
+        ends = min(share[edge + 1], share[(edge + 3) % 4]) >= _WALL_SHARE
+        return bool(ends or whole[edge] or whole[edge + 2])
+
+    return shown(0), shown(1)
+
+
 def _extent_shown(truth: SceneTruth) -> bool:
-    """Whether the video shows how far the room reaches: at least three quarters of its corners."""
+    """Whether the video shows how far the room reaches: both lengths of a rectangle, else three quarters of its corners."""
+    if all(_sides_shown(truth)):
+        return True
     seen = corners_seen(truth, (0.0, 0.25, 0.5, 0.75, 1.0))
     return bool(seen.size) and float(seen.mean()) >= 0.75
 
@@ -102,14 +135,37 @@ def _sides(truth: SceneTruth) -> tuple[float, float] | None:
 
 
 def room_extent(truth: SceneTruth, rng: np.random.Generator) -> Iterable[Candidate]:
-    """The longer and the shorter side of a rectangular room that are told apart (10 %)."""
+    """The longer and the shorter side of a rectangular room that are told apart (10 %).
+
+    Where only one length is shown, it is asked about if it is the shorter one and the other is seen to be longer as far as the
+    video shows the room.
+    """
     sides = _sides(truth)
-    if sides is None or not _extent_shown(truth) or sides[1] < 1.1 * sides[0]:
+    if truth.room is None or sides is None or sides[1] < 1.1 * sides[0]:
         return
     for value, side in zip(sides, (Said("shorter", "较短"), Said("longer", "较长")), strict=True):
+        if not _extent_shown(truth) and not (side.en == "shorter" and _shorter_shown(truth, sides[0])):
+            continue
         key = bin_of(value, 3, 4, 5, 6, 8)
         answer = number(value, "m", max(0.4, 0.12 * value))
         yield ask(truth, rng, "layout.room_extent", _SIDE, answer, key, about=(), side=side)
+
+
+def _shorter_shown(truth: SceneTruth, shorter_m: float) -> bool:
+    """Whether the shorter side's length is shown, and so much of the room that the other is known to be longer."""
+    if truth.room is None:
+        return False
+    polygon = truth.room.floor_polygon_m
+    edges = np.diff(polygon[:3], axis=0)
+    short = int(np.argmin(np.linalg.norm(edges, axis=1)))
+    if not _sides_shown(truth)[short]:
+        return False
+    along = edges[1 - short] / np.linalg.norm(edges[1 - short])
+    walls = np.concatenate(
+        [a + _STEPS[:, None] * (b - a) for a, b in zip(polygon, np.roll(polygon, -1, axis=0), strict=True)]
+    )
+    seen = walls[_in_picture(truth, walls, (0.3, 0.5, 0.7))] @ along
+    return bool(seen.size) and float(np.ptp(seen)) >= 1.1 * shorter_m
 
 
 def room_area(truth: SceneTruth, rng: np.random.Generator) -> Iterable[Candidate]:

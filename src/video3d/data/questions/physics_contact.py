@@ -314,6 +314,6 @@ def first_to_floor(truth: SceneTruth, rng: np.random.Generator) -> Iterator[Cand
 def _lands_first(truth: SceneTruth, rollout: Rollout, a: int, b: int) -> int | None:
     now, end = last_shown_s(truth), float(rollout.times_s[-1])
     first, second = (hit_at_s(rollout, i, GROUND, now, end) for i in (a, b))
-    if first is None or second is None or abs(first - second) < 0.15:
+    if first is None or second is None or abs(first - second) < 0.1:
         return None
     return a if first < second else b

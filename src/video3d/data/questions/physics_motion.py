@@ -17,6 +17,7 @@ from video3d.data.questions.events import (
     settled,
     side_of,
     speed_mps,
+    stays,
     still_at,
     velocity_mps,
 )
@@ -25,6 +26,7 @@ from video3d.data.questions.movers import (
     Mover,
     asked_span_s,
     landmarks,
+    late_references,
     made,
     movers,
     nearest_of,
@@ -254,7 +256,7 @@ def next_places(
 def _landings(
     truth: SceneTruth, *, at_rest: bool, wait_s: float | None = None
 ) -> Iterable[tuple[Mover, list[Reference], int]]:
-    """Movers with up to four things around where they will be, and the one that they are then clearly nearest to.
+    """Movers with two to four things around where they will be, and the one that they are then clearly nearest to.
 
     What the mover rests on is not among them: it would be nearest by touch.
     """
@@ -262,8 +264,9 @@ def _landings(
     if span is None:
         return
     for mover in movers(truth):
-        said = {i: s for i, s in landmarks(truth).items() if i != mover.thing.supported_by}
-        if len(said) < 3:
+        places = landmarks(truth) | _that_stay(truth, mover, span)
+        said = {i: s for i, s in places.items() if i != mover.thing.supported_by}
+        if len(said) < 2:
             continue
         last = truth.rollouts[0]
         place = centers(last, mover.column)[at(last, last_shown_s(truth) + span)]
@@ -275,6 +278,19 @@ def _landings(
         landed = settled(truth, lambda r, m=mover, o=offered, w=span: _nearest_then(truth, r, m, o, w, at_rest))
         if landed is not None:
             yield mover, [said[i] for i in near], landed
+
+
+def _that_stay(truth: SceneTruth, mover: Mover, span_s: float) -> dict[int, Reference]:
+    """Things of the experiment that are seen late and stay where they are in every rollout, unlike the mover."""
+    now = last_shown_s(truth)
+    return {
+        i: said
+        for i, said in late_references(truth).items()
+        if i != mover.object_id
+        and truth.object(i).motion == "dynamic"
+        and truth.object(i).kind == "experiment"
+        and all(stays(rollout, truth.index(i), now, now + span_s) for rollout in truth.rollouts)
+    }
 
 
 def _nearest_then(
