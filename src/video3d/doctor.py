@@ -8,6 +8,7 @@ import shutil
 import sys
 from typing import Any
 
+from video3d.cache_dir import default_cache_dir
 from video3d.types import InputError
 
 
@@ -86,7 +87,7 @@ def _device() -> dict[str, Any]:
 def _weights() -> list[dict[str, Any]]:
     """The embedded model's two files, checked byte by byte, and the cache that they are converted into."""
     try:
-        from video3d.model.nano import DINOV2, SMOLLM2, default_cache_dir, find_packaged, nano_dir
+        from video3d.model.nano import DINOV2, SMOLLM2, find_packaged, nano_dir
     except ImportError as error:
         return [_row("weights", False, f"cannot be looked for: {error}", do="pip install --force-reinstall video3d")]
     rows = []

@@ -9,8 +9,6 @@ training from.
 import hashlib
 import importlib.metadata
 import json
-import os
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -22,6 +20,7 @@ import torch
 from transformers import AutoConfig
 from transformers.utils import logging as transformers_logging
 
+from video3d.cache_dir import default_cache_dir
 from video3d.model.configuration_video3d import Video3DConfig
 from video3d.model.modeling_video3d import Video3DForConditionalGeneration
 from video3d.model.processing_video3d import SCENE_TOKEN, Video3DProcessor
@@ -79,17 +78,6 @@ def find_packaged(wanted: PackagedFile) -> Path:
             "model nano", expected=expected, got=f"{distribution.version} with sha256 {found[:12]}...", do=do
         )
     return path
-
-
-def default_cache_dir() -> Path:
-    """``$VIDEO3D_CACHE``, or the platform's folder for caches."""
-    if chosen := os.environ.get("VIDEO3D_CACHE"):
-        return Path(chosen).expanduser()
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "video3d"
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / "video3d" / "cache"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "video3d"
 
 
 def cpu_dtype() -> torch.dtype:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from video3d.data.simulate.asset import Asset
-from video3d.data.simulate.asset_cache import cache_folder, cache_root, convert_furniture, load_library
+from video3d.data.simulate.asset_cache import cache_folder, convert_furniture, load_library
 from video3d.data.simulate.attribution import assets_report, attribution
 from video3d.data.simulate.collision import collision_boxes, largest_rectangle, support_surface
 from video3d.data.simulate.mesh import weld
@@ -350,11 +350,3 @@ def test_the_cache_is_named_by_what_it_was_made_from(tmp_path: Path) -> None:
     before = cache_folder(tmp_path, tmp_path)
     write_library(tmp_path, obj=_table_obj().replace("1.2", "1.3"))
     assert cache_folder(tmp_path, tmp_path) != before
-
-
-@pytest.mark.parametrize("chosen", ["/somewhere/else", ""])
-def test_caches_are_where_the_model_keeps_its_own(monkeypatch: pytest.MonkeyPatch, chosen: str) -> None:
-    from video3d.model.nano import default_cache_dir
-
-    monkeypatch.setenv("VIDEO3D_CACHE", chosen)
-    assert cache_root() == default_cache_dir()

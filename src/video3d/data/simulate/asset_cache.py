@@ -7,7 +7,6 @@ from. It is written beside and renamed when it is whole, so that a reader never 
 import hashlib
 import os
 import shutil
-import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -18,6 +17,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+from video3d.cache_dir import default_cache_dir
 from video3d.data.simulate.asset import Asset, AssetLibrary
 from video3d.data.simulate.asset_store import read_assets, read_index, write_assets
 from video3d.data.simulate.catalogue import held_out, left_out_because
@@ -56,20 +56,6 @@ class ConversionReport:
     fresh: bool
 
 
-def cache_root() -> Path:
-    """``$VIDEO3D_CACHE``, or the platform's folder for caches: ``video3d.model.nano.default_cache_dir`` without its imports.
-
-    That module brings the language model with it, seconds and hundreds of megabytes that a worker of the simulator never uses.
-    """
-    if chosen := os.environ.get("VIDEO3D_CACHE"):
-        return Path(chosen).expanduser()
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "video3d"
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / "video3d" / "cache"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "video3d"
-
-
 def furniture_key(source: Path) -> str:
     """What the cache of a furniture library is named by: the checksums of all its members and the format of the cache.
 
@@ -84,7 +70,7 @@ def furniture_key(source: Path) -> str:
 
 def cache_folder(source: Path, cache_dir: Path | None) -> Path:
     """Where the cache of a furniture library is, or would be."""
-    return (cache_dir or cache_root()) / f"furniture-{CACHE_FORMAT}-{furniture_key(source)[:16]}"
+    return (cache_dir or default_cache_dir()) / f"furniture-{CACHE_FORMAT}-{furniture_key(source)[:16]}"
 
 
 def _convert_some(task: tuple[Path, tuple[CatalogueEntry, ...]]) -> list[Asset]:
