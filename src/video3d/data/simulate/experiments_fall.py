@@ -16,7 +16,9 @@ def drop(rng: np.random.Generator, library: AssetLibrary, config: StageConfig) -
     last = shown_s(config, every_s)
     num = 2 if rng.random() < 0.6 else 3
     xs = (np.arange(num) - (num - 1) / 2) * 0.62
-    heights = rng.permutation([rng.uniform(0.36, 0.46), rng.uniform(1.2, 1.45), rng.uniform(0.7, 0.85)][:num])
+    # So far apart that it is clear which of two lands first: 0.15 s and more.
+    levels = [rng.uniform(0.3, 0.38), rng.uniform(1.25, 1.5), rng.uniform(0.75, 0.85)]
+    heights = rng.permutation(levels[:num])
     draw_at = last - float(rng.uniform(0.05, 0.25))  # when the trays begin to go
     side = draw_side(rng, (1, 3))
     back = -float(np.sign(np.sin(side)))  # the trays go away from the camera

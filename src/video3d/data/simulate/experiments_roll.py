@@ -44,11 +44,13 @@ def floor_roll(rng: np.random.Generator, library: AssetLibrary, config: StageCon
     lab = open_lab(rng, half_m=(1.7, 1.1))
     every_s = float(rng.choice([0.08, 0.12, 0.16]))
     last = shown_s(config, every_s)
-    outcome = str(rng.choice(["first", "second", "none", "short"], p=[0.42, 0.28, 0.16, 0.14]))
+    outcome = str(rng.choice(["first", "second", "none", "short"], p=[0.5, 0.24, 0.13, 0.13]))
     radius = float(rng.uniform(0.1, 0.16))
     way = float(rng.uniform(0.55, 0.8))  # during the frames shown
     speed = way / last
     free = float(rng.uniform(0.35, 0.65))  # from the last frame to the first thing
+    if outcome == "first" and rng.random() < 0.75:  # within a second
+        free = max(0.1, speed * float(rng.uniform(0.25, 0.75)))
     slowing = float(rng.uniform(0.01, 0.03))
     if speed**2 / (2 * slowing) < 2.2 * (free + 0.5) or free / speed > 1.5:
         slowing = speed**2 / (2 * 2.4 * (free + 0.5))
@@ -95,7 +97,7 @@ def race(rng: np.random.Generator, library: AssetLibrary, config: StageConfig) -
         now = begin + speed * last
         farthest = max(farthest, now + 0.5)
         if rng.random() < 0.5:
-            x = now + radius + speed * float(rng.uniform(0.6, 1.8))
+            x = now + radius + speed * float(rng.choice([rng.uniform(0.25, 0.75), rng.uniform(0.6, 1.8)]))
             obstacle(rng, lab, x, lane + float(rng.uniform(-0.05, 0.05)), float(rng.uniform(0.08, 0.11)))
             farthest = max(farthest, x + 0.25)
     view = lab.points((-1.1, float(lanes[0]) - 0.15, 0.0), (-1.1, float(lanes[-1]) + 0.15, 0.2),
@@ -279,7 +281,7 @@ def ramp(rng: np.random.Generator, library: AssetLibrary, config: StageConfig) -
             radius, speed, reach = size / 2, 0.6, 0.3
         hit = bool(rng.random() < 0.5)
         half = float(rng.uniform(0.08, 0.12))
-        front = foot + radius + min(max(0.35, speed * float(rng.uniform(0.5, 1.0))), 0.95)
+        front = foot + radius + min(max(0.35, speed * float(rng.uniform(0.3, 0.8))), 0.95)
         obstacle(
             rng,
             lab,

@@ -4,6 +4,8 @@ Whether a tower stands is drawn first. A tower stands by itself if, at every lev
 over the block below; here it lies clearly within or clearly outside.
 """
 
+import math
+
 import numpy as np
 from jaxtyping import Float64
 
@@ -18,7 +20,7 @@ _MARGIN = 0.16  # of a block's half width, by which the centre of mass lies insi
 
 def stack(rng: np.random.Generator, library: AssetLibrary, config: StageConfig) -> StagedClip:
     """A stack of two to five blocks: a prop is drawn away from under it, a ball rolls at it, or the ball rolls past."""
-    if rng.random() < 0.55:
+    if rng.random() < 0.72:
         return _propped(rng, library, config)
     return _rolled_at(rng, library, config)
 
@@ -71,8 +73,10 @@ def _tower(
 def _propped(rng: np.random.Generator, library: AssetLibrary, config: StageConfig) -> StagedClip:
     lab = open_lab(rng, half_m=(1.2, 1.0))
     every_s = float(rng.choice([0.12, 0.16, 0.2]))
+    # What topples goes along +x: toward a camera that is ahead of it, away from one behind.
+    side = draw_side(rng, (0, 0, 1, 2, 2, 2, 3))
     num = int(rng.integers(2, 5))
-    fails = int(rng.integers(num - 1)) if rng.random() < 0.5 else None
+    fails = int(rng.integers(num - 1)) if rng.random() < 0.7 else None
     ids, places, halves, bottoms = _tower(rng, lab, num, fails)
     if fails is None:  # the prop stands under whichever block hangs out most, towards +x
         over = [places[i + 1] + halves[i + 1] - places[i] - halves[i] for i in range(num - 1)]
@@ -83,13 +87,19 @@ def _propped(rng: np.random.Generator, library: AssetLibrary, config: StageConfi
     right = float(places[carried] + halves[carried])
     low = float((places + halves)[: level + 1].max())
     x = max(right - 0.035, low + 0.055)
-    width = 0.08
+    width, breadth = 0.08, 0.16 if math.cos(side) > -0.7 else 0.36  # from behind, it is seen on both sides of the tower
     prop = lab.block(
-        x, 0.0, 0.0, (width, 0.16, float(bottoms[carried]) - 0.0003), category="plank", motion="scripted", surface=FACE
+        x,
+        0.0,
+        0.0,
+        (width, breadth, float(bottoms[carried]) - 0.0003),
+        category="plank",
+        motion="scripted",
+        surface=FACE,
     )
     away = float(rng.choice([-1.0, 1.0]))
     last = shown_s(config, every_s)
-    speed = float(rng.uniform(0.2, 0.3))
+    speed = float(rng.uniform(0.2, 0.3)) * (1.0 if breadth < 0.2 else 1.6)
     path = Path(
         object_id=prop,
         start_m=lab.at(x, 0.0, 0.0),
@@ -109,7 +119,7 @@ def _propped(rng: np.random.Generator, library: AssetLibrary, config: StageConfi
         every_s=every_s,
         paths=(path,),
         must_see=(*ids[-2:], prop),
-        side_rad=draw_side(rng, (0, 1, 1, 3, 3)),
+        side_rad=side,
     )
 
 

@@ -61,20 +61,21 @@ def table_roll(rng: np.random.Generator, library: AssetLibrary, config: StageCon
     """A ball rolls over a table and falls off its edge, stops before it, or meets a block that stands in its way."""
     lab = open_lab(rng, half_m=(1.5, 1.1))
     table, half_x, half_y, top = put_table(rng, lab, library, config, length_m=1.0)
-    outcome = str(rng.choice(["falls", "stops", "blocked"], p=[0.42, 0.28, 0.3]))
+    outcome = str(rng.choice(["falls", "stops", "blocked"], p=[0.62, 0.2, 0.18]))
     radius = float(rng.uniform(0.075, 0.1))
-    for _ in range(200):
+    within_s = 0.5 if rng.random() < 0.5 else 1.6  # from the last frame until it is at the edge, unless it stops
+    for _ in range(600):
         every_s = float(rng.choice([0.08, 0.12]))
         last = shown_s(config, every_s)
         speed, slowing = float(rng.uniform(0.18, 0.6)), float(rng.uniform(0.03, 0.4))
         reach = speed**2 / (2 * slowing)
-        left = float(rng.uniform(0.15, 0.6))  # of the way to the edge at the last frame
+        left = float(rng.uniform(0.1, 0.6))  # of the way to the edge at the last frame
         begin = half_x - left - speed * last - slowing * last**2 / 2
         fits = begin > -half_x + radius and speed * last > 0.2
         if outcome == "stops":
             fits = fits and 0.4 * left < reach < 0.82 * left
         else:
-            fits = fits and reach > 1.35 * left and left / speed < 1.6
+            fits = fits and reach > 1.35 * left and left / speed < within_s
         if fits:
             break
     else:
@@ -109,7 +110,7 @@ def overhang(rng: np.random.Generator, library: AssetLibrary, config: StageConfi
     """A plank reaches over a table's edge with a weight on it; the post under its outer end is drawn away."""
     lab = open_lab(rng, half_m=(1.4, 1.0))
     table, half_x, half_y, top = put_table(rng, lab, library, config, length_m=0.9)
-    falls = bool(rng.random() < 0.5)
+    falls = bool(rng.random() < 0.72)
     length, thick = float(rng.uniform(0.7, 0.95)), 0.035
     width = float(rng.uniform(0.16, 0.24))
     side = float(rng.uniform(0.12, 0.18))
@@ -146,22 +147,22 @@ def overhang(rng: np.random.Generator, library: AssetLibrary, config: StageConfi
                       (half_x + out, y, 0.0), (0.0, -half_y, top + 0.2))  # fmt: skip
     return stage_lab(
         rng, library, config, lab, "overhang", view_m=view, every_s=every_s, paths=(path,),
-        must_see=(plank, block, table, post), side_rad=draw_side(rng, (0, 1, 1, 3, 3)),
+        must_see=(plank, block, table, post), side_rad=draw_side(rng, (0, 0, 1, 2, 2, 3)),
     )  # fmt: skip
 
 
 def push(rng: np.random.Generator, library: AssetLibrary, config: StageConfig) -> StagedClip:
     """A pusher drives a block or a row of two towards a table's edge, or on the floor towards another thing."""
-    return _push_on_table(rng, library, config) if rng.random() < 0.5 else _push_on_floor(rng, library, config)
+    return _push_on_table(rng, library, config) if rng.random() < 0.65 else _push_on_floor(rng, library, config)
 
 
 def _push_on_table(rng: np.random.Generator, library: AssetLibrary, config: StageConfig) -> StagedClip:
     lab = open_lab(rng, half_m=(1.5, 1.1))
     table, half_x, half_y, top = put_table(rng, lab, library, config, length_m=0.9)
-    falls = bool(rng.random() < 0.65)
+    falls = bool(rng.random() < 0.8)
     every_s = float(rng.choice([0.12, 0.16]))
     last = shown_s(config, every_s)
-    num = int(rng.integers(1, 3))
+    num = 2 if rng.random() < 0.7 else 1
     sizes = [float(v) for v in rng.uniform(0.12, 0.17, num)]
     y = float(rng.uniform(-0.3, 0.3)) * (half_y - 0.2)
     thick = 0.06
@@ -172,7 +173,9 @@ def _push_on_table(rng: np.random.Generator, library: AssetLibrary, config: Stag
         front = start + touch * speed + sum(sizes)  # of the row, before it moves
         now = front + (last - touch) * speed
         tip = (half_x + sizes[-1] / 2 - now) / speed  # from the last frame until the foremost block tips
-        if now < half_x - 0.05 and speed * last > 0.1 and (0.2 < tip < 2.2 if falls else tip > 4.2):
+        # The one behind tips when the pusher, which goes to the edge, has brought it as far.
+        all_tip = tip + (sizes[0] / 2 + sizes[-1] / 2) / speed if num == 2 else tip
+        if now < half_x - 0.05 and speed * last > 0.1 and (tip > 0.2 and all_tip < 2.5 if falls else tip > 4.2):
             break
     else:
         raise StagingFailed("the table is too short for the push")
@@ -210,7 +213,11 @@ def _push_on_floor(rng: np.random.Generator, library: AssetLibrary, config: Stag
     speed = float(rng.uniform(0.15, 0.3))
     size = float(rng.uniform(0.18, 0.26))
     touch = float(rng.uniform(0.2, 0.8)) * last
-    wait = float(rng.uniform(4.0, 5.0)) if outcome == "late" else float(rng.uniform(0.5, 2.3))
+    wait = (
+        float(rng.uniform(4.0, 5.0))
+        if outcome == "late"
+        else float(rng.choice([rng.uniform(0.25, 0.75), rng.uniform(0.5, 2.3)]))
+    )
     start = -0.9 if outcome == "late" else -0.7
     goal = start + touch * speed + size + (last - touch + wait) * speed  # the face of what may be hit
     half = float(rng.uniform(0.09, 0.13))

@@ -45,8 +45,10 @@ def furnish_room(
     name = style or _style(rng)
     STYLES[name](furnisher)
     hang_pictures(furnisher)
-    if rng.random() < 0.35:
-        open_box(furnisher)
+    boxes = (0.85, 0.5) if not keep_clear else (0.2, 0.0)  # where something is staged, a box may be taken for a block
+    for category, share in zip(("box", str(rng.choice(["basket", "crate"]))), boxes, strict=True):
+        if rng.random() < share:
+            open_box(furnisher, category)
     things_on_tops(furnisher)
     clutter(furnisher, name)
     _ceiling_lamp(furnisher)

@@ -155,25 +155,29 @@ def clutter(f: Furnisher, style: str) -> None:
             f.at_wall(thing) if rng.random() < 0.4 and thing.size_m[2] > 0.35 else f.anywhere(thing)
 
 
-def open_box(f: Furnisher) -> None:
-    """An open box on the floor with one thing in it that can be seen from above and is surely inside."""
+_IN_BOXES = (
+    "teddy bear", "basketball", "soccer ball", "book", "shoes", "bottle", "toy car", "apple", "vase", "hat", "teapot", "pillow",
+    "doll", "bag", "pot", "potted plant",
+)  # fmt: skip
+
+
+def open_box(f: Furnisher, category: str = "box") -> None:
+    """An open box (or crate, basket) on the floor with one thing in it that can be seen from above and is surely inside."""
     rng = f.rng
-    width, depth, height, wall = rng.uniform(0.32, 0.5), rng.uniform(0.3, 0.42), rng.uniform(0.18, 0.3), 0.012
-    thing = f.pick(
-        "teddy bear",
-        "basketball",
-        "soccer ball",
-        "book",
-        "shoes",
-        "bottle",
-        "toy car",
-        "apple",
-        most_m=(0.42, 0.36, 0.4),
-    )
-    if thing is None or (thing.size_m[:2] > np.array([width, depth]) - 0.04).any() or "box" in f.used:
+    width, depth, height, wall = rng.uniform(0.32, 0.5), rng.uniform(0.3, 0.42), rng.uniform(0.13, 0.24), 0.012
+    if category in f.used:
+        return
+    for _ in range(6):  # higher than the walls, where that can be: then it is seen from the side too
+        thing = f.pick(*_IN_BOXES, most_m=(0.42, 0.36, 0.4))
+        if thing is None:
+            return
+        fits = bool((thing.size_m[:2] <= np.array([width, depth]) - 0.04).all())
+        if fits and float(thing.size_m[2]) > 0.7 * height:
+            break
+    else:
         return
     low, high = f.truth.floor_polygon_m.min(0), f.truth.floor_polygon_m.max(0)
-    for _ in range(20):
+    for _ in range(60):
         x, y = rng.uniform(low, high)
         yaw = float(rng.uniform(-np.pi, np.pi))
         made = Footprint(
@@ -196,10 +200,10 @@ def open_box(f: Furnisher) -> None:
         ]
     )
     box_id = f.builder.compound(
-        "box", (float(x), float(y), 0.0), boxes, np.tile([1.0, 0, 0, 0], (5, 1)), Look(rgba=(*color.rgb, 1.0)),
+        category, (float(x), float(y), 0.0), boxes, np.tile([1.0, 0, 0, 0], (5, 1)), Look(rgba=(*color.rgb, 1.0)),
         yaw_rad=yaw, color=color.name, kind="prop",
     )  # fmt: skip
-    f.used["box"] = 1
+    f.used[category] = 1
     f.put_inside(box_id, thing, float(x), float(y), wall, yaw, 1.0)
 
 
