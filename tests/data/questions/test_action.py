@@ -16,7 +16,7 @@ from video3d.data.questions.action_events import (
     order_of_events,
 )
 from video3d.data.questions.action_place import navigation, reach, turn_to_see
-from video3d.data.questions.action_street import ego_action, person_action, vehicle_action
+from video3d.data.questions.action_street import DRIVES, ego_action, person_action, vehicle_action
 from video3d.data.truth import GROUND, SignalTruth
 
 
@@ -322,6 +322,54 @@ def test_vehicles_go_on_as_they_do():
         return across(min(t, LAST))
 
     assert asked(vehicle_action, drive(driving(lambda t: 0.5), things=[car], paths={5: stopping})) == []
+
+
+def curve(rate_deg, begin=0.6, *, start=(8.0, 22.0), heading_deg=180.0, pace=5.0, brake=0.0):
+    """A vehicle's way: it drives along a heading and, from a time on, turns at a rate (positive left); its front is -y."""
+    times = np.arange(0, 5.001, 0.02)
+    yaw = np.radians(heading_deg + rate_deg * np.maximum(times - begin, 0.0))
+    speed = np.maximum(pace - brake * np.maximum(times - begin, 0.0), 0.0)
+    step = speed[:, None] * np.stack([np.cos(yaw), np.sin(yaw)], axis=1) * 0.02
+    place = np.asarray(start) + np.concatenate([np.zeros((1, 2)), np.cumsum(step, axis=0)])
+
+    def at(t):
+        k = min(round(t / 0.02), len(times) - 1)
+        return (*place[k], 0.8, 0.0, float(np.degrees(yaw[k])) + 90.0)
+
+    return at
+
+
+def vehicle_clip(path, contacts=()):
+    car = mover(5, "car", path, (1.8, 4.2, 1.6), kind="vehicle", motion="scripted")
+    truth = drive(driving(lambda t: 0.5), things=[car], paths={5: path})
+    return replace(truth, rollouts=tuple(replace(r, contacts=tuple(contacts)) for r in truth.rollouts))
+
+
+@pytest.mark.parametrize(
+    ("path", "key"),
+    [
+        (curve(22.0), "left"),
+        (curve(-22.0), "right"),
+        (curve(22.0, heading_deg=0.0, start=(-8.0, 24.0)), "left"),  # its own left, whichever way it comes
+        (curve(-22.0, heading_deg=-90.0, start=(0.0, 34.0)), "right"),
+        (curve(0.0, brake=1.8), "slow"),
+        (curve(0.0), "on"),
+    ],
+)
+def test_a_vehicle_turns_to_its_own_side_brakes_or_goes_on(path, key):
+    (found,) = asked(vehicle_action, vehicle_clip(path))
+    assert found.answer_key == key and option(found) == DRIVES[key].en
+
+
+def test_a_turn_that_has_not_begun_and_a_crash_are_no_actions():
+    assert asked(vehicle_action, vehicle_clip(curve(30.0, begin=LAST + 0.1))) == []
+    assert asked(vehicle_action, vehicle_clip(curve(22.0), [touch(5, 21, LAST + 0.8)])) == []
+
+
+def test_somebody_who_waits_stands_still():
+    waiting = still_thing(6, "person", (0.5, 9.0, 0), (0.5, 0.5, 1.8), kind="person")
+    (found,) = asked(person_action, drive(driving(lambda t: 0.2), things=[waiting]))
+    assert waiting.motion == "static" and found.answer_key == "still"
 
 
 @pytest.mark.parametrize(

@@ -241,9 +241,24 @@ def test_street():
     truth = scene([own, left, person], look_at((0, 0, 1.5), (0, 10, 1.3)), domain="street", viewer="car", focal=0.7)
     assert {c.object_ids[0]: c.answer_key for c in ask(lane, truth)} == {1: "own", 2: "left"}
     assert {c.object_ids[0]: c.answer_key for c in ask(road_side, truth)} == {2: "left", 3: "right"}
-    assert [(c.object_ids, c.answer.value) for c in ask(distance_ahead, truth)] == [((1,), 10.0)]
+    assert {(c.object_ids, c.answer.value) for c in ask(distance_ahead, truth)} == {((1,), 10.0), ((2,), 15.0)}
     indoor = scene([own], domain="indoor")
     assert ask(lane, indoor) == ask(road_side, indoor) == ask(distance_ahead, indoor) == []
+
+
+def test_what_is_aside_is_measured_along_a_straight_road_only():
+    settings = {"kind": "vehicle", "has_front": True}
+    oncoming = thing(1, "car", (-3.4, 20, 0), (1.8, 4.0, 1.5), **settings)
+    crossing = thing(1, "car", (-3.4, 20, 0), (1.8, 4.0, 1.5), yaw_deg=90, **settings)
+    near = thing(1, "car", (-3.4, 6, 0), (1.8, 4.0, 1.5), **settings)
+    street = {"domain": "street", "viewer": "car"}
+    ahead = look_at((0, 0, 1.5), (0, 10, 1.3))
+    (found,) = ask(distance_ahead, scene([oncoming], ahead, **street))
+    assert found.answer.value == 18.0 and "road" in found.question["en"] and "道路" in found.question["zh"]
+    assert ask(distance_ahead, scene([crossing], ahead, **street)) == []
+    assert ask(distance_ahead, scene([near], ahead, **street)) == []  # more beside us than ahead
+    turning = [look_at((0, 0, 1.5), (x, 10, 1.3)) for x in (3.0, 2.0, 1.0, 0.0)]
+    assert ask(distance_ahead, scene([oncoming], turning, **street)) == []
 
 
 def test_a_car_that_crosses_has_no_lane():

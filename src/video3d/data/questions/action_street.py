@@ -11,8 +11,17 @@ import numpy as np
 from jaxtyping import Float64
 
 from video3d.data.questions.candidate import Candidate
-from video3d.data.questions.events import at, camera_speed_mps, heading_axes, last_shown_s, settled, speed_mps
+from video3d.data.questions.events import (
+    at,
+    camera_speed_mps,
+    heading_axes,
+    last_shown_s,
+    next_touch,
+    settled,
+    speed_mps,
+)
 from video3d.data.questions.movers import asked_span_s, late_references, made, seconds
+from video3d.data.questions.references import referable
 from video3d.data.questions.visibility import seen_mask
 from video3d.data.questions.wording import Said, Wordings, choice
 from video3d.data.truth import ObjectTruth, Rollout, SceneTruth
@@ -184,6 +193,8 @@ def vehicle_action(truth: SceneTruth, rng: np.random.Generator) -> Iterator[Cand
         drive: Drive | None = settled(truth, drive_of)
         if drive is None or drive == "stand" or not _already(truth, thing, column, drive, now):
             continue
+        if any(next_touch(r, object_id, now, now + span) is not None for r in truth.rollouts):
+            continue  # a crash is no action of its driver
         yield made(
             truth,
             "action.vehicle_action",
@@ -225,9 +236,9 @@ def person_action(truth: SceneTruth, rng: np.random.Generator) -> Iterator[Candi
         return
     now = last_shown_s(truth)
     order: tuple[Walk, ...] = ("left", "right", "along", "still")
-    for object_id, said in late_references(truth).items():
+    for object_id, said in referable(truth).items():
         thing = truth.object(object_id)
-        if thing.kind != "person" or thing.category == "cyclist":
+        if thing.kind != "person" or thing.category == "cyclist" or not bool(seen_mask(truth, object_id)[-4:].any()):
             continue
         column = truth.index(object_id)
         walk_of: Callable[[Rollout], Walk | None] = lambda r, c=column: _walk(r, c, axes, now, now + span)  # noqa: E731

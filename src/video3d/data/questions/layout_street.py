@@ -39,14 +39,14 @@ _SIDE = Wordings(
 )
 _AHEAD = Wordings(
     en=(
-        "{at}, how many metres ahead of the camera is {a}, measured to its nearest end?",
-        "How far ahead of us is {a} {at} (to its nearest part), in metres?",
+        "{at}, how many metres ahead of the camera is {a}, measured along the road to its nearest end?",
+        "How far ahead of us along the road is {a} {at} (to its nearest part), in metres?",
         "{at}, what is the distance along the road from the camera to the near end of {a}, in metres?",
-        "How much free way is there {at} between the camera and {a} ahead, in metres?",
+        "How many metres of the road lie {at} between the camera and the near end of {a}?",
     ),
     zh=(
-        "{at}，{a}的最近端在相机前方多少米？",
-        "{at}，我们前方的{a}离我们有多远（到其最近处，米）？",
+        "{at}，沿道路方向量，{a}的最近端在相机前方多少米？",
+        "{at}，沿着道路，前方的{a}离我们有多远（到其最近处，米）？",
         "{at}，沿道路方向，相机到{a}近端的距离是多少米？",
     ),
 )
@@ -61,6 +61,14 @@ def _parallel(truth: SceneTruth, object_id: int, at: int) -> bool:
     front = heading_deg(-truth.object(object_id).world_from_object[at, :2, 1])
     turn = abs(turn_deg(heading_deg(axes[0]), front))
     return turn < 15 or turn > 165
+
+
+def _goes_straight(truth: SceneTruth) -> bool:
+    """Whether the camera's level forward stays within 8 degrees of where it first was."""
+    axes = [level_axes(truth, frame) for frame in range(truth.num_frames)]
+    headings = [None if found is None else heading_deg(found[0]) for found in axes]
+    first = headings[0]
+    return first is not None and all(h is not None and abs(turn_deg(first, h)) < 8.0 for h in headings)
 
 
 def lane(truth: SceneTruth, rng: np.random.Generator) -> Iterable[Candidate]:
@@ -100,15 +108,25 @@ def road_side(truth: SceneTruth, rng: np.random.Generator) -> Iterable[Candidate
 
 
 def distance_ahead(truth: SceneTruth, rng: np.random.Generator) -> Iterable[Candidate]:
-    """Along the camera's level forward to the nearest end of something on our way (within 1.5 m of our line)."""
+    """Along the camera's level forward to the nearest end of something on the road ahead.
+
+    It is within 1.5 m of our line; or, where the camera has followed a straight road all along, within 6 m of it and 20 degrees of
+    straight ahead: what is aside is measured along the road too.
+    """
     if truth.domain != "street" or truth.viewer != "car":
         return
+    straight = _goes_straight(truth)
     things = named_together(truth, 1, keep=lambda r: truth.object(r.object_id).kind in {"vehicle", "person", "animal"})
     for (a,), at in at_most(rng, list(things), MANY):
         thing = truth.object(a.object_id)
         axes = level_axes(truth, at)
         offset = offset_level(truth, at, thing.world_from_object[at, :3, 3])
-        if axes is None or offset is None or abs(offset[1]) > 1.5:
+        if axes is None or offset is None:
+            continue
+        aside = abs(float(offset[1]))
+        if aside > 1.5 and not (straight and aside <= 6.0 and aside <= 0.36 * offset[0]):
+            continue
+        if aside > 1.5 and thing.kind == "vehicle" and not _parallel(truth, a.object_id, at):
             continue
         half = float(np.abs(axes[0] @ thing.world_from_object[at, :2, :3]) @ thing.size_m / 2)
         value = float(offset[0]) - half
