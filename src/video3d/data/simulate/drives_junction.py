@@ -59,7 +59,9 @@ def watch_junction(rng: np.random.Generator, library: AssetLibrary, config: Stag
     near = plan.half_m + plan.sidewalk_m
     furnish(draft, (near, near + 12.0) if ahead > 0 else (-near - 12.0, -near), parked=(1, 3))
     if kind != "stands":
-        _walks(draft, at, over=kind == "crosses")
+        for number in range(8):  # the other way where the cars leave no room for this one
+            if _walks(draft, at, over=(kind == "crosses") == (number < 5)) is not None:
+                break
 
     def camera(times_s: np.ndarray, change: float) -> np.ndarray:
         return np.broadcast_to(pose, (len(times_s), 4, 4)).copy()
