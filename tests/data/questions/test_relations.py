@@ -322,6 +322,17 @@ def test_inside_is_asked_with_both_answers():
     assert [chosen(c) for c in asked if c.answer.kind == "choice"] == ["the teddy bear"]
 
 
+def test_on_is_not_asked_of_what_is_too_small_to_carry():
+    things = [
+        thing(1, "bottle", (-1, 3, 0), (0.1, 0.1, 0.3), kind="prop"),
+        thing(2, "block", (0, 3, 0), (0.06, 0.06, 0.06), kind="experiment"),  # a bottle does not stand on it
+        thing(3, "desk", (1.4, 4, 0), (1.2, 0.7, 0.75)),
+    ]
+    asked = [c for seed in range(6) for c in ask(on, scene(things, look_at((0, 1.5, 1.2), (0, 3, 0.2))), seed)]
+    assert {c.object_ids for c in asked if c.answer.kind == "yes_no" and c.object_ids[0] == 1} <= {(1, 3)}
+    assert any(c.object_ids == (1, 3) for c in asked)
+
+
 def test_not_inside_is_asked_once_and_only_of_what_would_go_in():
     things = [
         thing(1, "box", (-1, 3, 0), (0.5, 0.5, 0.4)),

@@ -181,7 +181,7 @@ def on(truth: SceneTruth, rng: np.random.Generator) -> Iterable[Candidate]:
     for a in at_most(rng, small, MANY):
         support = truth.object(a.object_id).supported_by
         true = [b for b in bases if support == b.object_id and _state(truth, a, b, "on") is True]
-        false = [b for b in bases if b is not a and _state(truth, a, b, "on") is False]
+        false = [b for b in bases if b is not a and _fits(truth, a, b) and _state(truth, a, b, "on") is False]
         on_floor = support == GROUND and not _on_flat(truth, a)
         if true:
             yield _told(truth, rng, "relation.on", _ON, a, true[0], value=True)
