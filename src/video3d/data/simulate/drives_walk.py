@@ -138,7 +138,13 @@ def static_street(rng: np.random.Generator, library: AssetLibrary, config: Stage
     stands = not yields and rng.random() < 0.5
     if stands:
         _stands(draft, (x + 6.0, x + 11.0), side)
-    furnish(draft, (x + 4.5, x + 15.0), parked=(1, 4), tree_sides=(other,), near=side)
+    for ahead in (3.4, 5.4):  # near enough to be named; the houses on this side are out of the picture
+        place = x + ahead + float(rng.uniform(-0.4, 0.4))
+        if not stands or ahead < 5.0:
+            draft.things.keep_free("kerb", side, (place - 0.5, place + 0.5))
+            turn = (0.0 if side > 0 else np.pi) + float(rng.uniform(-0.4, 0.4))
+            draft.things.one_at(place, side * (plan.half_m + 0.55), turn, small=True)
+    furnish(draft, (x + 5.0, x + 14.0), parked=(2, 4), tree_sides=(other,), near=other)
     if not stands and not yields:
         _somebody(draft, (x + 5.0, x + 13.0), side)
 
