@@ -6,9 +6,18 @@ import pytest
 from PIL import Image
 from small_data import FRAMES, SIZE, room_clip, rows_of
 
-from video3d.data.annotate.overlay import EDGES, boxes_in_frames, clip_near, map_from_above, segments_px
-from video3d.data.annotate.pictures import depth_colors, depth_scale_m, frame_png, instance_color, mask_layer
+from video3d.data.annotate.overlay import boxes_in_frames, map_from_above
+from video3d.data.annotate.pictures import frame_png
 from video3d.data.annotate.probe import probe
+from video3d.data.drawing import (
+    EDGES,
+    clip_near,
+    depth_colors,
+    depth_scale_m,
+    instance_color,
+    mask_layer,
+    segments_px,
+)
 from video3d.geometry.boxes import box_corners, box_from_bounds
 from video3d.geometry.rigid import inverse_rigid, project, transform_points
 

@@ -26,9 +26,10 @@ from video3d.data.annotate.database import (
 from video3d.data.annotate.edit import Edit, edited_row
 from video3d.data.annotate.guard import Guard, error_body
 from video3d.data.annotate.overlay import boxes_in_frames, map_from_above, name_of
-from video3d.data.annotate.pictures import depth_scale_m, frame_png, instance_color, legend
+from video3d.data.annotate.pictures import frame_png, legend
 from video3d.data.annotate.probe import probe
 from video3d.data.annotate.row_index import RowIndex, index_rows
+from video3d.data.drawing import depth_scale_m, instance_color
 from video3d.data.row import Row
 from video3d.data.store import open_dataset, row_line
 from video3d.data.truth import ClipData, SceneTruth
