@@ -156,22 +156,34 @@ def stats(
 @data.command
 def show(
     root: Root,
-    which: Annotated[str, Parameter(help="A clip_id or a row_id.")],
+    which: Annotated[str | None, Parameter(help="A clip_id or a row_id.")] = None,
     *,
     out: Annotated[
-        Path | None, Parameter(name="--out", help="Write a picture (PNG) with boxes, depth and masks.")
+        Path | None, Parameter(name="--out", help="Write a picture of it (.png, .jpg) with boxes, depth and masks.")
     ] = None,
+    sheet: Annotated[
+        Path | None, Parameter(name="--sheet", help="Instead of one clip, draw many on one picture (.jpg, .png).")
+    ] = None,
+    clips: Annotated[int, Parameter(help="How many of them, spread over all scenarios.")] = 40,
     json_: Json = False,
 ) -> None:
-    """Print the questions of a clip and what is true of it; --out draws it."""
-    from video3d.data.sheet import clip_sheet, save_png
+    """Print the questions of a clip and what is true of it; --out draws it, --sheet draws many clips."""
+    from video3d.data.sheet import clip_sheet, dataset_sheet, save_picture
     from video3d.data.show import describe_clip
     from video3d.data.store import open_dataset
 
+    if (which is None) == (sheet is None):
+        raise InputError("show", expected="a clip_id or row_id, or --sheet", got="both" if which else "neither")
     dataset = open_dataset(root)
-    shown, object_ids = describe_clip(dataset, which)
-    if out is not None:
-        save_png(clip_sheet(dataset.clip(shown["clip_id"]), object_ids=object_ids or None), out)
+    if which is None:
+        _within("--clips", clips, 1, 200)
+        picture, clip_ids = dataset_sheet(dataset, clips)
+        out, shown = sheet, dict[str, Any](clips=clip_ids)
+    else:
+        shown, object_ids = describe_clip(dataset, which)
+        picture = None if out is None else clip_sheet(dataset.clip(shown["clip_id"]), object_ids=object_ids or None)
+    if picture is not None and out is not None:
+        save_picture(picture, out)
         shown["picture"] = str(out)
     _print(shown, json_)
 

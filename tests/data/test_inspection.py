@@ -1,14 +1,27 @@
 """Counting, checking and joining data sets."""
 
-import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from PIL import Image
 from small_clips import small_clip, small_row, write_small
 
+from video3d.data.drawing import box_segments, depth_rgb, instance_color
 from video3d.data.inspection import stats, validate
 from video3d.data.merge import merge
-from video3d.data.sheet import box_lines, clip_sheet, depth_rgb, save_png
+from video3d.data.sheet import (
+    CELL_PX,
+    MOST_BYTES,
+    _label,
+    boxes_picture,
+    clip_sheet,
+    dataset_sheet,
+    save_picture,
+    spread,
+    telling_frame,
+    well_seen,
+)
 from video3d.data.show import describe_clip
 from video3d.data.store import open_dataset, write_manifest, write_rows
 from video3d.types import InputError
@@ -83,30 +96,68 @@ def test_a_clip_is_described_and_drawn(tmp_path):
     assert named == [1, 2]
     assert shown["questions"] == ["[relation.nearer_farther] Which is nearer? -> the ball"]
     sheet = clip_sheet(data.clip("clip-001"))
-    assert sheet.shape == (3 * 32, 4 * 40, 3)
-    save_png(sheet, tmp_path / "sheet.png")
+    assert sheet.size == (4 * CELL_PX, 3 * round(CELL_PX * 32 / 40))
+    save_picture(sheet, tmp_path / "sheet.png")
     assert (tmp_path / "sheet.png").read_bytes()[:4] == b"\x89PNG"
+    with pytest.raises(InputError, match=r"ends in \.png"):
+        save_picture(sheet, tmp_path / "sheet.gif")
     with pytest.raises(InputError, match="clip_id or row_id"):
         describe_clip(data, "nothing")
 
 
-def test_boxes_are_cut_at_the_near_plane():
-    clip = small_clip()
-    # The camera looks along world z from 1.5 m up: everything lies behind it.
-    assert box_lines(clip, 0, 1) == []
+def looking_down(clip):
+    """The small clip, whose camera looks up, turned so that everything lies before it."""
     turned = clip.truth.world_from_camera.copy()
     turned[:, :3, :3] = [[1, 0, 0], [0, -1, 0], [0, 0, -1]]
-    from dataclasses import replace
-
-    below = replace(clip, truth=replace(clip.truth, world_from_camera=turned))
-    lines = np.array(box_lines(below, 0, 1))
-    assert lines.shape == (12, 4)
-    assert np.isfinite(lines).all()
+    return replace(clip, truth=replace(clip.truth, world_from_camera=turned))
 
 
-def test_unknown_depth_is_black():
+def test_boxes_are_drawn_where_they_are_and_named():
+    clip = small_clip()
+    objects = clip.truth.objects[:1]
+    plain = np.asarray(boxes_picture(clip, 0, [], 80))
+    assert (np.asarray(boxes_picture(clip, 0, objects, 80)) == plain).all()  # behind the camera
+    below = looking_down(clip)
+    lines = box_segments(below.truth, 0, objects[0].box(0))
+    assert len(lines) and np.isfinite(lines).all()
+    drawn = np.asarray(boxes_picture(below, 0, objects, 80))
+    assert (drawn == instance_color(objects[0].object_id)).all(axis=2).any()  # a line
+    assert (drawn == 255).all(axis=2).sum() > (plain == 255).all(axis=2).sum()  # letters
+
+
+def test_names_never_lie_over_one_another():
+    taken = []
+    image = Image.new("RGB", (200, 200))
+    for _ in range(6):
+        _label(image, "chair", np.array([[50.0, 80.0], [120.0, 140.0]]), taken)
+    assert 2 <= len(taken) <= 4
+    assert all(a[3] < b[1] or b[3] < a[1] for i, a in enumerate(taken) for b in taken[:i])
+
+
+def test_a_sheet_of_many_clips_is_the_same_each_time_and_shows_every_scenario(tmp_path):
+    data = write_small(tmp_path / "data")
+    image, clip_ids = dataset_sheet(data, 3)
+    assert len(set(clip_ids)) == 3 and image.width == 3 * CELL_PX + 2 * 6
+    again, same_ids = dataset_sheet(data, 3)
+    assert same_ids == clip_ids and again.tobytes() == image.tobytes()
+    assert len(dataset_sheet(data, 100)[1]) == 4
+    save_picture(image, tmp_path / "sheet.jpg")
+    assert (tmp_path / "sheet.jpg").stat().st_size <= MOST_BYTES
+    groups = {"a": list("0123456789"), "b": ["x"], "c": ["y", "z"]}
+    assert spread(groups, 6) == ["1", "5", "8", "x", "y", "z"]
+    assert len(spread(groups, 50)) == 13 and spread({}, 5) == []
+
+
+def test_the_telling_frame_shows_what_moves():
+    truth = small_clip().truth
+    seen, share = np.full_like(truth.visible_px, 0), np.full_like(truth.visible_share, 0.0)
+    seen[1, 0], share[1, 0] = 500, 0.9
+    assert telling_frame(replace(truth, visible_px=seen, visible_share=share)) == 1
+    assert well_seen(replace(truth, visible_px=seen, visible_share=share), 0) == []
+
+
+def test_unknown_depth_is_grey():
     depth = np.array([[np.nan, 1.0], [2.0, 4.0]], np.float32)
-    shown = depth_rgb(depth)
-    assert not shown[0, 0].any()
-    assert shown[0, 1, 0] > shown[1, 1, 0]
-    assert json.dumps(shown.shape) == "[2, 2, 3]"
+    shown = depth_rgb(depth, (1.0, 4.0))
+    assert shown[0, 0].tolist() == [128, 128, 128]
+    assert shown[0, 1].sum() > shown[1, 0].sum() > shown[1, 1].sum()

@@ -187,6 +187,11 @@ class DataSet:
         names = [name for name in clip_schema().names if name not in _TRUTH_COLUMNS_OUT]
         return _truth_of(self._read(clip_id, names))
 
+    def column(self, name: str) -> dict[str, str]:
+        """One of a clip's words (``scenario``, ``domain``, ...) for every clip id; nothing else is read. Errors: ``InputError``."""
+        shards = (_rows_of(self.root / shard.path, ["clip_id", name]) for shard in self.shards)
+        return {row["clip_id"]: row[name] for rows in shards for row in rows}
+
     def clips(self, split: str | None = None) -> Iterator[ClipData]:
         """Streams whole clips in the order in which they are stored. Errors: ``InputError``."""
         for shard in self.shards:
