@@ -131,6 +131,9 @@ def _rear_end(rng: np.random.Generator, library: AssetLibrary, config: StageConf
         draft.things.keep_free(band, side, (min(far, near), max(far, near)))
     draft.things.keep_free("parking", -side, (touch - 8.0, touch + 8.0))
     aim = np.array([touch - direction * float(rng.uniform(4.0, 7.0)), y, 0.8])
+    for ahead in (3.2, 5.2):  # near enough to be named, beside the cars
+        x, turn = float(eye[0]) - direction * (ahead + float(rng.uniform(-0.4, 0.4))), 0.0 if side > 0 else np.pi
+        draft.things.one_at(x, side * (plan.half_m + 0.6), turn + float(rng.uniform(-0.4, 0.4)), small=True)
     return _filmed(draft, (moving, standing), eye, aim)
 
 
@@ -149,7 +152,7 @@ def _crossing(rng: np.random.Generator, library: AssetLibrary, config: StageConf
     second = _Runner(draft, other, (place[0], place[1] + speeds[1] * times[1]), -np.pi / 2, speeds[1], never, surface)
     corner = -plan.half_m - 0.6
     eye = np.array([corner, corner, float(rng.uniform(1.2, 1.65)) + 0.12])
-    draft.things.at_corners(int(rng.integers(1, 4)))
+    draft.things.at_corners(4)
     return _filmed(draft, (first, second), eye, np.array([2.0, 2.0, 0.9]))
 
 
