@@ -162,6 +162,12 @@ def test_a_block_that_stays_is_a_place_to_rest_at_and_one_that_is_hit_is_not():
     assert asked(rest_place, with_blocks(pushed)) == []
 
 
+def test_who_walks_does_not_come_to_rest_somewhere():
+    ball = rolling()
+    cat = replace(ball, objects=(replace(ball.objects[0], category="cat", kind="animal"), *ball.objects[1:]))
+    assert len(asked(rest_place, ball)) == 1 and asked(rest_place, cat) == []
+
+
 def test_what_blocks():
     (found,) = asked(what_blocks, rolling())
     assert option(found) == "the chair" and found.answer_key == "chair"

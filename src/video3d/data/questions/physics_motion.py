@@ -220,6 +220,8 @@ def comes_to_rest(truth: SceneTruth, rng: np.random.Generator) -> Iterator[Candi
 def rest_place(truth: SceneTruth, rng: np.random.Generator) -> Iterator[Candidate]:
     """Which thing a mover is nearest to when it has come to rest."""
     for mover, said, landed in _landings(truth, at_rest=True):
+        if mover.thing.kind in {"person", "animal"}:
+            continue  # who walks stops where they like
         yield _place_candidate(truth, rng, "physics.rest_place", _REST_PLACE, mover, said, landed, "")
 
 

@@ -47,10 +47,12 @@ _LEGGED = frozenset(
 _FLAT = frozenset({"rug", "mat", "crossing", "blanket", "towel"})
 
 CONTAINERS = frozenset(
-    {"box", "basket", "crate", "bucket", "bag", "bowl", "pot", "pan", "cup", "tray", "barrel", "backpack", "suitcase"}
-    | {"chest", "laundry basket", "trash can", "fruit bowl", "pen holder", "sink", "bathtub"}
+    {"box", "basket", "crate", "bucket", "bowl", "pot", "pan", "cup", "tray", "barrel", "laundry basket", "trash can"}
+    | {"fruit bowl", "pen holder", "sink", "bathtub"}
 )
-"""Things that hold things, about which "inside" can be asked with either answer."""
+"""Open things that hold things, about which "inside" can be asked with either answer; not what is mostly seen closed."""
+OFTEN_FULL = frozenset({"box", "basket", "crate"})
+"""Those of them in which scenes do put things, so that "yes" is as likely as "no"."""
 SURFACES = frozenset(
     {"table", "coffee table", "side table", "desk", "nightstand", "workbench", "counter", "kitchen island", "bookcase"}
     | {"shelf", "cabinet", "dresser", "tv stand", "chair", "armchair", "sofa", "bed", "stool", "bench", "ottoman"}

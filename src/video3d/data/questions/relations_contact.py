@@ -13,6 +13,7 @@ from video3d.data.questions.candidate import Candidate
 from video3d.data.questions.references import Reference, referable
 from video3d.data.questions.relation_classes import (
     CONTAINERS,
+    OFTEN_FULL,
     SURFACES,
     could_fit,
     relation_states,
@@ -216,7 +217,7 @@ def inside(truth: SceneTruth, rng: np.random.Generator) -> Iterable[Candidate]:
             true += [(a, b)] if state is True else []
             false += [(a, b)] if state is False else []
     held = {b.object_id for _, b in true}
-    false.sort(key=lambda pair: (pair[1].object_id not in held, pair[1].object_id not in holders))
+    false.sort(key=lambda pair: (pair[1].object_id not in held, pair[1].category not in OFTEN_FULL))
     for value, pairs in ((True, true[:MANY]), (False, false[: max(1, len(true[:MANY]))])):
         for a, b in pairs:
             yield _told(truth, rng, "relation.inside", _IN, a, b, value=value)
