@@ -100,7 +100,8 @@ def drive_turn(rng: np.random.Generator, library: AssetLibrary, config: StageCon
         at_last = begins + into
     draft.drive_ego(path, profile, at_last - float(profile.distance(last)))
     if rng.random() < 0.75:  # another that turns: in front of us, or out of the cross street
-        quarters, their = ((2, "right"), (2, "left"), (1, "right"), (3, "right"), (3, "left"))[int(rng.integers(5))]
+        ways: tuple[tuple[int, Turn], ...] = ((2, "right"), (2, "left"), (1, "right"), (3, "right"), (3, "left"))
+        quarters, their = ways[int(rng.integers(5))]
         turn_at_junction(draft, quarters, their)
     for direction in (1, -1):  # those who wait for us in the cross street
         if rng.random() < 0.6:

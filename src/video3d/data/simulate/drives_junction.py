@@ -94,7 +94,7 @@ def _walks(draft: Draft, at: _Place, *, over: bool) -> int | None:
     else:
         y = -half - float(rng.uniform(0.5, 1.1))
         ends, near = [at(-half - 0.4, y), at(half + 2.0, y)], (1.5, 1.6 * half)
-    now, whole = float(rng.uniform(*near)), float(np.linalg.norm(np.subtract(*ends)))
+    now, whole = float(rng.uniform(*near)), float(np.linalg.norm(np.subtract(ends[0], ends[1])))
     if rng.random() < 0.5:
         ends.reverse()
         now = whole - now
