@@ -11,6 +11,7 @@ The agent is put on a way over the reachable places, and looks where it goes and
 import gzip
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,6 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32
 
-from video3d.data.row import Row
 from video3d.data.sources import assemble
 from video3d.data.sources.ai2thor_events import (
     ThorController,
@@ -31,8 +31,16 @@ from video3d.data.sources.ai2thor_events import (
     object_box,
     vector,
 )
-from video3d.data.sources.source import SceneRef, SourceInfo, list_file, only, require
-from video3d.data.sources.visibility import seen_from_masks
+from video3d.data.sources.source import (
+    SceneRef,
+    SourceInfo,
+    list_file,
+    no_rows,
+    nothing_to_prepare,
+    only,
+    require,
+    require_package,
+)
 from video3d.data.sources.walk import grid_walk, seeded, views_along
 from video3d.data.truth import GROUND, ClipData, ObjectTruth, RoomTruth, Split
 from video3d.data.vocabulary import category, normalise
@@ -53,12 +61,13 @@ INFO = SourceInfo(
     size="no data on disk; 5 to 20 s a clip with a GPU",
     commercial=True,
 )
+prepare = nothing_to_prepare
+rows = no_rows
 FIELD_OF_VIEW_DEG = 90.0
 _ROOMS = (0, 200, 300, 400)  # kitchens, living rooms, bedrooms, bathrooms: FloorPlan1, FloorPlan201, ...
 _STEP_M = 0.25
 _SPEED_M_S = 1.0  # of the walk, and so of the clip's times
 _LOOK_DOWN_DEG = 15.0
-_NOT_OBJECTS = frozenset(("wall", "floor", "ceiling"))
 _MAX_LINE_BYTES = 8 * 2**20
 
 
@@ -91,15 +100,7 @@ def check(root: Path) -> None:
     require(root, info=INFO, what="a folder (it may be empty)", folder=True)
     if not scenes(root):
         raise InputError(root, expected="scenes", got="none in scenes.txt")
-    from importlib.util import find_spec
-
-    if find_spec("ai2thor") is None:
-        raise InputError("ai2thor", expected="the package AI2-THOR", got="none", do=INFO.obtain)
-
-
-def prepare(root: Path, work: Path) -> Path:
-    """Nothing to prepare."""
-    return root
+    require_package("ai2thor", what="the package AI2-THOR", do=INFO.obtain)
 
 
 def scenes(root: Path, split: Split | None = None) -> list[SceneRef]:
@@ -159,11 +160,6 @@ def _house(root: Path, ref: SceneRef) -> dict[str, Any]:
     if not isinstance(house, dict):
         raise InputError(f"{path}: house {number}", expected="a JSON object", got=type(house).__name__)
     return house
-
-
-def rows(root: Path, ref: SceneRef, clip: ClipData) -> Iterable[Row]:
-    """AI2-THOR has no questions of its own."""
-    return ()
 
 
 def read_scene(
@@ -265,13 +261,7 @@ def clip_of_events(
     )
     objects, ids = _objects(events)
     instance = np.stack([instance_ids(event, ids, size_hw) for event in events])
-    seen = seen_from_masks(
-        instance,
-        [o.object_id for o in objects],
-        assemble.boxes_of(objects, len(events)),
-        k_px=frames.k_px,
-        world_from_camera=frames.world_from_camera,
-    )
+    seen = assemble.seen_in_masks(instance, objects, frames)
     return assemble.clip_data(
         INFO, ref, frames, number=number, objects=objects, seen=seen, instance=instance, room=room, complete=True
     )
@@ -282,9 +272,7 @@ def _depth(event: ThorEvent, size_hw: tuple[int, int]) -> Float32[np.ndarray, "h
     if shapes[0][:2] != size_hw or shapes[1] != size_hw:
         got = f"frame {shapes[0]}, depth {shapes[1]}"
         raise InputError("AI2-THOR", expected=f"frames and depth of {size_hw[1]} x {size_hw[0]} px", got=got)
-    depth_m = np.array(event.depth_frame, np.float32)
-    depth_m[~(np.isfinite(depth_m) & (depth_m > 0))] = np.nan
-    return depth_m
+    return assemble.known_depth(np.array(event.depth_frame, np.float32))
 
 
 def _items(event: ThorEvent) -> dict[str, dict[str, Any]]:
@@ -300,8 +288,11 @@ def _objects(events: Sequence[ThorEvent]) -> tuple[list[ObjectTruth], dict[str, 
     """Objects with a name, in order of THOR's ids, and our id of each."""
     per_frame = [_items(event) for event in events]
     last = per_frame[-1]
-    named = {i: n for i, item in sorted(last.items()) if (n := normalise(str(item.get("objectType", "")))) is not None}
-    named = {i: n for i, n in named.items() if n not in _NOT_OBJECTS}
+    named = {
+        i: n
+        for i, item in sorted(last.items())
+        if (n := assemble.object_name(str(item.get("objectType", "")))) is not None
+    }
     ids = {object_id: number for number, object_id in enumerate(named, start=1)}
     boxes = {object_id: object_box(last[object_id]) for object_id in named}
     out = []
@@ -335,12 +326,9 @@ def _objects(events: Sequence[ThorEvent]) -> tuple[list[ObjectTruth], dict[str, 
 
 
 def _pose(last: Box3D, item: dict[str, Any] | None) -> np.ndarray:
-    pose = np.full((4, 4), np.nan)
-    if item is not None:
-        box = object_box(item)
-        pose = np.eye(4)
-        pose[:3, :3], pose[:3, 3] = last.world_from_box, box.center_world
-    return pose
+    if item is None:
+        return np.full((4, 4), np.nan)
+    return assemble.box_pose(replace(last, center_world=object_box(item).center_world))
 
 
 def room_of(house: dict[str, Any]) -> RoomTruth | None:

@@ -12,6 +12,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Float64, UInt16
 
+from video3d.data.sources.assemble import pinhole
 from video3d.data.sources.obb import upright_box
 from video3d.types import Box3D, InputError
 from video3d.video.json_files import as_numbers, want
@@ -96,8 +97,7 @@ def intrinsics(metadata: dict[str, Any], size_hw: tuple[int, int]) -> Float64[np
     fov = float(want(metadata, "fov", (int, float), "metadata"))
     if not 1 < fov < 175:
         raise InputError("metadata: fov", expected="a field of view in degrees", got=fov)
-    focal = size_hw[0] / 2 / np.tan(np.radians(fov) / 2)
-    return np.array([[focal, 0.0, size_hw[1] / 2], [0.0, focal, size_hw[0] / 2], [0.0, 0.0, 1.0]])
+    return pinhole(size_hw[0] / 2 / np.tan(np.radians(fov) / 2), size_hw)
 
 
 def object_box(item: dict[str, Any]) -> Box3D:

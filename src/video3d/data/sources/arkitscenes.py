@@ -12,25 +12,23 @@ which walks are visits of one home.
 """
 
 import csv
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
-from video3d.data.row import Row
 from video3d.data.sources import assemble
 from video3d.data.sources.obb import read_obb
-from video3d.data.sources.source import SceneRef, SourceInfo, folders, only, require
+from video3d.data.sources.source import SceneRef, SourceInfo, folders, no_rows, nothing_to_prepare, only, require
 from video3d.data.sources.support import with_support
 from video3d.data.sources.visibility import Seen, nothing_seen, seen_from_boxes, seen_from_depth
 from video3d.data.truth import ClipData, ObjectTruth, Split
-from video3d.data.vocabulary import category, normalise
+from video3d.data.vocabulary import normalise
 from video3d.geometry.rigid import is_known
 from video3d.types import Box3D, InputError
 from video3d.video.arkit import open_recording
 from video3d.video.json_files import read_json_object, want
-from video3d.video.read import read_clip
 from video3d.video.text_files import read_text
 from video3d.video.validate import validated
 
@@ -50,6 +48,8 @@ INFO = SourceInfo(
     ),
     size="620 GB with everything, about 120 MB a walk; about 1 s a clip and core",
 )
+prepare = nothing_to_prepare
+rows = no_rows
 _SPLITS: tuple[tuple[Split, str], ...] = (("train", "Training"), ("val", "Validation"))
 
 
@@ -58,11 +58,6 @@ def check(root: Path) -> None:
     require(root, info=INFO, what="the folder of ARKitScenes", folder=True)
     if not scenes(root):
         raise InputError(root, expected="walks under Training or Validation", got="none", do=INFO.layout[0])
-
-
-def prepare(root: Path, work: Path) -> Path:
-    """Nothing to prepare."""
-    return root
 
 
 def scenes(root: Path, split: Split | None = None) -> list[SceneRef]:
@@ -93,11 +88,6 @@ def _homes(folder: Path) -> dict[str, str]:
     return {r["video_id"]: f"visit-{r['visit_id']}" for r in rows if r["visit_id"] and r["visit_id"] != "NA"}
 
 
-def rows(root: Path, ref: SceneRef, clip: ClipData) -> Iterable[Row]:
-    """ARKitScenes has no questions of its own."""
-    return ()
-
-
 def read_scene(
     root: Path, ref: SceneRef, *, num_frames: int, size_hw: tuple[int, int], num_clips: int = 1
 ) -> list[ClipData]:
@@ -115,10 +105,14 @@ def read_scene(
     move = np.eye(4)
     move[2, 3] = -floor_height([box for _, box in named])
     clips = []
-    for number, chosen in enumerate(assemble.windows(usable, num_frames, num_clips)):
-        frames = assemble.shown(read_clip(recording, indices=chosen), size_hw, world_from_recording=move)
+    for number, chosen, frames in assemble.walked(
+        recording, usable, size_hw, num_frames=num_frames, num_clips=num_clips, world_from_recording=move
+    ):
         objects = with_support(
-            [_thing(i, name, box, move, len(chosen)) for i, (name, box) in enumerate(named, start=1)]
+            [
+                assemble.still_object(i, name, box, len(chosen), world_from_box_world=move)
+                for i, (name, box) in enumerate(named, start=1)
+            ]
         )
         clips.append(
             assemble.clip_data(
@@ -155,25 +149,11 @@ def floor_height(boxes: Sequence[Box3D]) -> float:
     return float(np.median(bottoms[: max(1, (len(bottoms) + 1) // 2)])) if len(bottoms) else 0.0
 
 
-def _thing(object_id: int, name: str, box: Box3D, move: np.ndarray, num_frames: int) -> ObjectTruth:
-    pose = np.eye(4)
-    pose[:3, :3], pose[:3, 3] = box.world_from_box, box.center_world
-    return ObjectTruth(
-        object_id=object_id,
-        category=name,
-        kind=category(name).kind,
-        motion="static",
-        size_m=box.size_m,
-        world_from_object=assemble.still(move @ pose, num_frames),
-    )
-
-
 def _seen(objects: Sequence[ObjectTruth], frames: assemble.Shown, size_hw: tuple[int, int]) -> Seen:
     num_frames = len(frames.rgb)
     if not objects:
         return nothing_seen(num_frames)
     boxes = assemble.boxes_of(objects, num_frames)
-    views = {"k_px": frames.k_px, "world_from_camera": frames.world_from_camera}
     if frames.depth_m is None:
-        return seen_from_boxes(boxes, size_hw=size_hw, **views)
-    return seen_from_depth(boxes, depth_m=frames.depth_m, **views)
+        return seen_from_boxes(boxes, size_hw=size_hw, **frames.views)
+    return seen_from_depth(boxes, depth_m=frames.depth_m, **frames.views)

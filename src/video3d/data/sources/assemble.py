@@ -5,21 +5,24 @@ measured pixel is carried to where it falls in the smaller frame, and the neares
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float32, Float64, Int64, UInt8, UInt16
 
 from video3d.data.sources.source import SceneRef, SourceInfo
-from video3d.data.sources.visibility import Seen
+from video3d.data.sources.visibility import Seen, seen_from_masks
 from video3d.data.truth import ClipData, ObjectTruth, Rollout, RoomTruth, SceneTruth
+from video3d.data.vocabulary import category, normalise
 from video3d.geometry.resize import resize_clip
 from video3d.geometry.rigid import is_known
-from video3d.types import Box3D, Clip, InputError, PosedClip
+from video3d.types import Box3D, Clip, InputError, PosedClip, Recording
+from video3d.video.read import read_clip
 from video3d.video.sample import sample_uniform
 
 _MIN_SIDE_PX = 16
+_ROOM = frozenset(("wall", "floor", "ceiling"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +47,11 @@ class Shown:
     def size_hw(self) -> tuple[int, int]:
         """Height and width in pixels."""
         return self.rgb.shape[1], self.rgb.shape[2]
+
+    @property
+    def views(self) -> dict[str, np.ndarray]:
+        """Intrinsics and poses, as all of ``visibility`` takes them."""
+        return {"k_px": self.k_px, "world_from_camera": self.world_from_camera}
 
 
 def shown(
@@ -143,6 +151,77 @@ def boxes_of(objects: Sequence[ObjectTruth], num_frames: int) -> list[list[Box3D
     """Box of every object in every frame, None where its pose is not known."""
     known = [is_known(o.world_from_object) for o in objects]
     return [[o.box(f) if known[i][f] else None for i, o in enumerate(objects)] for f in range(num_frames)]
+
+
+def walked(
+    recording: Recording,
+    usable: Int64[np.ndarray, "n"],
+    size_hw: tuple[int, int],
+    *,
+    num_frames: int,
+    num_clips: int,
+    world_from_recording: Float64[np.ndarray, "4 4"] | None = None,
+) -> Iterator[tuple[int, Int64[np.ndarray, "_"], Shown]]:
+    """The clips of one walk as :func:`windows` cuts it: number, frames of the recording, and those as they are shown."""
+    for number, chosen in enumerate(windows(usable, num_frames, num_clips)):
+        yield (
+            number,
+            chosen,
+            shown(read_clip(recording, indices=chosen), size_hw, world_from_recording=world_from_recording),
+        )
+
+
+def object_name(label: str) -> str | None:
+    """The vocabulary's name of an object; None for what it has no name for, and for the room itself.
+
+    >>> object_name("Sofa"), object_name("wall")
+    ('sofa', None)
+    """
+    name = normalise(label)
+    return None if name in _ROOM else name
+
+
+def still_object(
+    object_id: int,
+    name: str,
+    box: Box3D,
+    num_frames: int,
+    *,
+    world_from_box_world: Float64[np.ndarray, "4 4"] | None = None,
+) -> ObjectTruth:
+    """Something that stays where it is; ``world_from_box_world`` moves a box of another world into the clip's."""
+    pose = box_pose(box) if world_from_box_world is None else world_from_box_world @ box_pose(box)
+    return ObjectTruth(
+        object_id=object_id,
+        category=name,
+        kind=category(name).kind,
+        motion="static",
+        size_m=box.size_m,
+        world_from_object=still(pose, num_frames),
+    )
+
+
+def box_pose(box: Box3D) -> Float64[np.ndarray, "4 4"]:
+    """Where a box is and how it is turned, as a pose."""
+    pose = np.eye(4)
+    pose[:3, :3], pose[:3, 3] = box.world_from_box, box.center_world
+    return pose
+
+
+def seen_in_masks(instance: UInt16[np.ndarray, "f h w"], objects: Sequence[ObjectTruth], frames: Shown) -> Seen:
+    """Visibility of objects whose ids are in the masks."""
+    boxes = boxes_of(objects, len(instance))
+    return seen_from_masks(instance, [o.object_id for o in objects], boxes, **frames.views)
+
+
+def pinhole(focal_px: float, size_hw: tuple[int, int]) -> Float64[np.ndarray, "3 3"]:
+    """K of square pixels with the principal point in the middle."""
+    return np.array([[focal_px, 0.0, size_hw[1] / 2], [0.0, focal_px, size_hw[0] / 2], [0.0, 0.0, 1.0]])
+
+
+def known_depth(depth_m: Float32[np.ndarray, "*s"]) -> Float32[np.ndarray, "*s"]:
+    """Depth as a simulator gives it: what is not finite and above 0 becomes NaN."""
+    return np.where(np.isfinite(depth_m) & (depth_m > 0), depth_m, np.float32(np.nan))
 
 
 def still(pose: Float64[np.ndarray, "4 4"], num_frames: int) -> Float64[np.ndarray, "f 4 4"]:

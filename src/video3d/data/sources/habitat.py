@@ -11,22 +11,30 @@ The agent walks a shortest way over the floor and looks where it goes and to bot
 floor of the walk at z = 0.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float64
 
-from video3d.data.row import Row
 from video3d.data.sources import assemble
 from video3d.data.sources.habitat_sim_scene import OBTAIN, HabitatObject, HabitatScene, HabitatView, SimulatedScene
 from video3d.data.sources.obb import upright_box
-from video3d.data.sources.source import SceneRef, SourceInfo, folders, hashed_split, only, require
+from video3d.data.sources.source import (
+    SceneRef,
+    SourceInfo,
+    folders,
+    hashed_split,
+    no_rows,
+    nothing_to_prepare,
+    only,
+    require,
+    require_package,
+)
 from video3d.data.sources.support import with_support
-from video3d.data.sources.visibility import nothing_seen, seen_from_masks
+from video3d.data.sources.visibility import nothing_seen
 from video3d.data.sources.walk import seeded, views_along
 from video3d.data.truth import ClipData, ObjectTruth, Split
-from video3d.data.vocabulary import category, normalise
 from video3d.types import InputError
 from video3d.video.pose_formats import opencv_from_opengl, poses_from_quaternions
 
@@ -45,13 +53,14 @@ INFO = SourceInfo(
     ),
     size="HM3D 130 GB (val 4 GB), Replica 20 GB, Gibson 10 GB; 1 to 3 s a clip with a GPU",
 )
+prepare = nothing_to_prepare
+rows = no_rows
 _LICENCES = {
     "hm3d": "Matterport End User License (HM3D), academic, non-commercial",
     "replica": "Replica Research Terms",
     "gibson": "Gibson License Agreement, non-commercial",
 }
 _SPEED_M_S = 1.0
-_NOT_OBJECTS = frozenset(("wall", "floor", "ceiling"))
 _WORLD_FROM_HABITAT = np.array([[1.0, 0, 0], [0, 0, -1], [0, 1, 0]])
 
 
@@ -67,15 +76,7 @@ def check(root: Path) -> None:
     require(root, info=INFO, what="a folder of Habitat's scenes", folder=True)
     if not scenes(root):
         raise InputError(root, expected="scenes of HM3D, Replica or Gibson", got="none", do="; ".join(INFO.layout))
-    from importlib.util import find_spec
-
-    if find_spec("habitat_sim") is None:
-        raise InputError("habitat-sim", expected="the package", got="none", do=OBTAIN)
-
-
-def prepare(root: Path, work: Path) -> Path:
-    """Nothing to prepare."""
-    return root
+    require_package("habitat_sim", what="the package habitat-sim", do=OBTAIN)
 
 
 def scenes(root: Path, split: Split | None = None) -> list[SceneRef]:
@@ -104,11 +105,6 @@ def _meshes(root: Path) -> dict[str, Path]:
     for mesh in sorted((root / "gibson").glob("*.glb")) if (root / "gibson").is_dir() else ():
         found[f"gibson-{mesh.stem}"] = mesh
     return dict(sorted(found.items()))
-
-
-def rows(root: Path, ref: SceneRef, clip: ClipData) -> Iterable[Row]:
-    """No questions come with the scenes."""
-    return ()
 
 
 def read_scene(
@@ -171,12 +167,12 @@ def clip_of_views(
     if any(view.rgb.shape[:2] != size_hw or view.depth_m.shape != size_hw for view in views):
         raise InputError(ref.name, expected=f"frames of {size_hw[1]} x {size_hw[0]} px", got=views[0].rgb.shape)
     down = np.array([0.0, 0.0, floor_z])
-    depth_m = np.stack([view.depth_m for view in views])
-    depth_m[~(np.isfinite(depth_m) & (depth_m > 0))] = np.nan
     frames = assemble.Shown(
         rgb=np.stack([view.rgb for view in views]),
-        depth_m=depth_m,
-        k_px=np.stack([_k(view.hfov_deg, size_hw) for view in views]),
+        depth_m=assemble.known_depth(np.stack([view.depth_m for view in views])),
+        k_px=np.stack(
+            [assemble.pinhole(size_hw[1] / 2 / np.tan(np.radians(view.hfov_deg) / 2), size_hw) for view in views]
+        ),
         world_from_camera=_poses(views, ref, down),
         times_s=times_s.astype(np.float64),
     )
@@ -187,13 +183,7 @@ def clip_of_views(
         instance = np.zeros((len(views), *size_hw), np.uint16)
         for semantic_id, object_id in ids.items():
             instance[np.stack(labelled) == semantic_id] = object_id
-        seen = seen_from_masks(
-            instance,
-            [o.object_id for o in objects],
-            assemble.boxes_of(objects, len(views)),
-            k_px=frames.k_px,
-            world_from_camera=frames.world_from_camera,
-        )
+        seen = assemble.seen_in_masks(instance, objects, frames)
     elif objects:
         raise InputError(ref.name, expected="semantic frames of an annotated scene", got="none")
     return assemble.clip_data(
@@ -208,12 +198,6 @@ def clip_of_views(
         licence=_LICENCES.get(ref.name.partition("-")[0]),
         notes=() if objects else ("the scene has no annotated objects",),
     )
-
-
-def _k(hfov_deg: float, size_hw: tuple[int, int]) -> Float64[np.ndarray, "3 3"]:
-    """K of square pixels, from the horizontal field of view."""
-    focal = size_hw[1] / 2 / np.tan(np.radians(hfov_deg) / 2)
-    return np.array([[focal, 0.0, size_hw[1] / 2], [0.0, focal, size_hw[0] / 2], [0.0, 0.0, 1.0]])
 
 
 def _poses(views: Sequence[HabitatView], ref: SceneRef, down: Float64[np.ndarray, "3"]) -> Float64[np.ndarray, "f 4 4"]:
@@ -233,8 +217,8 @@ def _objects(
     """Objects with a name, and our id of every semantic id."""
     objects, ids = [], {}
     for thing in sorted(things, key=lambda t: t.semantic_id):
-        name = normalise(thing.category)
-        if name is None or name in _NOT_OBJECTS or thing.semantic_id in ids:
+        name = assemble.object_name(thing.category)
+        if name is None or thing.semantic_id in ids:
             continue
         numbers = np.concatenate([thing.center, thing.size, thing.rotation_xyzw])
         if not (np.isfinite(numbers).all() and (thing.size > 0).all()):
@@ -242,17 +226,6 @@ def _objects(
         turn = poses_from_quaternions(thing.rotation_xyzw[None], thing.center[None], ref.name)[0]
         axes = (_WORLD_FROM_HABITAT @ turn[:3, :3]).T
         box = upright_box(_WORLD_FROM_HABITAT @ thing.center - down, np.maximum(thing.size, 0.005), axes)
-        pose = np.eye(4)
-        pose[:3, :3], pose[:3, 3] = box.world_from_box, box.center_world
         ids[thing.semantic_id] = len(objects) + 1
-        objects.append(
-            ObjectTruth(
-                object_id=len(objects) + 1,
-                category=name,
-                kind=category(name).kind,
-                motion="static",
-                size_m=box.size_m,
-                world_from_object=assemble.still(pose, num_frames),
-            )
-        )
+        objects.append(assemble.still_object(len(objects) + 1, name, box, num_frames))
     return objects, ids

@@ -12,13 +12,12 @@ annotators' files lie beside them in the same way: ``camera_params`` (needed), `
 """
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float32, Float64, Int64, UInt16
 
-from video3d.data.row import Row
 from video3d.data.sources import assemble
 from video3d.data.sources.isaac_files import (
     IsaacBox,
@@ -29,16 +28,24 @@ from video3d.data.sources.isaac_files import (
     read_depth,
     read_masks,
 )
-from video3d.data.sources.source import SceneRef, SourceInfo, folders, hashed_split, only, require
+from video3d.data.sources.source import (
+    SceneRef,
+    SourceInfo,
+    folders,
+    hashed_split,
+    no_rows,
+    nothing_to_prepare,
+    only,
+    require,
+)
 from video3d.data.sources.support import with_support
-from video3d.data.sources.visibility import Seen, limited, nothing_seen, seen_from_boxes, seen_from_masks
+from video3d.data.sources.visibility import Seen, limited, nothing_seen, seen_from_boxes
 from video3d.data.truth import ClipData, ObjectTruth, Split
 from video3d.data.vocabulary import category, normalise
 from video3d.geometry.rigid import is_known
 from video3d.types import InputError, Recording, World
 from video3d.video.images import list_images, rgb_files
 from video3d.video.json_files import read_json_object
-from video3d.video.read import read_clip
 from video3d.video.validate import validated
 
 INFO = SourceInfo(
@@ -59,6 +66,8 @@ INFO = SourceInfo(
     size="about 6 MB a frame of 1280 x 720; 0.2 s a frame",
     commercial=True,
 )
+prepare = nothing_to_prepare
+rows = no_rows
 _MAX_DEPTH = 3
 _STILL_M, _STILL_RAD = 2e-3, 5e-3
 _HELD_UP = 0.5  # cosine: cameras are held within 60 degrees of upright
@@ -69,11 +78,6 @@ def check(root: Path) -> None:
     require(root, info=INFO, what="a folder that the BasicWriter wrote to", folder=True)
     if not scenes(root):
         raise InputError(root, expected="rgb_0000.png ... in it or a folder of it", got="none", do=INFO.obtain)
-
-
-def prepare(root: Path, work: Path) -> Path:
-    """Nothing to prepare."""
-    return root
 
 
 def scenes(root: Path, split: Split | None = None) -> list[SceneRef]:
@@ -93,11 +97,6 @@ def scenes(root: Path, split: Split | None = None) -> list[SceneRef]:
     return only(
         (SceneRef(name=n, scene_id=f"isaac-{places[n]}"[:100], split=hashed_split(places[n])) for n in found), split
     )
-
-
-def rows(root: Path, ref: SceneRef, clip: ClipData) -> Iterable[Row]:
-    """No questions come with it."""
-    return ()
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,8 +150,10 @@ def read_scene(
         )
     )
     return [
-        _clip(stage, cameras, recording, chosen, ref, number, size_hw)
-        for number, chosen in enumerate(assemble.windows(np.arange(len(images)), num_frames, num_clips))
+        _clip(stage, cameras, recording, chosen, ref, number, frames)
+        for number, chosen, frames in assemble.walked(
+            recording, np.arange(len(images)), size_hw, num_frames=num_frames, num_clips=num_clips
+        )
     ]
 
 
@@ -196,9 +197,8 @@ def _clip(
     chosen: Int64[np.ndarray, "_"],
     ref: SceneRef,
     number: int,
-    size_hw: tuple[int, int],
+    frames: assemble.Shown,
 ) -> ClipData:
-    frames = assemble.shown(read_clip(recording, indices=chosen), size_hw)
     per_frame = []
     for i in chosen:
         name = stage.numbers[i]
@@ -206,14 +206,14 @@ def _clip(
         labels, paths = (stage.file("bounding_box_3d", name, "json", part) for part in ("labels_", "prim_paths_"))
         per_frame.append({b.prim: b for b in read_boxes(array, labels, paths, cameras[i].meters_per_unit)})
     objects, prims = _objects(per_frame, stage.world_from_stage)
-    instance = _masks(stage, chosen, recording.size_hw, prims, size_hw)
+    instance = _masks(stage, chosen, recording.size_hw, prims, frames.size_hw)
     return assemble.clip_data(
         INFO,
         ref,
         frames,
         number=number,
         objects=with_support(objects),
-        seen=_seen(objects, list(prims), per_frame, instance, frames, size_hw),
+        seen=_seen(objects, list(prims), per_frame, instance, frames),
         instance=instance,
         licence=stage.licence,
         notes=() if instance is not None else ("visibility from boxes; no masks were written",),
@@ -230,7 +230,7 @@ def _objects(
         found = [boxes.get(prim) for boxes in per_frame]
         first = next(b for b in found if b is not None)
         name = next((n for word in first.label.split(",") if (n := normalise(word)) is not None), None)
-        if name is None or name in ("wall", "floor", "ceiling"):
+        if name is None or assemble.object_name(name) is None:
             continue
         path = np.full((len(per_frame), 4, 4), np.nan)
         for slot, b in enumerate(found):
@@ -282,13 +282,13 @@ def _seen(
     per_frame: Sequence[dict[str, IsaacBox]],
     instance: UInt16[np.ndarray, "f h w"] | None,
     frames: assemble.Shown,
-    size_hw: tuple[int, int],
 ) -> Seen:
     if not objects:
         return nothing_seen(len(per_frame))
-    boxes = assemble.boxes_of(objects, len(per_frame))
-    views = {"k_px": frames.k_px, "world_from_camera": frames.world_from_camera}
     if instance is not None:
-        return seen_from_masks(instance, [o.object_id for o in objects], boxes, **views)
+        return assemble.seen_in_masks(instance, objects, frames)
     hidden = np.array([[b.occluded_share if (b := f.get(p)) else np.nan for p in prims] for f in per_frame])
-    return limited(seen_from_boxes(boxes, size_hw=size_hw, **views), (1 - np.nan_to_num(hidden)).astype(np.float32))
+    return limited(
+        seen_from_boxes(assemble.boxes_of(objects, len(per_frame)), size_hw=frames.size_hw, **frames.views),
+        (1 - np.nan_to_num(hidden)).astype(np.float32),
+    )

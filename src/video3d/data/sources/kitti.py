@@ -10,7 +10,7 @@
 Visibility: boxes hide one another, and no more of an object counts as seen than its label's ``occluded`` allows. No masks.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -18,7 +18,6 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float32, Float64
 
-from video3d.data.row import Row
 from video3d.data.sources import assemble
 from video3d.data.sources.kitti_labels import (
     CAMERA_HEIGHT_M,
@@ -30,7 +29,16 @@ from video3d.data.sources.kitti_labels import (
     read_rig,
     world_from_cameras,
 )
-from video3d.data.sources.source import SceneRef, SourceInfo, folders, list_file, only, require
+from video3d.data.sources.source import (
+    SceneRef,
+    SourceInfo,
+    folders,
+    list_file,
+    no_rows,
+    nothing_to_prepare,
+    only,
+    require,
+)
 from video3d.data.sources.visibility import limited, nothing_seen, seen_from_boxes
 from video3d.data.truth import GROUND, ClipData, ObjectTruth, Rollout, Split
 from video3d.data.vocabulary import category, normalise
@@ -59,6 +67,8 @@ INFO = SourceInfo(
     ),
     size="tracking 15 GB pictures + 35 GB LiDAR, object 12 + 29 GB, odometry 65 GB; about 2 s a clip and core",
 )
+prepare = nothing_to_prepare
+rows = no_rows
 _HZ = 10.0
 _STEP = 2  # frames: 5 a second are shown
 _AFTER = 20  # frames: two seconds
@@ -73,11 +83,6 @@ def check(root: Path) -> None:
     require(root, info=INFO, what="the folder of KITTI", folder=True)
     if not scenes(root):
         raise InputError(root, expected="the tracking, object or odometry set", got="none", do="; ".join(INFO.layout))
-
-
-def prepare(root: Path, work: Path) -> Path:
-    """Nothing to prepare."""
-    return root
 
 
 def scenes(root: Path, split: Split | None = None) -> list[SceneRef]:
@@ -102,11 +107,6 @@ def scenes(root: Path, split: Split | None = None) -> list[SceneRef]:
 
 def _ref(part: str, name: str, split: Split) -> SceneRef:
     return SceneRef(name=f"{part}-{name}", scene_id=f"kitti-{part}-{name}", split=split)
-
-
-def rows(root: Path, ref: SceneRef, clip: ClipData) -> Iterable[Row]:
-    """KITTI has no questions of its own."""
-    return ()
 
 
 def read_scene(
@@ -226,9 +226,8 @@ def _drive_clip(
     if objects:
         seen = seen_from_boxes(
             assemble.boxes_of(objects, len(shown)),
-            k_px=frames.k_px,
-            world_from_camera=frames.world_from_camera,
             size_hw=size_hw,
+            **frames.views,
         )
     return assemble.clip_data(
         INFO,
@@ -310,8 +309,7 @@ def _object(root: Path, name: str, ref: SceneRef, size_hw: tuple[int, int]) -> C
     if objects:
         at_most = np.array([[_AT_MOST.get(label.occluded, 1.0) for label in labels]], np.float32)
         boxes = assemble.boxes_of(objects, 1)
-        views = {"k_px": frames.k_px, "world_from_camera": frames.world_from_camera}
-        seen = limited(seen_from_boxes(boxes, size_hw=size_hw, **views), at_most)
+        seen = limited(seen_from_boxes(boxes, size_hw=size_hw, **frames.views), at_most)
     note = f"no pose was recorded: the camera is taken to be level, {CAMERA_HEIGHT_M} m above the road"
     return assemble.clip_data(INFO, ref, frames, number=0, objects=objects, seen=seen, notes=(note,))
 

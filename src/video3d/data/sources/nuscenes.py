@@ -9,15 +9,13 @@ cut scene by scene (``nuscenes_tables``); frames, poses and LiDAR depth come fro
 - Visibility: boxes hide one another, limited by the upper bound of the annotated bin (which counts all six cameras).
 """
 
-from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 
-from video3d.data.row import Row
 from video3d.data.sources import assemble
 from video3d.data.sources.nuscenes_tables import Annotation, cut_by_scene, read_annotations, tables_of
-from video3d.data.sources.source import SceneRef, SourceInfo, only, require
+from video3d.data.sources.source import SceneRef, SourceInfo, no_rows, only, require
 from video3d.data.sources.visibility import limited, nothing_seen, seen_from_boxes
 from video3d.data.truth import GROUND, ClipData, ObjectTruth, Rollout, Split
 from video3d.data.vocabulary import category, normalise
@@ -43,6 +41,7 @@ INFO = SourceInfo(
     ),
     size="key frames of CAM_FRONT and LIDAR_TOP about 35 GB of the 300; the tables are cut once, in minutes",
 )
+rows = no_rows
 _AFTER = 6  # key frames: three seconds
 _MOVES_M = 1.0
 _AT_MOST = {0: 1.0, 1: 0.4, 2: 0.6, 3: 0.8, 4: 1.0}
@@ -97,11 +96,6 @@ def official_split(scene: str, version: str) -> Split:
     return "val" if is_val else "train"
 
 
-def rows(root: Path, ref: SceneRef, clip: ClipData) -> Iterable[Row]:
-    """NuScenes has no questions of its own."""
-    return ()
-
-
 def read_scene(
     root: Path, ref: SceneRef, *, num_frames: int, size_hw: tuple[int, int], num_clips: int = 1
 ) -> list[ClipData]:
@@ -132,8 +126,7 @@ def read_scene(
         seen = nothing_seen(len(shown))
         if things:
             boxes = assemble.boxes_of(things, len(shown))
-            views = {"k_px": frames.k_px, "world_from_camera": frames.world_from_camera}
-            seen = limited(seen_from_boxes(boxes, size_hw=size_hw, **views), np.stack(levels, axis=1))
+            seen = limited(seen_from_boxes(boxes, size_hw=size_hw, **frames.views), np.stack(levels, axis=1))
         clips.append(
             assemble.clip_data(
                 INFO,

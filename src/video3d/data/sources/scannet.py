@@ -22,14 +22,14 @@ from jaxtyping import Float64, Int64, UInt16
 from video3d.data.row import Row
 from video3d.data.sources import assemble, scannet_language
 from video3d.data.sources.scannet_scan import Scan, read_scan
-from video3d.data.sources.source import SceneRef, SourceInfo, folders, list_file, only, require
+from video3d.data.sources.source import SceneRef, SourceInfo, folders, list_file, nothing_to_prepare, only, require
 from video3d.data.sources.support import with_support
-from video3d.data.sources.visibility import nothing_seen, seen_from_masks, seen_from_points
-from video3d.data.truth import ClipData, ObjectTruth, Split
-from video3d.data.vocabulary import category, normalise
-from video3d.types import InputError, Recording
+from video3d.data.sources.visibility import nothing_seen, seen_from_points
+from video3d.data.truth import ClipData, Split
+from video3d.data.vocabulary import normalise
+from video3d.types import Box3D, InputError, Recording
 from video3d.video.images import read_rgb
-from video3d.video.read import open_recording, read_clip
+from video3d.video.read import open_recording
 from video3d.video.text_files import read_text
 
 INFO = SourceInfo(
@@ -47,6 +47,7 @@ INFO = SourceInfo(
     ),
     size="1.3 TB with all .sens files, about 1 GB a scan; about 1 s a clip and core",
 )
+prepare = nothing_to_prepare
 _LISTS: tuple[tuple[Split, str], ...] = (
     ("train", "scannetv2_train.txt"),
     ("val", "scannetv2_val.txt"),
@@ -55,7 +56,6 @@ _LISTS: tuple[tuple[Split, str], ...] = (
 _SCAN_FOLDERS = ("scans", "scans_test", "")
 _FRAMES_A_SECOND = 30.0
 _MIN_SIZE_M = 0.01
-_NOT_OBJECTS = frozenset(("wall", "floor", "ceiling"))
 _MAX_MASK_BYTES = 16 * 2**20
 
 
@@ -64,11 +64,6 @@ def check(root: Path) -> None:
     require(root, info=INFO, what="the folder of ScanNet", folder=True)
     if not scenes(root):
         raise InputError(root, expected="scans that the split lists name", got="none", do=f"{INFO.layout[0]}")
-
-
-def prepare(root: Path, work: Path) -> Path:
-    """Nothing to prepare."""
-    return root
 
 
 def scenes(root: Path, split: Split | None = None) -> list[SceneRef]:
@@ -97,9 +92,12 @@ def read_scene(
         raise InputError(folder, expected="frames with poses", got="none")
     usable = np.flatnonzero(np.isfinite(recording.world_from_camera).all(axis=(1, 2))).astype(np.int64)
     named = [] if scan is None else _named(root, scan)
+    move = None if scan is None else scan.world_from_scan
     return [
-        _clip(folder, ref, recording, scan, named, chosen, number, size_hw)
-        for number, chosen in enumerate(assemble.windows(usable, num_frames, num_clips))
+        _clip(folder, ref, recording, scan, named, chosen, number, frames)
+        for number, chosen, frames in assemble.walked(
+            recording, usable, size_hw, num_frames=num_frames, num_clips=num_clips, world_from_recording=move
+        )
     ]
 
 
@@ -148,8 +146,7 @@ class _Named:
 
     object_id: int
     category: str
-    pose: Float64[np.ndarray, "4 4"]
-    size_m: Float64[np.ndarray, "3"]
+    box: Box3D
     points_world: Float64[np.ndarray, "_ 3"]
 
 
@@ -159,17 +156,15 @@ def _named(root: Path, scan: Scan) -> list[_Named]:
     for instance in scan.instances:
         names = (instance.label, *other_names.get(instance.label, ()))
         name = next((found for raw in names if (found := normalise(raw)) is not None), None)
-        if name is None or name in _NOT_OBJECTS:
+        if name is None or assemble.object_name(name) is None:
             continue
         low, high = instance.points_world.min(axis=0), instance.points_world.max(axis=0)
-        pose = np.eye(4)
-        pose[:3, 3] = (low + high) / 2
+        size_m = np.maximum(high - low, _MIN_SIZE_M)
         out.append(
             _Named(
                 object_id=instance.object_id + 1,
                 category=name,
-                pose=pose,
-                size_m=np.maximum(high - low, _MIN_SIZE_M),
+                box=Box3D(center_world=(low + high) / 2, size_m=size_m, world_from_box=np.eye(3)),
                 points_world=instance.points_world,
             )
         )
@@ -200,38 +195,24 @@ def _clip(
     named: Sequence[_Named],
     chosen: Int64[np.ndarray, "_"],
     number: int,
-    size_hw: tuple[int, int],
+    frames: assemble.Shown,
 ) -> ClipData:
-    world_from_scan = np.eye(4) if scan is None else scan.world_from_scan
-    clip = read_clip(recording, indices=chosen)
-    frames = assemble.shown(clip, size_hw, world_from_recording=world_from_scan)
     objects = with_support(
-        [
-            ObjectTruth(
-                object_id=thing.object_id,
-                category=thing.category,
-                kind=category(thing.category).kind,
-                motion="static",
-                size_m=thing.size_m,
-                world_from_object=assemble.still(thing.pose, len(chosen)),
-            )
-            for thing in named
-        ]
+        [assemble.still_object(thing.object_id, thing.category, thing.box, len(chosen)) for thing in named]
     )
     instance, seen = None, nothing_seen(len(chosen))
     notes = recording.notes
     if scan is None:
         notes += ("no annotation: a scan of the hidden test split",)
     elif objects:
-        views = {"k_px": frames.k_px, "world_from_camera": frames.world_from_camera}
-        instance = _masks(folder, [recording.frame_names[i] for i in chosen], size_hw)
+        instance = _masks(folder, [recording.frame_names[i] for i in chosen], frames.size_hw)
         if instance is not None:
             ids = [o.object_id for o in objects]
             instance = np.where(np.isin(instance, ids), instance, 0).astype(np.uint16)
-            seen = seen_from_masks(instance, ids, assemble.boxes_of(objects, len(chosen)), **views)
+            seen = assemble.seen_in_masks(instance, objects, frames)
         else:
             points = [thing.points_world for thing in named]
-            seen = seen_from_points(points, depth_m=frames.depth_m, size_hw=size_hw, **views)
+            seen = seen_from_points(points, depth_m=frames.depth_m, size_hw=frames.size_hw, **frames.views)
             notes += ("visibility from the objects' vertices and the measured depth; no masks",)
     return assemble.clip_data(
         INFO,

@@ -11,28 +11,35 @@ ROOT/data/<scene> has ``scans/mesh_aligned_0.05.ply`` (z up, metres), ``scans/se
 COLMAP's poses are in the mesh's frame and in metres. Boxes are the smallest upright ones around an object's vertices.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float32, Float64
 
-from video3d.data.row import Row
 from video3d.data.sources import assemble
 from video3d.data.sources.obb import box_of_points
 from video3d.data.sources.ply import read_vertices
 from video3d.data.sources.scannet_scan import read_groups, read_segments
-from video3d.data.sources.source import SceneRef, SourceInfo, folders, list_file, only, require
+from video3d.data.sources.source import (
+    SceneRef,
+    SourceInfo,
+    folders,
+    list_file,
+    no_rows,
+    nothing_to_prepare,
+    only,
+    require,
+)
 from video3d.data.sources.support import with_support
 from video3d.data.sources.visibility import nothing_seen, seen_from_points
-from video3d.data.truth import ClipData, ObjectTruth, Split
-from video3d.data.vocabulary import category, normalise
+from video3d.data.truth import ClipData, Split
+from video3d.data.vocabulary import normalise
 from video3d.geometry.rigid import inverse_rigid, scale_k, transform_points
 from video3d.types import InputError, Recording, World
 from video3d.video.colmap_model import read_cameras, read_images
 from video3d.video.images import depth_files, natural_key, path_inside, rgb_files
 from video3d.video.json_files import read_json_object, want
-from video3d.video.read import read_clip
 from video3d.video.registration import splat_depth
 from video3d.video.validate import validated
 
@@ -52,6 +59,8 @@ INFO = SourceInfo(
     ),
     size="1.5 TB with everything; about 2 s a clip and core",
 )
+prepare = nothing_to_prepare
+rows = no_rows
 _LISTS: tuple[tuple[Split, str], ...] = (
     ("train", "nvs_sem_train.txt"),
     ("val", "nvs_sem_val.txt"),
@@ -59,7 +68,6 @@ _LISTS: tuple[tuple[Split, str], ...] = (
     ("test", "nvs_test.txt"),
 )
 _VIDEO_HZ = 60.0
-_NOT_OBJECTS = frozenset(("wall", "floor", "ceiling"))
 _COARSE = 8  # without depth, what hides what is decided by the mesh's vertices, this many pixels to a cell
 
 
@@ -68,11 +76,6 @@ def check(root: Path) -> None:
     require(root, info=INFO, what="the folder of ScanNet++", folder=True)
     if not scenes(root):
         raise InputError(root, expected="scenes that the split lists name", got="none", do=INFO.layout[0])
-
-
-def prepare(root: Path, work: Path) -> Path:
-    """Nothing to prepare."""
-    return root
 
 
 def scenes(root: Path, split: Split | None = None) -> list[SceneRef]:
@@ -92,11 +95,6 @@ def scenes(root: Path, split: Split | None = None) -> list[SceneRef]:
     return only((SceneRef(name=n, scene_id=n[:80], split=split_of[n]) for n in present), split)
 
 
-def rows(root: Path, ref: SceneRef, clip: ClipData) -> Iterable[Row]:
-    """ScanNet++ has no questions of its own."""
-    return ()
-
-
 def read_scene(
     root: Path, ref: SceneRef, *, num_frames: int, size_hw: tuple[int, int], num_clips: int = 1
 ) -> list[ClipData]:
@@ -113,22 +111,23 @@ def read_scene(
     named = [
         (object_id + 1, name, transform_points(move, members[object_id]))
         for object_id, label, _ in groups
-        if (name := normalise(label)) is not None and name not in _NOT_OBJECTS and len(members[object_id]) > 3
+        if (name := assemble.object_name(label)) is not None and len(members[object_id]) > 3
     ]
     recording = validated(_open(folder))
     mesh = transform_points(move, vertices)
     clips = []
-    for number, chosen in enumerate(assemble.windows(np.arange(recording.num_frames), num_frames, num_clips)):
-        frames = assemble.shown(read_clip(recording, indices=chosen), size_hw, world_from_recording=move)
-        objects = with_support([_thing(*item, num_frames=len(chosen)) for item in named])
+    usable = np.arange(recording.num_frames)
+    for number, chosen, frames in assemble.walked(
+        recording, usable, size_hw, num_frames=num_frames, num_clips=num_clips, world_from_recording=move
+    ):
+        objects = with_support([assemble.still_object(i, name, box_of_points(p), len(chosen)) for i, name, p in named])
         seen = nothing_seen(len(chosen))
         if objects:
             seen = seen_from_points(
                 [points for _, _, points in named],
-                k_px=frames.k_px,
-                world_from_camera=frames.world_from_camera,
                 depth_m=_mesh_depth(mesh, frames, size_hw) if frames.depth_m is None else frames.depth_m,
                 size_hw=size_hw,
+                **frames.views,
             )
         clips.append(
             assemble.clip_data(
@@ -143,20 +142,6 @@ def read_scene(
             )
         )
     return clips
-
-
-def _thing(object_id: int, name: str, points: Float64[np.ndarray, "n 3"], *, num_frames: int) -> ObjectTruth:
-    box = box_of_points(points)
-    pose = np.eye(4)
-    pose[:3, :3], pose[:3, 3] = box.world_from_box, box.center_world
-    return ObjectTruth(
-        object_id=object_id,
-        category=name,
-        kind=category(name).kind,
-        motion="static",
-        size_m=box.size_m,
-        world_from_object=assemble.still(pose, num_frames),
-    )
 
 
 def _mesh_depth(

@@ -8,6 +8,7 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal, Protocol, cast, runtime_checkable
 
@@ -137,6 +138,22 @@ def require(path: Path, *, info: SourceInfo, what: str, folder: bool = False) ->
         got = "nothing there" if not path.exists() else "something else"
         raise InputError(path, expected=what, got=got, do=f"{info.obtain}; layout: {'; '.join(info.layout)}")
     return path
+
+
+def require_package(module: str, *, what: str, do: str) -> None:
+    """Errors: ``InputError`` where a package that is imported only when it is used is not installed."""
+    if find_spec(module) is None:
+        raise InputError(module, expected=what, got="none", do=do)
+
+
+def nothing_to_prepare(root: Path, work: Path) -> Path:
+    """``prepare`` of sources that are read as they lie."""
+    return root
+
+
+def no_rows(root: Path, ref: SceneRef, clip: ClipData) -> Iterable[Row]:
+    """``rows`` of sources that have no questions of their own."""
+    return ()
 
 
 def folders(path: Path) -> list[Path]:
