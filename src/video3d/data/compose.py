@@ -65,7 +65,7 @@ def compose(
         truths = {truth.clip_id: truth for truth in truths_of(shard)}
         for truth, number, candidate in _numbered(candidates_of(shard), truths):
             if number in picked.get(truth.clip_id, ()):
-                rows[truth.split].append(to_row(truth, candidate, number))
+                rows[truth.split].append(to_row(truth, candidate, number, selection.withheld))
     for split in SPLITS:
         if rows[split]:
             write_rows(root / f"{split}.jsonl", rows[split])

@@ -204,8 +204,15 @@ def wilson(right: int, num: int) -> tuple[float, float]:
     return float(middle - half), float(middle + half)
 
 
-def examine(train: Sequence[Riddle], test: Sequence[Riddle]) -> dict[str, object]:
-    """All baselines on one subtype; scores and differences are shares of 1."""
+def baseline_hits(
+    train: Sequence[Riddle], test: Sequence[Riddle]
+) -> tuple[dict[str, Bool[np.ndarray, "n"]], Float64[np.ndarray, "n"]]:
+    """Which test riddles of one subtype each baseline gets right, and what guessing scores on each.
+
+    Args:
+        train: what the baselines are fitted on.
+        test: what they are asked; an answer does not depend on what else is asked.
+    """
     hits: dict[str, Bool[np.ndarray, "n"]] = {}
     common = Counter(r.label for r in train if r.kind != "number")
     place = Counter(r.index for r in train if r.index >= 0)
@@ -222,6 +229,12 @@ def examine(train: Sequence[Riddle], test: Sequence[Riddle]) -> dict[str, object
         hits["position"] = np.array([r.index == top for r in test])
     for speech in ("en", "zh"):
         hits[f"ngram_{speech}"] = ngram_right(train, test, speech)
+    return hits, guess
+
+
+def examine(train: Sequence[Riddle], test: Sequence[Riddle]) -> dict[str, object]:
+    """All baselines on one subtype; scores and differences are shares of 1."""
+    hits, guess = baseline_hits(train, test)
     chance, num = float(guess.mean()), len(test)
     scores = {
         name: {

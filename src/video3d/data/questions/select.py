@@ -2,11 +2,13 @@
 
 Candidates stream by as compact :class:`Offer` records; :func:`select` says which are asked and why the others are not:
 
-1. of one fact said in several ways one is kept, and few of one subtype a clip;
-2. within a subtype and split, answers are made equally frequent by cutting the more frequent ones;
-3. subtypes whose answers n-grams of the question's words can tell are cut until they cannot (``unblind``);
-4. the types are given their shares (30/25/20/25), each spread evenly over its subtypes, with a quota a clip. The type that is
-   shortest sets the size of all.
+1. answers that are hardly ever right are not offered (``narrow``);
+2. of one fact said in several ways one is kept, and few of one subtype a clip;
+3. within a subtype and split, answers are made equally frequent by cutting the more frequent ones;
+4. subtypes whose answers n-grams of the question's words can tell are cut until they cannot (``unblind``);
+5. the types are given their shares (30/25/20/25), each spread evenly over its subtypes, with a quota a clip. The type that is
+   shortest sets the size of all;
+6. of validation and test questions those go that the training questions' words tell by luck (``held_out``).
 
 The same offers and seed give the same questions.
 """
@@ -19,14 +21,17 @@ from typing import get_args
 import numpy as np
 
 from video3d.data.questions.candidate import Candidate
+from video3d.data.questions.held_out import Marks, highest, luckless, marks_of
+from video3d.data.questions.narrow import narrowed, without
 from video3d.data.questions.offer import Offer
 from video3d.data.questions.unblind import Filtered, balance_key, closed_answers, equalised, unblinded
-from video3d.data.row import MIX, Row
+from video3d.data.row import MIX, Choice, Row
 from video3d.data.truth import SceneTruth, Split
 from video3d.types import InputError
 
 _FEW_CLIPS = 20
 """A split with fewer clips may lack a type by chance."""
+_ROUNDS = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,37 +41,52 @@ class SelectConfig:
     Attributes:
         per_clip: questions of the four types a clip on average, where the supply allows; a single clip has at most half as many
             again.
+        per_clip_held_out: the same for a clip for validation or test, of which there are few.
         per_clip_subtype: at most so many of one subtype a clip.
         extras_per_clip: at most so many grounding and so many caption rows a clip, on top.
         mix: share of each type; None takes what there is.
         margin: n-grams may score this much above chance in cross-validation.
+        margin_held_out: baselines fitted on the training questions may score this much above chance on the others.
         seed: of every draw.
     """
 
     per_clip: int = 10
+    per_clip_held_out: int = 30
     per_clip_subtype: int = 2
     extras_per_clip: int = 1
     mix: dict[str, float] | None = field(default_factory=lambda: dict(MIX))
     margin: float = 0.02
+    margin_held_out: float = 0.03
     seed: int = 0
+
+    def questions(self, split: Split) -> int:
+        """How many are asked a clip on average, at most."""
+        return self.per_clip if split == "train" else max(self.per_clip, self.per_clip_held_out)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
-    """What is asked, by clip and number, ascending; and the report: plain dicts, ready for JSON."""
+    """What is asked, by clip and number, ascending; the options not offered; and the report: plain dicts, ready for JSON."""
 
     picks: tuple[tuple[str, int], ...]
+    withheld: dict[str, frozenset[str]] = field(default_factory=dict)
     report: dict[str, object]
 
 
-def to_row(truth: SceneTruth, candidate: Candidate, number: int) -> Row:
+def to_row(
+    truth: SceneTruth, candidate: Candidate, number: int, withheld: Mapping[str, frozenset[str]] | None = None
+) -> Row:
     """The row of a candidate that is asked.
 
     Args:
         truth: its clip's.
         candidate: chosen.
         number: its place among the clip's candidates, which makes ``row_id`` unique.
+        withheld: by subtype, options (in English) that are not offered.
     """
+    answer, left_out = candidate.answer, (withheld or {}).get(candidate.subtype)
+    if left_out and isinstance(answer, Choice):
+        answer = without(answer, left_out)
     return Row(
         row_id=f"{truth.clip_id}.{number}",
         clip_id=truth.clip_id,
@@ -79,7 +99,7 @@ def to_row(truth: SceneTruth, candidate: Candidate, number: int) -> Row:
         subtype=candidate.subtype,
         frame=candidate.frame,
         question=candidate.question,
-        answer=candidate.answer,
+        answer=answer,
         answer_text=candidate.answer_text,
         object_ids=list(candidate.object_ids),
         evidence_frames=list(candidate.evidence_frames),
@@ -96,12 +116,20 @@ def select(offers: Iterable[Offer], config: SelectConfig | None = None) -> Selec
 
     Errors: ``InputError`` where a split of 20 clips or more has no candidate of a type that the mix asks for.
     """
+    from threadpoolctl import threadpool_limits  # of the extra `data`, as all that writes data sets
+
     config = config or SelectConfig()
+    # The text-only models are small: threads of the linear algebra only get into each other's way, up to eighty times slower.
+    with threadpool_limits(1):
+        return _select(list(offers), config)
+
+
+def _select(every: list[Offer], config: SelectConfig) -> Selection:
     rng = np.random.default_rng(config.seed)
-    every = list(offers)
+    worthwhile, withheld = narrowed(every)
     splits: list[Split] = [split for split in get_args(Split) if any(o.split == split for o in every)]
     kept: dict[Split, list[Offer]] = {
-        split: _thinned([o for o in every if o.split == split], config, rng) for split in splits
+        split: _thinned([o for o in worthwhile if o.split == split], config, rng) for split in splits
     }
     clips: dict[Split, int] = {split: len({o.clip_id for o in every if o.split == split}) for split in splits}
     main: dict[Split, list[Offer]] = {split: [o for o in kept[split] if o.type in MIX] for split in splits}
@@ -109,16 +137,52 @@ def select(offers: Iterable[Offer], config: SelectConfig | None = None) -> Selec
     filtered = _unblinded_pools(pools, config)
     picks: list[Offer] = []
     report: dict[str, object] = {}
-    for split in splits:
+    taught: dict[str, list[Offer]] = {}
+    for split in sorted(splits, key=lambda s: s != "train"):
         kept_here = {s: f.kept[split] for s, f in filtered.items()}
         mix = _mix_of(split, kept_here, clips[split], config.mix)
-        chosen, notes = _mixed(kept_here, clips[split], mix, config)
+        marks: Marks = {}
+        if split != "train":
+            for name, pool in kept_here.items():
+                marks |= marks_of(taught.get(name, []), pool)
+        chosen, notes = _mixed_luckless(split, kept_here, clips[split], mix, config, marks)
+        if split == "train":
+            taught = _by_subtype(chosen)
         picks += chosen
         picks += _extras(kept[split], config)
         supply = Counter(o.subtype for o in every if o.split == split)
-        report[split] = _split_report(split, supply, pools, filtered, chosen, clips[split], notes)
+        report[split] = _split_report(split, supply, pools, filtered, chosen, clips[split], notes, marks)
     report["blindness"] = {s: f.log for s, f in sorted(filtered.items())}
-    return Selection(picks=tuple(sorted((o.clip_id, o.number) for o in picks)), report=report)
+    report["withheld"] = {name: sorted(answers) for name, answers in withheld.items()}
+    return Selection(picks=tuple(sorted((o.clip_id, o.number) for o in picks)), withheld=withheld, report=report)
+
+
+def _by_subtype(offers: Iterable[Offer]) -> dict[str, list[Offer]]:
+    out: dict[str, list[Offer]] = defaultdict(list)
+    for item in offers:
+        out[item.subtype].append(item)
+    return dict(out)
+
+
+def _mixed_luckless(
+    split: Split,
+    pools: dict[str, list[Offer]],
+    num_clips: int,
+    mix: dict[str, float] | None,
+    config: SelectConfig,
+    marks: Marks,
+) -> tuple[list[Offer], list[str]]:
+    """A split's questions in the mix, none of whose subtypes the baselines tell; what goes is replaced where there is more."""
+    for _ in range(_ROUNDS):
+        chosen, notes = _mixed(split, pools, num_clips, mix, config)
+        gone: set[int] = set()
+        for items in _by_subtype(chosen).values():
+            left = luckless(items, marks, config.margin_held_out)
+            gone |= {id(o) for o in items} - {id(o) for o in left}
+        if not gone:
+            return chosen, notes
+        pools = {name: [o for o in pool if id(o) not in gone] for name, pool in pools.items()}
+    return [o for items in _by_subtype(chosen).values() for o in luckless(items, marks, config.margin_held_out)], notes
 
 
 def _shuffled(items: Sequence[Offer], rng: np.random.Generator) -> list[Offer]:
@@ -180,7 +244,7 @@ def _balanced_pools(
         for name in names:
             kind = name.split(".")[0]
             share = (config.mix or dict.fromkeys(MIX, 1.0)).get(kind, 0.0)
-            most = int(np.ceil(2.0 * share * config.per_clip * clips[split] / max(1, min(5, kinds[kind])))) + 8
+            most = int(np.ceil(2.0 * share * config.questions(split) * clips[split] / max(1, min(5, kinds[kind])))) + 8
             pools[name][split] = equalised(by_subtype[name], rng, most=most)
     return dict(pools)
 
@@ -220,13 +284,15 @@ def _spread(supply: dict[str, int], total: int) -> dict[str, int]:
 
 
 def _mixed(
-    pools: dict[str, list[Offer]], num_clips: int, mix: dict[str, float] | None, config: SelectConfig
+    split: Split, pools: dict[str, list[Offer]], num_clips: int, mix: dict[str, float] | None, config: SelectConfig
 ) -> tuple[list[Offer], list[str]]:
     """A split's questions: as many as quota and the shortest type allow, in the mix; and notes on what was short."""
     queues = {name: _rounds(offers, balance_key(offers)) for name, offers in pools.items() if offers}
-    want = config.per_clip * num_clips
+    want = config.questions(split) * num_clips
     total, short = _total(queues, want, mix)
-    taken = _take(queues, _targets({n: len(q) for n, q in queues.items()}, total, mix), -(-3 * config.per_clip // 2))
+    taken = _take(
+        queues, _targets({n: len(q) for n, q in queues.items()}, total, mix), -(-3 * config.questions(split) // 2)
+    )
     # A clip's quota may have kept some out: the mix is then held by what was taken.
     total, again = _total(taken, total, mix)
     targets = _targets({n: len(q) for n, q in taken.items()}, total, mix)
@@ -307,11 +373,13 @@ def _split_report(
     chosen: Sequence[Offer],
     clips: int,
     notes: list[str],
+    marks: Marks,
 ) -> dict[str, object]:
     by_type, by_subtype = Counter(o.type for o in chosen), Counter(o.subtype for o in chosen)
     answers: dict[str, Counter[str]] = defaultdict(Counter)
     for item in chosen:
         answers[item.subtype][item.key] += 1
+    lucky = {name: highest(items, marks) for name, items in _by_subtype(chosen).items()}
     num = len(chosen)
     return {
         "clips": clips,
@@ -324,6 +392,7 @@ def _split_report(
                 "balanced": len(pools.get(name, {}).get(split, [])),
                 "not_blind": len(filtered[name].kept[split]) if name in filtered else 0,
                 "chosen": by_subtype[name],
+                "excess": None if (excess := lucky.get(name)) is None else round(excess, 4),
                 "share_of_type": round(by_subtype[name] / max(1, by_type[name.split(".")[0]]), 4),
                 "answers": dict(sorted(answers[name].items(), key=lambda item: (-item[1], item[0]))),
             }

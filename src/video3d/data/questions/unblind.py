@@ -20,7 +20,7 @@ from video3d.data.vocabulary import CATEGORIES, COLORS
 
 MIN_NUM = 40
 """A subtype with fewer questions cannot be examined: chance itself scatters by more than the margin."""
-_MOST = 4000  # questions of a subtype that are examined together
+_MOST = 2500  # questions of a subtype that are examined together
 _ROUNDS = 14
 _POSITIONS = frozenset({"first", "second", "third", "fourth", "yes", "no", "true", "false"})
 
@@ -148,14 +148,14 @@ def unblinded(by_split: dict[Split, list[Offer]], rng: np.random.Generator, *, m
     log: dict[str, object] = {"examined": len(offers)}
     excess, hits = _excess(offers, 0)
     log["excess_before"] = round(excess, 4)
-    if excess > margin and closed:
+    if excess > _allowed(offers, margin) and closed:
         again = _level(paired(offers), rng)
         if len(again) >= max(MIN_NUM, len(offers) // 3):
             offers = again
             log["after_pairing"] = len(offers)
             excess, hits = _excess(offers, 0)
     rounds = 0
-    while excess > margin and rounds < _ROUNDS and len(offers) >= MIN_NUM:
+    while excess > _allowed(offers, margin) and rounds < _ROUNDS and len(offers) >= MIN_NUM:
         rounds += 1
         chance = _chance(offers)
         score = chance + excess
@@ -169,7 +169,7 @@ def unblinded(by_split: dict[Split, list[Offer]], rng: np.random.Generator, *, m
             break
         excess, hits = _excess(offers, rounds)
     log |= {"rounds": rounds, "kept": len(offers), "excess_after": round(excess, 4)}
-    if excess > margin + 0.02:
+    if excess > _allowed(offers, margin) + 0.02:
         log["note"] = "given up: its words tell the answer"
         offers = []
     kept: dict[Split, list[Offer]] = {split: [] for split in by_split}
@@ -195,6 +195,12 @@ def _chance(offers: Sequence[Offer]) -> float:
         share = float((np.abs(values - best_constant(values, allowed)) <= allowed + 1e-9).mean())
         guess = np.where(np.isnan(guess), share, guess)
     return float(guess.mean())
+
+
+def _allowed(offers: Sequence[Offer], margin: float) -> float:
+    """The margin; with few questions by how much chance itself scatters (one standard error)."""
+    chance = _chance(offers)
+    return max(margin, float(np.sqrt(chance * (1 - chance) / max(1, len(offers)))))
 
 
 def _excess(offers: Sequence[Offer], seed: int) -> tuple[float, np.ndarray]:

@@ -1,0 +1,53 @@
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from video3d.data.questions.blind import Riddle, examine
+from video3d.data.questions.held_out import highest, luckless, marks_of
+from video3d.data.questions.offer import Offer
+
+
+def _yes_no(number: int, words: str, label: str) -> Offer:
+    riddle = Riddle("physics.hit", f"c{number}", "yes_no", (words, words), (), label)
+    return Offer(f"c{number}", "test", 0, "physics", "physics.hit", label, f"g{number}", riddle)
+
+
+def _drawn(rng: np.random.Generator, num: int, first: int, told: float) -> list[Offer]:
+    """Questions of which a share tells the answer by a word."""
+    out = []
+    for i in range(num):
+        label = ("yes", "no")[i % 2]
+        word = {"yes": "fast", "no": "slow"}[label] if rng.random() < told else str(rng.choice(["fast", "slow"]))
+        out.append(_yes_no(first + i, f"Will the {word} ball hit it?", label))
+    return out
+
+
+@pytest.mark.parametrize("told", [0.3, 0.6])
+def test_held_out_questions_are_cut_until_the_training_questions_do_not_tell_them(told):
+    rng = np.random.default_rng(1)
+    train, asked = _drawn(rng, 80, 0, told), _drawn(rng, 60, 1000, told)
+    marks = marks_of(train, asked)
+    before, left = highest(asked, marks), luckless(asked, marks, 0.03)
+    assert before is not None and before > 0.05
+    assert {o.clip_id for o in left} < {o.clip_id for o in asked}
+    answers = Counter(o.riddle.label for o in left)
+    assert answers["yes"] == answers["no"] >= 10
+    exam = examine([o.riddle for o in train], [o.riddle for o in left])
+    assert exam["difference"] <= 0.03 + 1e-9
+    assert exam["difference"] == pytest.approx(highest(left, marks), abs=1e-3)
+
+
+def test_questions_that_nothing_tells_stay():
+    rng = np.random.default_rng(2)
+    train = _drawn(rng, 80, 0, 0.0)
+    fair = [_yes_no(1000 + i, f"Will the {w} ball hit it?", a) for i, (w, a) in enumerate(
+        [("fast", "yes"), ("fast", "no"), ("slow", "yes"), ("slow", "no")] * 8)]  # fmt: skip
+    assert luckless(fair, marks_of(train, fair), 0.03) == fair
+
+
+def test_too_few_training_questions_say_nothing():
+    rng = np.random.default_rng(4)
+    asked = _drawn(rng, 20, 1000, 1.0)
+    marks = marks_of(_drawn(rng, 10, 0, 1.0), asked)
+    assert marks == {} and highest(asked, marks) is None and luckless(asked, marks, 0.03) == asked
