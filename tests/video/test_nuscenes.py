@@ -1,12 +1,10 @@
 """nuScenes: tables written after the schema, and one real key frame put into the official layout."""
 
-import importlib
 import json
-import pickle
 
 import numpy as np
 import pytest
-from drive_writers import nuscenes_tables, write_nuscenes, wxyz
+from drive_writers import NumbersOnly, nuscenes_tables, write_nuscenes, wxyz
 from format_writers import check_recording, make_scene, save
 
 from video3d.geometry.rigid import inverse_rigid
@@ -62,19 +60,6 @@ def test_without_lidar(tmp_path):
     recording = nuscenes.open_recording(write_nuscenes(tmp_path, tables, files))
     assert recording.load_depth_m is None
     check_recording(recording, scene, depth=False)
-
-
-class NumbersOnly(pickle.Unpickler):
-    """Unpickles nothing but built-in containers and numpy scalars."""
-
-    def find_class(self, module, name):
-        scalar = importlib.import_module("numpy._core.multiarray").scalar
-        allowed = {
-            ("numpy.core.multiarray", "scalar"): scalar,
-            ("numpy", "dtype"): np.dtype,
-            ("_codecs", "encode"): lambda text, encoding: text.encode("latin1"),
-        }
-        return allowed[module, name]
 
 
 @pytest.fixture(scope="module")

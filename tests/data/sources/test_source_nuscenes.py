@@ -1,14 +1,12 @@
 """nuScenes from a miniature of its tables, and the real key frame's boxes against its LiDAR."""
 
-import importlib
 import json
-import pickle
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
-from drive_writers import wxyz
+from drive_writers import NumbersOnly, wxyz
 from format_writers import encoded, integer_centred, save
 from toy_scene import CAMERA_AXES, box, corners_agree, look, render, surface, to_camera, toy
 
@@ -237,19 +235,6 @@ def test_missing_things_say_what_to_do(tmp_path):
 
 
 # The real key frame ----------------------------------------------------------------------------------------------
-
-
-class NumbersOnly(pickle.Unpickler):
-    """Unpickles nothing but built-in containers and numpy scalars."""
-
-    def find_class(self, module, name):
-        scalar = importlib.import_module("numpy._core.multiarray").scalar
-        allowed = {
-            ("numpy.core.multiarray", "scalar"): scalar,
-            ("numpy", "dtype"): np.dtype,
-            ("_codecs", "encode"): lambda text, encoding: text.encode("latin1"),
-        }
-        return allowed[module, name]
 
 
 @pytest.fixture(scope="module")
