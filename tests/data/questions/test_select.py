@@ -65,7 +65,7 @@ def test_no_subtype_has_much_more_than_a_fifth(chosen):
     for split in ("train", "test"):
         for name, found in selection.report[split]["subtypes"].items():
             # Five subtypes a type, one of which is cut hard: the others share what it leaves.
-            assert found["share_of_type"] <= 0.28, name
+            assert found["share_of_type"] <= 0.3, name
 
 
 def test_the_planted_giveaway_is_found_and_then_gone(offers, chosen):
@@ -80,6 +80,9 @@ def test_the_planted_giveaway_is_found_and_then_gone(offers, chosen):
     assert leaky["baselines"]["ngram_en"]["difference"] > 0.25 and leaky["beats_chance"]
     assert exam["before"]["subtypes"]["physics.fair"]["baselines"]["majority"]["difference"] > 0.1
     assert exam["before"]["overall"]["ngram_en"]["difference"] > 0.1
+    # The witness, which the selection never asks, finds the giveaway too, and then misses it as well.
+    assert leaky["witness"]["difference"] > 0.25 and exam["before"]["overall"]["witness"]["difference"] > 0.1
+    assert exam["after"]["overall"]["witness"]["difference"] < 0.05
     for name in ("majority", "position", "ngram_en", "ngram_zh"):
         assert exam["after"]["overall"][name]["difference"] < 0.05, name
     for name in ("physics.leaky", "action.leaky"):

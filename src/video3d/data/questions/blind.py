@@ -4,6 +4,9 @@ Baselines are fitted on the training rows of a subtype and score its test rows: 
 right option found most often, and n-grams of the words in English and in Chinese. A data set passes where none of them beats
 chance: one over the number of options, one half for yes or no, one over the number of words for directions, and for numbers the
 best constant (a number counts as right within its own tolerance or within 10 %). Boxes, captions and short texts are left out.
+
+The generator cuts questions until these baselines fail. So that this is no circle, a witness of another make that the generator
+never asks is reported beside them: naive Bayes over the same n-grams, and for numbers the training question of the most similar words.
 """
 
 from collections import Counter, defaultdict
@@ -17,6 +20,7 @@ from jaxtyping import Bool, Float64, Int64
 from video3d.data.questions.ngrams import (
     class_scores,
     first_best,
+    fit_bayes,
     fit_classes,
     fit_options,
     fit_ridge,
@@ -174,6 +178,48 @@ def _solve_numbers(train: Sequence[Riddle], test: Sequence[Riddle], tongue: int)
     return _right(np.array([r.value for r in test]), np.array([r.tolerance for r in test]), better[n:])
 
 
+def witness_right(train: Sequence[Riddle], test: Sequence[Riddle]) -> Bool[np.ndarray, "n"]:
+    """Which test riddles of one subtype a reader gets right that the generator never consults. English."""
+    right = np.zeros(len(test), dtype=bool)
+    for kind in sorted({r.kind for r in test}):
+        known = [r for r in train if r.kind == kind]
+        places = [i for i, r in enumerate(test) if r.kind == kind]
+        if known:
+            asked = [test[i] for i in places]
+            how = {"choice": _bayes_choices, "number": _nearest_numbers}.get(kind, _bayes_words)
+            right[places] = how(known, asked)
+    return right
+
+
+def _bayes_choices(train: Sequence[Riddle], test: Sequence[Riddle]) -> Bool[np.ndarray, "n"]:
+    both = (*train, *test)
+    matrix = option_matrix([r.question[0] for r in both], [[o[0] for o in r.options] for r in both])
+    begins = np.concatenate([[0], np.cumsum([len(r.options) for r in both])]).astype(np.int64)
+    cut = int(begins[len(train)])
+    matrix = matrix[:, used_columns(matrix[:cut])]
+    right = np.zeros(cut, dtype=np.int64)
+    right[begins[: len(train)] + np.array([r.index for r in train])] = 1
+    scores = class_scores(matrix[cut:], fit_bayes(matrix[:cut], right, 2))
+    guess = first_best(scores[:, 1] - scores[:, 0], begins[len(train) :] - cut)
+    return guess == np.array([r.index for r in test])
+
+
+def _bayes_words(train: Sequence[Riddle], test: Sequence[Riddle]) -> Bool[np.ndarray, "n"]:
+    names = sorted({r.label for r in train})
+    matrix = question_matrix([r.question[0] for r in (*train, *test)])
+    matrix = matrix[:, used_columns(matrix[: len(train)])]
+    labels = np.array([names.index(r.label) for r in train], dtype=np.int64)
+    guess = class_scores(matrix[len(train) :], fit_bayes(matrix[: len(train)], labels, len(names))).argmax(axis=1)
+    return np.array([names[g] == r.label for g, r in zip(guess, test, strict=True)])
+
+
+def _nearest_numbers(train: Sequence[Riddle], test: Sequence[Riddle]) -> Bool[np.ndarray, "n"]:
+    matrix = question_matrix([r.question[0] for r in (*train, *test)])
+    alike = np.asarray((matrix[len(train) :] @ matrix[: len(train)].T).todense())
+    guess = np.array([r.value for r in train])[alike.argmax(axis=1)]
+    return _right(np.array([r.value for r in test]), np.array([r.tolerance for r in test]), guess)
+
+
 def cross_validated(
     riddles: Sequence[Riddle], speech: Speech, *, folds: int = 4, seed: int = 0
 ) -> Bool[np.ndarray, "n"]:
@@ -245,6 +291,7 @@ def examine(train: Sequence[Riddle], test: Sequence[Riddle]) -> dict[str, object
         for name, hit in hits.items()
     }
     worst = max(scores, key=lambda name: scores[name]["score"])
+    witness = witness_right(train, test)
     return {
         "train": len(train),
         "test": num,
@@ -254,6 +301,11 @@ def examine(train: Sequence[Riddle], test: Sequence[Riddle]) -> dict[str, object
         "worst": worst,
         "difference": scores[worst]["difference"],
         "beats_chance": bool(scores[worst]["interval"][0] > chance),
+        "witness": {
+            "score": round(float(witness.mean()), 4),
+            "interval": [round(x, 4) for x in wilson(int(witness.sum()), num)],
+            "difference": round(float(witness.mean()) - chance, 4),
+        },
     }
 
 
@@ -270,7 +322,7 @@ def blind_report(rows_train: Iterable[Row], rows_test: Iterable[Row]) -> dict[st
 
     Returns:
         ``subtypes``: by name, what :func:`examine` says; ``skipped``: subtypes with too few rows to say anything;
-        ``overall``: for every baseline its score over all test rows examined, chance, and the difference.
+        ``overall``: for every baseline and the witness its score over all test rows examined, chance, and the difference.
     """
     sides = []
     for rows in (rows_train, rows_test):
@@ -305,4 +357,11 @@ def report_of(train: dict[str, list[Riddle]], test: dict[str, list[Riddle]]) -> 
                 score = float(np.average([s["baselines"][name]["score"] for s in having], weights=tests))
                 fair = float(np.average([s["chance"] for s in having], weights=tests))
                 overall[name] = {"score": round(score, 4), "difference": round(score - fair, 4)}
+        score = float(np.average([s["witness"]["score"] for s in subtypes.values()], weights=weight))
+        low, high = wilson(round(score * int(weight.sum())), int(weight.sum()))
+        overall["witness"] = {
+            "score": round(score, 4),
+            "interval": [round(low, 4), round(high, 4)],
+            "difference": round(score - chance, 4),
+        }
     return {"subtypes": subtypes, "skipped": skipped, "overall": overall}

@@ -60,6 +60,7 @@ dog, cat, rabbit, chicken, bird
 horse, cow, rocking horse
 traffic cone, bollard, fire hydrant, mailbox, parking meter
 cart, stroller, toy car
+cart, box, crate, basket, laundry basket, chest
 parasol, umbrella
 """
 

@@ -5,7 +5,7 @@ from itertools import combinations
 
 import numpy as np
 
-from video3d.data.questions.arrangement import box_at, gap_m, is_still, upright_box, z_interval
+from video3d.data.questions.arrangement import box_at, gap_m, is_still, outline, upright_box, z_interval
 from video3d.data.questions.asking import MANY, ask, named_together
 from video3d.data.questions.candidate import Candidate
 from video3d.data.questions.references import referable
@@ -234,12 +234,25 @@ def height_above_floor(truth: SceneTruth, rng: np.random.Generator) -> Iterable[
         yield ask(truth, rng, "layout.height_above_floor", _HEIGHT, answer, key, about=(a,), a=a, when=when)
 
 
+def _seen_whole(truth: SceneTruth, object_id: int) -> bool:
+    """Whether some frame shows most of a thing and cuts none of its ends off."""
+    height, width = truth.size_hw
+    for frame in np.flatnonzero(truth.visible_share[:, truth.index(object_id)] > 0.75).tolist():
+        found = outline(truth, object_id, frame)
+        if found is None:
+            continue
+        if found.left_px > 0 and found.top_px > 0 and found.right_px < width and found.bottom_px < height:
+            return True
+    return False
+
+
 def size(truth: SceneTruth, rng: np.random.Generator) -> Iterable[Candidate]:
     """Height or longer horizontal side of a thing whose name does not tell its size; seen nearly whole in some frame."""
     for a in at_most(rng, list(referable(truth).values()), 2 * MANY):
-        whole = bool((truth.visible_share[:, truth.index(a.object_id)] > 0.75).any())
         box = box_at(truth, a.object_id)
-        if a.category not in _MANY_SIZES or not whole or box is None or not is_still(truth, a.object_id):
+        if a.category not in _MANY_SIZES or box is None or not is_still(truth, a.object_id):
+            continue
+        if not _seen_whole(truth, a.object_id):
             continue
         _, extents, _ = upright_box(box)
         tall = bool(rng.integers(2)) and a.category not in FLAT and extents[2] > 0.15

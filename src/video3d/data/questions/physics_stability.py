@@ -92,7 +92,10 @@ _TOPPLE_DIRECTION = Wordings(
 
 
 def stacks(truth: SceneTruth) -> list[tuple[int, ...]]:
-    """Stacks of at least two loose experiment objects, each from its lowest up, by what supports what in the last frame."""
+    """Stacks of at least two loose experiment objects, each from its lowest up, by what supports what in the last frame.
+
+    What a plank carries or what carries one is a see-saw or a bridge; nobody calls it a stack.
+    """
     loose = {t.object_id: t for t in truth.objects if t.motion == "dynamic" and t.kind == "experiment"}
     found = []
     for root, thing in loose.items():
@@ -102,7 +105,7 @@ def stacks(truth: SceneTruth) -> list[tuple[int, ...]]:
         while level:
             level = [i for i, t in loose.items() if t.supported_by in level and i not in members]
             members += level
-        if len(members) >= 2:
+        if len(members) >= 2 and not any(loose[i].category == "plank" for i in members):
             found.append(tuple(members))
     return found
 

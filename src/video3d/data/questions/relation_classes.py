@@ -8,7 +8,7 @@ Levinson, "Space in Language and Cognition", 2003); the others need no observer.
 - front (behind): A and B share at least half of the narrower one's columns, every part of A is nearer by 0.2 m or more, and one
   does not hover over the other. False if the other way round, or one beside the other at an angle of 60 degrees or more from the
   line of sight, or where one's depths lie within the other's.
-- above (below): A's bottom is not under B's top, and A's centre is over B or at most 0.25 m beside it. What stands under a table
+- above (below): A's bottom is not under B's top, and A's centre is over B; up to 0.25 m beside it is left open. What stands under a table
   is below the table. False where A reaches lower than B's middle, or is 0.5 m aside and not wholly higher.
 - on: A rests on B. False if A rests on something else and no chain of supports leads from A to B.
 - inside: A's container is B. False if A's centre is outside B's box by 2 cm or more.
@@ -160,10 +160,10 @@ def _front(front: Outline, back: Outline, pair: _Pair, sign: float) -> State:
     return None
 
 
-def _over(upper: Box3D, lower: Box3D) -> bool:
-    """Whether the upper box's centre is over the lower one's footprint, grown by 0.25 m."""
+def _over(upper: Box3D, lower: Box3D, beside_m: float) -> bool:
+    """Whether the upper box's centre is over the lower one's footprint, or so far beside it at most."""
     center = upper.center_world.copy()
-    grown = lower.size_m + 0.5
+    grown = lower.size_m + 2 * beside_m
     center[2] = lower.center_world[2]
     return bool(
         points_in_box(center, Box3D(center_world=lower.center_world, size_m=grown, world_from_box=lower.world_from_box))
@@ -174,8 +174,8 @@ def _above(truth: SceneTruth, a_id: int, b_id: int, a: Box3D, b: Box3D) -> State
     low_a, high_a = z_interval(a)
     low_b, high_b = z_interval(b)
     # A body sinks a little into what carries it, and boxes of soft things are fuller than the things.
-    if low_a >= high_b - 0.03 and _over(a, b):
-        return True
+    if low_a >= high_b - 0.03 and _over(a, b, 0.25):
+        return True if _over(a, b, 0.0) else None
     upper, lower = truth.object(a_id), truth.object(b_id)
     under_table = upper.category in _LEGGED and lower.supported_by == GROUND and high_b < high_a - 0.04
     if under_table and shared_footprint(a, b) > 0.8 and lower.category not in _FLAT:

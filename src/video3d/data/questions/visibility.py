@@ -16,7 +16,7 @@ from video3d.geometry.rigid import inverse_rigid, is_known
 
 MIN_PX = 80.0
 """Visible pixels at 224x224 from which an object can be recognised."""
-MIN_SHARE = 0.3
+MIN_SHARE = 0.35
 """Share of the outline that must be visible."""
 DEPTH_RANGE_M = {"indoor": (0.3, 25.0), "street": (0.3, 60.0)}
 """Z-depth of the centre within which an object's place can be judged."""
