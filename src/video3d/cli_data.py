@@ -1,6 +1,5 @@
 """``video3d data``: make, build, look at, check, join and annotate Video-3D-QA data sets."""
 
-import json
 import os
 import sys
 from pathlib import Path
@@ -38,7 +37,7 @@ def simulate(
     json_: Json = False,
 ) -> None:
     """Make clips with exact truth and balanced questions about them. Run it again to go on after an interruption."""
-    from video3d.data.compose import compose
+    from video3d.data.compose import compose, write_selection
     from video3d.data.questions.select import SelectConfig
     from video3d.data.simulate.asset_cache import load_library
     from video3d.data.simulate.attribution import attribution
@@ -68,8 +67,7 @@ def simulate(
         selection = compose(
             out, made_by, config=SelectConfig(per_clip=questions, seed=seed), candidates_of=made_candidates(out)
         )
-        with replaced(out / "selection.json") as beside:
-            beside.write_text(json.dumps(selection, indent=1, sort_keys=True, default=str) + "\n", encoding="utf-8")
+        write_selection(out, selection)
         with replaced(out / "ATTRIBUTION.md") as beside:
             beside.write_text(attribution(library), encoding="utf-8")
         clear_work(out)
@@ -83,6 +81,27 @@ def simulate(
         **report,
     }
     _print(shown, json_)
+
+
+@data.command
+def questions(
+    root: Root,
+    *,
+    questions: Annotated[
+        int | None, Parameter(name="--questions", help="Questions a clip, on average; default as many as before.")
+    ] = None,
+    json_: Json = False,
+) -> None:
+    """Choose the questions of simulated clips anew, from the truth stored with them; the clips stay."""
+    from video3d.data.compose import ask_again
+    from video3d.data.store import open_dataset
+
+    if questions is not None:
+        _within("--questions", questions, 1, 200)
+    ask_again(root, per_clip=questions)
+    dataset = open_dataset(root)
+    rows = {split: entry["rows"] for split, entry in dataset.manifest["rows"].items()}
+    _print({"clips": len(dataset.clip_ids()), "rows": rows, "content_hash": dataset.content_hash}, json_)
 
 
 @data.command

@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 from small_clips import small_clip, small_row, write_small
 
+from video3d.cli import run
 from video3d.data.drawing import box_segments, depth_rgb, instance_color
 from video3d.data.inspection import stats, validate
 from video3d.data.merge import merge
@@ -161,3 +162,13 @@ def test_unknown_depth_is_grey():
     shown = depth_rgb(depth, (1.0, 4.0))
     assert shown[0, 0].tolist() == [128, 128, 128]
     assert shown[0, 1].sum() > shown[1, 0].sum() > shown[1, 1].sum()
+
+
+def test_only_what_was_simulated_is_asked_again(tmp_path, capsys):
+    write_small(tmp_path)
+    before = {p.name: p.read_bytes() for p in tmp_path.iterdir() if p.is_file()}
+    assert run(["data", "questions", str(tmp_path)]) == 2
+    said = capsys.readouterr().err.strip().splitlines()
+    assert len(said) == 1 and "video3d data simulate" in said[0] and str(tmp_path) in said[0]
+    assert run(["data", "questions", str(tmp_path), "--questions", "0"]) == 2
+    assert {p.name: p.read_bytes() for p in tmp_path.iterdir() if p.is_file()} == before

@@ -3,6 +3,7 @@
 The last step of ``video3d data simulate`` and of ``video3d data build``: both have clips in shards and want balanced questions.
 """
 
+import json
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,12 @@ from video3d.data.questions.candidate import Candidate
 from video3d.data.questions.offer import Offer, offer
 from video3d.data.questions.select import SelectConfig, select, to_row
 from video3d.data.row import Row
-from video3d.data.store import SPLITS, read_rows, truths_of, write_manifest, write_rows
+from video3d.data.store import SPLITS, open_dataset, read_rows, replaced, truths_of, write_manifest, write_rows
 from video3d.data.truth import SceneTruth, Split
+from video3d.types import InputError
+
+SIMULATED_BY = "video3d data simulate"
+"""What the manifest of a simulated data set names as its origin."""
 
 CandidatesOf = Callable[[Path], Iterable[tuple[str, Candidate]]]
 """(clip id, candidate) of every clip of a shard, in its order; what was made with the clips need not be made again."""
@@ -74,6 +79,34 @@ def compose(
     manifest = write_manifest(root, made_by)
     write_card(root, manifest, rows)
     return selection.report
+
+
+def write_selection(root: Path, report: dict[str, Any]) -> None:
+    """Writes ``selection.json``: which questions were chosen, and why others were not."""
+    with replaced(root / "selection.json") as beside:
+        beside.write_text(json.dumps(report, indent=1, sort_keys=True, default=str) + "\n", encoding="utf-8")
+
+
+def ask_again(root: Path, *, per_clip: int | None = None, progress: bool = True) -> None:
+    """Chooses the questions of simulated clips anew, from the truth stored with them; the clips stay as they are.
+
+    With as many questions as before and the same version of the program, the same rows come out.
+
+    Args:
+        root: a finished data set that was simulated.
+        per_clip: questions a clip, on average; default as many as before.
+        progress: show it on stderr.
+
+    Errors: ``InputError`` where there is no data set, or one that was not simulated.
+    """
+    made = open_dataset(root).manifest["made_by"]
+    if not isinstance(made, dict) or made.get("command") != SIMULATED_BY:
+        raise InputError(
+            root, expected="a data set by `video3d data simulate`", got="another origin", do="build or merge it again"
+        )
+    per_clip = int(made["questions"]) if per_clip is None else per_clip
+    config = SelectConfig(per_clip=per_clip, seed=int(made["seed"]))
+    write_selection(root, compose(root, made | {"questions": per_clip}, config=config, progress=progress))
 
 
 def _offers(shards: Iterable[Path], candidates_of: CandidatesOf) -> Iterator[Offer]:

@@ -124,5 +124,9 @@ def test_killed_and_taken_up_again_it_is_the_same(tmp_path):
     checked = validate(open_dataset(killed), deep=True)
     assert checked["ok"], checked["faults"]
 
+    # Asked again from the truth stored, the same questions come out.
+    assert run(["data", "questions", str(killed)]) == 0
+    assert all((whole / name).read_bytes() == (killed / name).read_bytes() for name in names)
+
     third = subprocess.run([*command, "--out", str(killed)], env=env, capture_output=True, text=True, check=False)
     assert json.loads(third.stdout)["clips_made"] == 0

@@ -23,6 +23,7 @@ import numpy as np
 from pydantic import TypeAdapter
 from tqdm import tqdm
 
+from video3d.data.compose import SIMULATED_BY
 from video3d.data.questions.ask import candidates
 from video3d.data.questions.candidate import Candidate
 from video3d.data.store import load_pyarrow, replaced, write_shard
@@ -60,7 +61,7 @@ class SimulateConfig:
 
     def made_by(self) -> dict[str, Any]:
         """What the manifest says of how the data was made."""
-        return {"command": "video3d data simulate", **asdict(self), "size_hw": list(self.size_hw)}
+        return {"command": SIMULATED_BY, **asdict(self), "size_hw": list(self.size_hw)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
