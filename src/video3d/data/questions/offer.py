@@ -1,6 +1,8 @@
 """Offer: a candidate as the selection sees it, small enough that those of a hundred thousand clips are held at once."""
 
 import sys
+from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from video3d.data.questions.blind import Riddle, riddle
@@ -46,3 +48,11 @@ def offer(clip_id: str, split: Split, number: int, candidate: Candidate) -> Offe
         sys.intern(clip_id), split, number, candidate.type, sys.intern(candidate.subtype),
         sys.intern(candidate.answer_key), candidate.group or f"{candidate.subtype}#{number}", found,
     )  # fmt: skip
+
+
+def by_subtype_of(offers: Iterable[Offer]) -> dict[str, list[Offer]]:
+    """Offers by subtype, in their order."""
+    out: dict[str, list[Offer]] = defaultdict(list)
+    for item in offers:
+        out[item.subtype].append(item)
+    return dict(out)

@@ -21,9 +21,10 @@ from typing import get_args
 import numpy as np
 
 from video3d.data.questions.candidate import Candidate
-from video3d.data.questions.held_out import Marks, highest, luckless, marks_of
+from video3d.data.questions.held_out import Marks, luckless, marks_of
 from video3d.data.questions.narrow import narrowed, without
-from video3d.data.questions.offer import Offer
+from video3d.data.questions.offer import Offer, by_subtype_of
+from video3d.data.questions.split_report import split_report
 from video3d.data.questions.unblind import Filtered, balance_key, closed_answers, equalised, unblinded
 from video3d.data.row import MIX, Choice, Row
 from video3d.data.truth import SceneTruth, Split
@@ -147,21 +148,14 @@ def _select(every: list[Offer], config: SelectConfig) -> Selection:
                 marks |= marks_of(taught.get(name, []), pool)
         chosen, notes = _mixed_luckless(split, kept_here, clips[split], mix, config, marks)
         if split == "train":
-            taught = _by_subtype(chosen)
+            taught = by_subtype_of(chosen)
         picks += chosen
         picks += _extras(kept[split], config)
         supply = Counter(o.subtype for o in every if o.split == split)
-        report[split] = _split_report(split, supply, pools, filtered, chosen, clips[split], notes, marks)
+        report[split] = split_report(split, supply, pools, filtered, chosen, clips[split], notes, marks)
     report["blindness"] = {s: f.log for s, f in sorted(filtered.items())}
     report["withheld"] = {name: sorted(answers) for name, answers in withheld.items()}
     return Selection(picks=tuple(sorted((o.clip_id, o.number) for o in picks)), withheld=withheld, report=report)
-
-
-def _by_subtype(offers: Iterable[Offer]) -> dict[str, list[Offer]]:
-    out: dict[str, list[Offer]] = defaultdict(list)
-    for item in offers:
-        out[item.subtype].append(item)
-    return dict(out)
 
 
 def _mixed_luckless(
@@ -176,13 +170,15 @@ def _mixed_luckless(
     for _ in range(_ROUNDS):
         chosen, notes = _mixed(split, pools, num_clips, mix, config)
         gone: set[int] = set()
-        for items in _by_subtype(chosen).values():
+        for items in by_subtype_of(chosen).values():
             left = luckless(items, marks, config.margin_held_out)
             gone |= {id(o) for o in items} - {id(o) for o in left}
         if not gone:
             return chosen, notes
         pools = {name: [o for o in pool if id(o) not in gone] for name, pool in pools.items()}
-    return [o for items in _by_subtype(chosen).values() for o in luckless(items, marks, config.margin_held_out)], notes
+    return [
+        o for items in by_subtype_of(chosen).values() for o in luckless(items, marks, config.margin_held_out)
+    ], notes
 
 
 def _shuffled(items: Sequence[Offer], rng: np.random.Generator) -> list[Offer]:
@@ -363,40 +359,3 @@ def _extras(offers: Sequence[Offer], config: SelectConfig) -> list[Offer]:
         held[item.clip_id, item.type] += 1
         out.append(item)
     return out
-
-
-def _split_report(
-    split: Split,
-    supply: Counter[str],
-    pools: dict[str, dict[Split, list[Offer]]],
-    filtered: dict[str, Filtered],
-    chosen: Sequence[Offer],
-    clips: int,
-    notes: list[str],
-    marks: Marks,
-) -> dict[str, object]:
-    by_type, by_subtype = Counter(o.type for o in chosen), Counter(o.subtype for o in chosen)
-    answers: dict[str, Counter[str]] = defaultdict(Counter)
-    for item in chosen:
-        answers[item.subtype][item.key] += 1
-    lucky = {name: highest(items, marks) for name, items in _by_subtype(chosen).items()}
-    num = len(chosen)
-    return {
-        "clips": clips,
-        "chosen": num,
-        "mix": {name: round(by_type[name] / num, 4) if num else 0.0 for name in MIX},
-        "notes": notes,
-        "subtypes": {
-            name: {
-                "supply": supply[name],
-                "balanced": len(pools.get(name, {}).get(split, [])),
-                "not_blind": len(filtered[name].kept[split]) if name in filtered else 0,
-                "chosen": by_subtype[name],
-                "excess": None if (excess := lucky.get(name)) is None else round(excess, 4),
-                "share_of_type": round(by_subtype[name] / max(1, by_type[name.split(".")[0]]), 4),
-                "answers": dict(sorted(answers[name].items(), key=lambda item: (-item[1], item[0]))),
-            }
-            for name in sorted(supply)
-            if name.split(".")[0] in MIX
-        },
-    }
