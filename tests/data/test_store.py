@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import pickle
 
 import numpy as np
 import pytest
@@ -9,7 +10,16 @@ from small_clips import small_clip, small_row, write_small
 
 from video3d.data.clip_codec import decode_clip, encode_clip
 from video3d.data.row import Row
-from video3d.data.store import clip_ids_of, open_dataset, parse_row, read_rows, row_line, write_rows, write_shard
+from video3d.data.store import (
+    clip_ids_of,
+    open_dataset,
+    parse_row,
+    read_rows,
+    replaced,
+    row_line,
+    write_rows,
+    write_shard,
+)
 from video3d.types import InputError
 
 pytest.importorskip("pyarrow", reason="needs pyarrow (pip install 'video3d[data]')")
@@ -152,3 +162,108 @@ def test_huggingface_datasets_reads_it(tmp_path):
     found = datasets.load_dataset("parquet", data_files=files, split="train", cache_dir=str(tmp_path / "cache"))
     assert found[0]["rgb"][0].size == (40, 32)
     assert found[0]["objects"][1]["category"] == "ball"
+
+
+def spoil_manifest(root, change) -> None:
+    manifest = json.loads((root / "dataset.json").read_text())
+    change(manifest)
+    (root / "dataset.json").write_text(json.dumps(manifest))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda m: m["shards"][0]["clips"].__setitem__(0, "../../x"),
+        lambda m: m["shards"][0]["clips"].__setitem__(0, 7),
+        lambda m: m["shards"][0]["clips"].__setitem__(0, "a\n"),
+        lambda m: m["shards"][0].update(clips="clip-000"),
+        lambda m: m["shards"][0].update(clips={"clip-000": 1}),
+        lambda m: m["shards"][0].update(split="val"),
+        lambda m: m["shards"][0].update(path=m["shards"][0]["path"] + "\n"),
+        lambda m: m["shards"][0].update(sha256=None),
+        lambda m: m.update(shards={}),
+        lambda m: m.update(rows=[]),
+        lambda m: m.update(rows=None),
+        lambda m: m.update(rows={"train": "train.jsonl"}),
+        lambda m: m.pop("rows"),
+        lambda m: m["rows"].update(dev=m["rows"]["train"]),
+        lambda m: m["rows"]["train"].update(path="../../etc/passwd"),
+        lambda m: m["rows"]["train"].update(path="test.jsonl"),
+        lambda m: m["rows"]["train"].update(rows="six"),
+        lambda m: m["rows"]["train"].update(rows=-1),
+        lambda m: m["rows"]["train"].update(sha256=3),
+        lambda m: m.update(content_hash=None),
+    ],
+)
+def test_a_manifest_of_other_things_is_named(tmp_path, change):
+    write_small(tmp_path)
+    spoil_manifest(tmp_path, change)
+    with pytest.raises(InputError, match=r"dataset\.json: expected the manifest"):
+        open_dataset(tmp_path)
+
+
+def test_another_clip_never_answers_for_the_one_asked(tmp_path):
+    write_small(tmp_path)
+    spoil_manifest(tmp_path, lambda m: m["shards"][1]["clips"].reverse())
+    data = open_dataset(tmp_path)
+    assert data.clip("clip-001").truth.clip_id == "clip-001"
+    for read in (data.clip, data.truth):
+        with pytest.raises(InputError, match=r"train-00000\.parquet: expected clip-002 as clip 0"):
+            read("clip-002")
+
+
+def test_rows_that_are_gone_are_missed(tmp_path):
+    data = write_small(tmp_path)
+    (tmp_path / "train.jsonl").unlink()
+    assert data.splits() == ("train", "test")
+    with pytest.raises(InputError, match=r"train\.jsonl: expected rows"):
+        data.rows("train").__next__()
+
+
+def test_what_cannot_be_written_is_named_and_nothing_is_left(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match=r"file/r\.jsonl: expected a file that can be written"):
+        write_rows(tmp_path / "file" / "r.jsonl", [])
+    (tmp_path / "folder.jsonl" / "x").mkdir(parents=True)
+    with pytest.raises(InputError, match=r"folder\.jsonl: expected a file that can be written, got .*; write where"):
+        write_rows(tmp_path / "folder.jsonl", [])
+    with pytest.raises(InputError, match=r"n+: expected a file that can be written") as caught:
+        write_rows(tmp_path / ("n" * 250), [])
+    assert ".partial" not in str(caught.value)
+    assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)  # from a worker process
+    with pytest.raises(InputError, match=r"^[^ ]*/n+: expected a file that can be written"):
+        write_shard(tmp_path / ("n" * 250), [small_clip()])
+    with pytest.raises(OSError, match="elsewhere"), replaced(tmp_path / "x"):
+        raise OSError(5, "elsewhere")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["file", "folder.jsonl"]
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda row: row.update(height=-1),
+        lambda row: row.update(height=2**31 - 1),
+        lambda row: row.update(height=2**70),
+        lambda row: row.update(height="32"),
+        lambda row: row.update(height=32.0),
+        lambda row: row.update(width=None),
+        lambda row: row.update(rgb=None),
+        lambda row: row.update(rgb=row["rgb"][:1]),
+        lambda row: row.update(rgb=[None] * 3),
+        lambda row: row["rgb"][1].update(bytes=None),
+        lambda row: row["rgb"][1].update(bytes="/etc/passwd"),
+        lambda row: row["depth_mm"].__setitem__(0, None),
+        lambda row: row["instance"].pop(),
+        lambda row: row.update(notes=None),
+        lambda row: row.update(objects=[None]),
+        lambda row: row.update(times_s=None),
+        lambda row: row.update(rollouts=[{}]),
+        lambda row: row.pop("complete"),
+    ],
+)
+def test_a_damaged_clip_is_named(spoil):
+    row = encode_clip(small_clip())
+    assert decode_clip(row).truth.clip_id == "clip-000"
+    spoil(row)
+    with pytest.raises(InputError, match="clip clip-000"):
+        decode_clip(row)

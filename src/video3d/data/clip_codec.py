@@ -6,6 +6,7 @@ beyond 65.534 m it is unknown), masks are PNG with the object id. Poses of objec
 """
 
 import io
+import operator
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,7 +17,7 @@ from scipy.spatial.transform import Rotation
 
 from video3d.data.truth import ClipData, Contact, ObjectTruth, Removal, Rollout, RoomTruth, SceneTruth, SignalTruth
 from video3d.types import InputError
-from video3d.video.images import read_depth_png_m, read_rgb
+from video3d.video.images import check_size, read_depth_png_m, read_rgb
 
 JPEG_QUALITY = 92
 _MAX_MM = 65534
@@ -64,7 +65,23 @@ def encode_clip(clip: ClipData) -> dict[str, Any]:
 
 
 def decode_truth(row: dict[str, Any]) -> SceneTruth:
-    """The truth of a row, without touching its pixels. Errors: ``KeyError``, ``ValueError``, ``TypeError`` for what is not a clip."""
+    """The truth of a row, without touching its pixels. Errors: ``InputError`` for what is not a clip."""
+    try:
+        truth = _truth(row)
+    except InputError:
+        raise
+    except Exception as error:  # a damaged row may hold anything anywhere
+        raise _no_clip(row, error) from error
+    check_size(truth.size_hw, f"the frames of clip {truth.clip_id}")
+    return truth
+
+
+def _no_clip(row: dict[str, Any], error: Exception) -> InputError:
+    got = f"{type(error).__name__}: {str(error)[:200]}"
+    return InputError(f"clip {row.get('clip_id', '?')}", expected="a clip of this schema", got=got)
+
+
+def _truth(row: dict[str, Any]) -> SceneTruth:
     num, objects = len(row["times_s"]), tuple(_object(o, len(row["times_s"])) for o in row["objects"])
     return SceneTruth(
         clip_id=row["clip_id"],
@@ -76,7 +93,7 @@ def decode_truth(row: dict[str, Any]) -> SceneTruth:
         scenario=row["scenario"],
         viewer=row["viewer"],
         seed=row["seed"],
-        size_hw=(row["height"], row["width"]),
+        size_hw=(operator.index(row["height"]), operator.index(row["width"])),
         times_s=np.array(row["times_s"], dtype=np.float64),
         k_px=np.array(row["k_px"], dtype=np.float64).reshape(num, 3, 3),
         world_from_camera=np.array(row["world_from_camera"], dtype=np.float64).reshape(num, 4, 4),
@@ -108,25 +125,50 @@ def decode_clip(row: dict[str, Any], frames: Sequence[int] | None = None) -> Cli
 
     Errors: ``InputError`` for a row that is damaged.
     """
-    name = f"clip {row.get('clip_id', '?')}"
+    truth = decode_truth(row)
     try:
-        truth = decode_truth(row)
-    except (KeyError, ValueError, TypeError) as error:
-        raise InputError(name, expected="a clip of this schema", got=f"{type(error).__name__} {error}") from error
+        return _with_pixels(row, truth, frames)
+    except InputError:
+        raise
+    except Exception as error:
+        raise _no_clip(row, error) from error
+
+
+def _with_pixels(row: dict[str, Any], truth: SceneTruth, frames: Sequence[int] | None) -> ClipData:
+    name = f"clip {truth.clip_id}"
     num, (height, width) = truth.num_frames, truth.size_hw
+    images = {key: row[key] for key in ("rgb", "depth_mm", "instance") if key == "rgb" or row[key] is not None}
+    for key, found in images.items():
+        # Before anything of the size that the row claims is made.
+        if found is None or len(found) != num:
+            got = "none" if found is None else f"{len(found)} of {key}"
+            raise InputError(name, expected=f"{num} pictures, one a frame", got=got)
+    depths, masks = images.get("depth_mm"), images.get("instance")
     wanted = range(num) if frames is None else frames
     rgb = np.zeros((num, height, width, 3), np.uint8)
-    depth = None if row["depth_mm"] is None else np.full((num, height, width), np.nan, np.float32)
-    instance = None if row["instance"] is None else np.zeros((num, height, width), np.uint16)
+    depth = None if depths is None else np.full((num, height, width), np.nan, np.float32)
+    instance = None if masks is None else np.zeros((num, height, width), np.uint16)
     for frame in wanted:
-        rgb[frame] = read_rgb(row["rgb"][frame]["bytes"], truth.size_hw, name=f"{name}, frame {frame}")
-        if depth is not None and row["depth_mm"] is not None:
+        rgb[frame] = read_rgb(
+            _bytes(images["rgb"][frame]["bytes"], f"{name}, frame {frame}"),
+            truth.size_hw,
+            name=f"{name}, frame {frame}",
+        )
+        if depth is not None and depths is not None:
+            thing = f"{name}, depth {frame}"
             depth[frame] = read_depth_png_m(
-                row["depth_mm"][frame], unknown=(0,), size_hw=truth.size_hw, name=f"{name}, depth {frame}"
+                _bytes(depths[frame], thing), unknown=(0,), size_hw=truth.size_hw, name=thing
             )
-        if instance is not None and row["instance"] is not None:
-            instance[frame] = _mask(row["instance"][frame], truth.size_hw, f"{name}, mask {frame}")
+        if instance is not None and masks is not None:
+            thing = f"{name}, mask {frame}"
+            instance[frame] = _mask(_bytes(masks[frame], thing), truth.size_hw, thing)
     return ClipData(truth=truth, rgb=rgb, depth_m=depth, instance=instance, notes=tuple(row["notes"]))
+
+
+def _bytes(found: object, thing: str) -> bytes:
+    if not isinstance(found, bytes):  # a string would be taken for a path
+        raise InputError(thing, expected="the bytes of an image", got=type(found).__name__)
+    return found
 
 
 def clip_schema() -> Any:

@@ -2,14 +2,26 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from tqdm import tqdm
 
+from video3d.data.clip_codec import decode_clip, decode_truth
 from video3d.data.questions.blind import blind_report
 from video3d.data.row import MIX, Row
-from video3d.data.store import SPLITS, DataSet, content_hash, sha256_of, truths_of
+from video3d.data.store import (
+    AGAIN,
+    SPLITS,
+    DataSet,
+    ShardEntry,
+    content_hash,
+    sha256_of,
+    shard_rows,
+    truth_columns,
+    truths_of,
+)
 from video3d.data.truth import ClipData, SceneTruth
 from video3d.types import InputError
 
@@ -27,7 +39,7 @@ def stats(dataset: DataSet, *, blind: bool = False) -> dict[str, Any]:
         "content_hash": dataset.content_hash,
         "clips": {split: len(dataset.clip_ids(split)) for split in SPLITS if dataset.clip_ids(split)},
     }
-    size = sum((dataset.root / shard.path).stat().st_size for shard in dataset.shards)
+    size = sum(_size_of(dataset.root / shard.path) for shard in dataset.shards)
     out["bytes_per_clip"] = round(size / max(1, len(dataset.clip_ids())))
     scenarios: Counter[str] = Counter()
     for shard in dataset.shards:
@@ -43,6 +55,13 @@ def stats(dataset: DataSet, *, blind: bool = False) -> dict[str, Any]:
         with threadpool_limits(1):  # the fits are small: threads only get into each other's way
             out["blind"] = blind_report(rows["train"], rows["test"])
     return out
+
+
+def _size_of(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError as error:
+        raise InputError(path, expected="a Parquet file of clips", got=error.strerror or error, do=AGAIN) from error
 
 
 def _counted(rows: list[Row]) -> dict[str, Any]:
@@ -87,29 +106,40 @@ def validate(dataset: DataSet, *, deep: bool = False) -> dict[str, Any]:
     scenes: dict[str, str] = {}
     shards = tqdm(dataset.shards, desc="validate", unit="shard", mininterval=1.0)
     for shard in shards:
+        ids: list[str] = []
         try:
-            for truth in truths_of(dataset.root / shard.path):
+            for row in shard_rows(dataset.root / shard.path, None if deep else truth_columns()):
+                ids.append(row["clip_id"])
+                try:
+                    truth = decode_truth(row)
+                except InputError as error:  # one damaged clip does not hide those after it
+                    faults.append(str(error))
+                    continue
                 faults += [f"{truth.clip_id}: {fault}" for fault in _truth_faults(truth, shard.split)]
                 if truth.clip_id in truths:
                     faults.append(f"{truth.clip_id}: in two shards")
-                ids = frozenset(found.object_id for found in truth.objects)
-                truths[truth.clip_id] = (truth.split, truth.scene_id, truth.num_frames, ids)
+                object_ids = frozenset(found.object_id for found in truth.objects)
+                truths[truth.clip_id] = (truth.split, truth.scene_id, truth.num_frames, object_ids)
                 if scenes.setdefault(truth.scene_id, truth.split) != truth.split:
                     faults.append(
                         f"{truth.clip_id}: scene {truth.scene_id} is in {scenes[truth.scene_id]} and in {truth.split}"
                     )
-            if deep:
-                for clip_id in shard.clips:
-                    faults += [f"{clip_id}: {fault}" for fault in _pixel_faults(dataset.clip(clip_id))]
+                if deep:
+                    faults += _deep_faults(row)
+            faults += _listing_faults(shard, ids)
         except InputError as error:
             faults.append(str(error))
     count = 0
     seen: set[str] = set()
     for split in dataset.splits():
+        before = count
         try:
             for row in dataset.rows(split):
                 count += 1
                 faults += [f"{row.row_id}: {fault}" for fault in _row_faults(row, split, truths, seen)]
+            listed = dataset.row_files[split].rows
+            if count - before != listed:
+                faults.append(f"{split}.jsonl: {count - before} rows, the manifest says {listed}")
         except InputError as error:
             faults.append(str(error))
     return {
@@ -118,16 +148,32 @@ def validate(dataset: DataSet, *, deep: bool = False) -> dict[str, Any]:
 
 
 def _files(dataset: DataSet, files: dict[str, str]) -> Iterator[str]:
-    listed = {shard.path: shard.sha256 for shard in dataset.shards}
-    listed |= {row["path"]: row["sha256"] for row in dataset.manifest.get("rows", {}).values()}
+    listed = {entry.path: entry.sha256 for entry in (*dataset.shards, *dataset.row_files.values())}
     for name, digest in sorted(listed.items()):
-        path = dataset.root / name
-        if not path.is_file():
-            yield f"{name}: missing"
+        try:
+            files[name] = sha256_of(dataset.root / name)
+        except InputError as error:
+            yield f"{name}: missing" if isinstance(error.__cause__, FileNotFoundError) else str(error)
             continue
-        files[name] = sha256_of(path)
         if files[name] != digest:
             yield f"{name}: changed since the manifest was written"
+
+
+def _listing_faults(shard: ShardEntry, ids: list[str]) -> Iterator[str]:
+    if len(ids) != len(shard.clips):
+        yield f"{shard.path}: {len(ids)} clips, the manifest says {len(shard.clips)}"
+    for at, (found, listed) in enumerate(zip(ids, shard.clips, strict=False)):
+        if found != listed:
+            yield f"{shard.path}: clip {at} is {found}, the manifest says {listed}"
+            return
+
+
+def _deep_faults(row: dict[str, Any]) -> list[str]:
+    try:
+        clip = decode_clip(row)
+    except InputError as error:
+        return [str(error)]
+    return [f"{clip.truth.clip_id}: {fault}" for fault in _pixel_faults(clip)]
 
 
 def _truth_faults(truth: SceneTruth, split: str) -> Iterator[str]:

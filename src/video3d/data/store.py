@@ -9,15 +9,17 @@ Files are written beside and renamed; ``dataset.json`` comes last,
 so that a folder with one is whole.
 """
 
+import errno
 import hashlib
 import json
 import os
 import re
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
@@ -26,10 +28,14 @@ from video3d.data.row import SCHEMA_VERSION, Row
 from video3d.data.truth import ClipData, SceneTruth
 from video3d.types import InputError
 
+_T = TypeVar("_T")
 SPLITS = ("train", "val", "test")
 MANIFEST = "dataset.json"
 _TRUTH_COLUMNS_OUT = ("rgb", "depth_mm", "instance")
-_SHARD_NAME = re.compile(r"^clips/(train|val|test)-[0-9a-z-]{1,60}\.parquet$")
+_SHARD_NAME = re.compile(r"clips/(train|val|test)-[0-9a-z-]{1,60}\.parquet")
+_CLIP_ID = re.compile(r"[A-Za-z0-9_.-]{1,100}")  # as ``Row.clip_id``
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+AGAIN = "make the data set again, or copy it again from where it is whole"
 _MAX_MANIFEST_BYTES = 64 * 2**20
 _MAX_LINE = 256 * 1024
 
@@ -71,16 +77,47 @@ class replaced:  # noqa: N801 - a context manager that reads as a verb
         self._path, self._beside = path, path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.partial")
 
     def __enter__(self) -> Path:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise self._not_written(error) from error
         return self._beside
 
-    def __exit__(self, kind: object, *_: object) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, *_: object) -> None:
         if kind is None:
-            with self._beside.open("rb") as made:
-                os.fsync(made.fileno())
-            self._beside.replace(self._path)
-        else:
+            try:
+                with self._beside.open("rb") as made:
+                    os.fsync(made.fileno())
+                self._beside.replace(self._path)
+            except OSError as failed:
+                self._remove()
+                raise self._not_written(failed) from failed
+            return
+        self._remove()
+        # The user never named the file beside: what cannot be written is the path.
+        if isinstance(error, OSError) and self._beside.name in str(error):
+            raise self._not_written(error) from error
+
+    def _remove(self) -> None:
+        with suppress(OSError):
             self._beside.unlink(missing_ok=True)
+
+    def _not_written(self, error: OSError) -> InputError:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        do = "free some space, or write elsewhere" if full else "write where you may write a file of this name"
+        got = error.strerror or str(error).replace(self._beside.name, self._path.name)
+        return _UnwrittenError(self._path, expected="a file that can be written", got=got, do=do)
+
+
+class _UnwrittenError(InputError):
+    """Comes back whole from a worker process, where most files are written."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _unwritten, (self.thing, self.expected, self.got, self.do)
+
+
+def _unwritten(thing: str, expected: str, got: str, do: str) -> _UnwrittenError:
+    return _UnwrittenError(thing, expected=expected, got=got, do=do)
 
 
 def write_rows(path: Path, rows: Iterable[Row]) -> int:
@@ -112,6 +149,8 @@ def read_rows(path: Path) -> Iterator[Row]:
                 line = lines.readline(_MAX_LINE)
             except UnicodeDecodeError as error:
                 raise InputError(f"{path}, line {number}", expected="UTF-8 text", got=f"byte {error.start}") from error
+            except OSError as error:
+                raise InputError(path, expected="rows, one JSON object a line", got=error.strerror or error) from error
             if not line:
                 return
             if len(line) == _MAX_LINE:
@@ -132,9 +171,12 @@ def parse_row(line: str, thing: object) -> Row:
 
 
 def sha256_of(path: Path) -> str:
-    """SHA-256 of a file, in hexadecimal."""
-    with path.open("rb") as data:
-        return hashlib.file_digest(data, "sha256").hexdigest()
+    """SHA-256 of a file, in hexadecimal. Errors: ``InputError`` for what cannot be read."""
+    try:
+        with path.open("rb") as data:
+            return hashlib.file_digest(data, "sha256").hexdigest()
+    except OSError as error:
+        raise InputError(path, expected="a file that can be read", got=error.strerror or error) from error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,6 +189,15 @@ class ShardEntry:
     clips: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowsEntry:
+    """A file of rows as the manifest lists it: ``rows`` is how many."""
+
+    path: str
+    sha256: str
+    rows: int
+
+
 @dataclass(frozen=True, slots=True)
 class DataSet:
     """A data set on disk, opened by :func:`open_dataset`.
@@ -157,6 +208,7 @@ class DataSet:
     root: Path
     manifest: dict[str, Any]
     shards: tuple[ShardEntry, ...]
+    row_files: dict[str, RowsEntry]
     _where: dict[str, tuple[ShardEntry, int]] = field(repr=False)
 
     @property
@@ -165,8 +217,8 @@ class DataSet:
         return self.manifest["content_hash"]
 
     def splits(self) -> tuple[str, ...]:
-        """The splits that have rows."""
-        return tuple(split for split in SPLITS if (self.root / f"{split}.jsonl").is_file())
+        """The splits that have rows, by the manifest: a file that is gone since is an error, not a split less."""
+        return tuple(split for split in SPLITS if split in self.row_files)
 
     def rows(self, split: str) -> Iterator[Row]:
         """The questions of a split. Errors: ``InputError``."""
@@ -184,19 +236,18 @@ class DataSet:
 
     def truth(self, clip_id: str) -> SceneTruth:
         """The truth of a clip without its pixels. Errors: ``InputError``."""
-        names = [name for name in clip_schema().names if name not in _TRUTH_COLUMNS_OUT]
-        return _truth_of(self._read(clip_id, names))
+        return decode_truth(self._read(clip_id, truth_columns()))
 
     def column(self, name: str) -> dict[str, str]:
         """One of a clip's words (``scenario``, ``domain``, ...) for every clip id; nothing else is read. Errors: ``InputError``."""
-        shards = (_rows_of(self.root / shard.path, ["clip_id", name]) for shard in self.shards)
+        shards = (shard_rows(self.root / shard.path, ["clip_id", name]) for shard in self.shards)
         return {row["clip_id"]: row[name] for rows in shards for row in rows}
 
     def clips(self, split: str | None = None) -> Iterator[ClipData]:
         """Streams whole clips in the order in which they are stored. Errors: ``InputError``."""
         for shard in self.shards:
             if split in (None, shard.split):
-                for row in _rows_of(self.root / shard.path):
+                for row in shard_rows(self.root / shard.path):
                     yield decode_clip(row)
 
     def _read(self, clip_id: str, columns: list[str] | None) -> dict[str, Any]:
@@ -205,7 +256,12 @@ class DataSet:
                 "the clip", expected=f"one of the {len(self._where)} clips of {self.root}", got=repr(clip_id)
             )
         shard, at = self._where[clip_id]
-        return _row_at(self.root / shard.path, at, columns)
+        path = self.root / shard.path
+        row = _row_at(path, at, columns)
+        if row["clip_id"] != clip_id:  # another clip's pixels and truth would answer for this one
+            got = f"{row['clip_id']!r} there"
+            raise InputError(path, expected=f"{clip_id} as clip {at} of it, as the manifest says", got=got, do=AGAIN)
+        return row
 
 
 def open_dataset(root: str | Path) -> DataSet:
@@ -216,15 +272,11 @@ def open_dataset(root: str | Path) -> DataSet:
         if path.stat().st_size > _MAX_MANIFEST_BYTES:
             raise InputError(path, expected="a manifest", got=f"{path.stat().st_size} bytes")
         manifest = json.loads(path.read_text(encoding="utf-8"))
-        shards = tuple(
-            ShardEntry(path=s["path"], split=s["split"], sha256=s["sha256"], clips=tuple(map(str, s["clips"])))
-            for s in manifest["shards"]
-        )
-        if not all(_SHARD_NAME.match(shard.path) and shard.split in SPLITS for shard in shards):
-            raise ValueError("a shard outside clips/")
+        shards = tuple(_shard_entry(found) for found in _want(manifest["shards"], list, "shards"))
+        row_files = {split: _rows_entry(split, found) for split, found in _want(manifest["rows"], dict, "rows").items()}
         if str(manifest["schema_version"]).split(".")[0] != SCHEMA_VERSION.split(".")[0]:
             raise ValueError(f"schema version {manifest['schema_version']}, this program reads {SCHEMA_VERSION}")
-        str(manifest["content_hash"])
+        _want(manifest["content_hash"], str, "content_hash")
     except OSError as error:
         do = "make one with: video3d data simulate --clips 100 --out DIR"
         raise InputError(
@@ -235,7 +287,41 @@ def open_dataset(root: str | Path) -> DataSet:
             raise
         raise InputError(path, expected="the manifest of a data set", got=f"{type(error).__name__}: {error}") from error
     where = {clip: (shard, at) for shard in shards for at, clip in enumerate(shard.clips)}
-    return DataSet(root, manifest, shards, where)
+    return DataSet(root, manifest, shards, row_files, where)
+
+
+def _shard_entry(found: Any) -> ShardEntry:
+    path, split = _want(found["path"], str, "a shard's path"), found["split"]
+    if not _SHARD_NAME.fullmatch(path) or split not in SPLITS:
+        raise ValueError("a shard outside clips/")
+    if not path.startswith(f"clips/{split}-"):
+        raise ValueError(f"{path} as a shard of {split}")
+    clips = _want(found["clips"], list, f"clips of {path}")
+    for clip_id in clips:
+        if not (isinstance(clip_id, str) and _CLIP_ID.fullmatch(clip_id)):
+            raise ValueError(f"{str(clip_id)[:120]!r} as the id of a clip of {path}")
+    return ShardEntry(path=path, split=split, sha256=_digest(found["sha256"], path), clips=tuple(clips))
+
+
+def _rows_entry(split: str, found: Any) -> RowsEntry:
+    if split not in SPLITS or _want(found, dict, f"rows of {split}")["path"] != f"{split}.jsonl":
+        raise ValueError(f"rows of {str(split)[:40]!r} elsewhere than in train.jsonl, val.jsonl or test.jsonl")
+    count = found["rows"]
+    if isinstance(count, bool) or not isinstance(count, int) or count < 0:
+        raise ValueError(f"{str(count)[:40]!r} as the number of rows of {split}")
+    return RowsEntry(path=found["path"], sha256=_digest(found["sha256"], found["path"]), rows=count)
+
+
+def _want(found: Any, kind: type[_T], name: str) -> _T:
+    if not isinstance(found, kind):
+        raise TypeError(f"{name} is a {type(found).__name__}, not a {kind.__name__}")
+    return found
+
+
+def _digest(found: Any, name: str) -> str:
+    if not (isinstance(found, str) and _SHA256.fullmatch(found)):
+        raise ValueError(f"{str(found)[:80]!r} as the SHA-256 of {name}")
+    return found
 
 
 def content_hash(files: dict[str, str]) -> str:
@@ -255,7 +341,7 @@ def write_manifest(root: Path, made_by: dict[str, Any], *, version: str = "1.0.0
     files, shards, rows = {}, [], {}
     for path in sorted((root / "clips").glob("*.parquet")):
         name = f"clips/{path.name}"
-        if not _SHARD_NAME.match(name):
+        if not _SHARD_NAME.fullmatch(name):
             continue
         files[name] = sha256_of(path)
         ids = clip_ids_of(path)
@@ -265,7 +351,11 @@ def write_manifest(root: Path, made_by: dict[str, Any], *, version: str = "1.0.0
         if path.is_file():
             files[path.name] = sha256_of(path)
             with path.open("rb") as lines:
-                rows[split] = {"path": path.name, "sha256": files[path.name], "rows": sum(1 for _ in lines)}
+                rows[split] = {
+                    "path": path.name,
+                    "sha256": files[path.name],
+                    "rows": sum(bool(line.strip()) for line in lines),
+                }
     manifest = {
         "name": "Video-3D-QA",
         "schema_version": SCHEMA_VERSION,
@@ -291,17 +381,13 @@ def clip_ids_of(path: Path) -> list[str]:
 
 def truths_of(path: Path) -> Iterator[SceneTruth]:
     """The truth of every clip of a shard, in its order, without pixels. Errors: ``InputError``."""
-    names = [name for name in clip_schema().names if name not in _TRUTH_COLUMNS_OUT]
-    for row in _rows_of(path, names):
-        yield _truth_of(row)
+    for row in shard_rows(path, truth_columns()):
+        yield decode_truth(row)
 
 
-def _truth_of(row: dict[str, Any]) -> SceneTruth:
-    try:
-        return decode_truth(row)
-    except (KeyError, ValueError, TypeError) as error:
-        thing = f"clip {row.get('clip_id', '?')}"
-        raise InputError(thing, expected="a clip of this schema", got=f"{type(error).__name__} {error}") from error
+def truth_columns() -> list[str]:
+    """The columns of a shard that hold no pixels."""
+    return [name for name in clip_schema().names if name not in _TRUTH_COLUMNS_OUT]
 
 
 def _row_at(path: Path, at: int, columns: list[str] | None) -> dict[str, Any]:
@@ -313,14 +399,13 @@ def _row_at(path: Path, at: int, columns: list[str] | None) -> dict[str, Any]:
         raise _no_shard(path, error) from error
 
 
-def _rows_of(path: Path, columns: list[str] | None = None) -> Iterator[dict[str, Any]]:
+def shard_rows(path: Path, columns: list[str] | None = None) -> Iterator[dict[str, Any]]:
+    """The clips of a shard as they are stored, one at a time; ``columns`` limits what is read. Errors: ``InputError``."""
     _, pq = load_pyarrow()
     try:
         with pq.ParquetFile(path) as shard:
             for at in range(shard.num_row_groups):
                 yield from shard.read_row_group(at, columns=columns).to_pylist()
-    except InputError:
-        raise
     except Exception as error:
         raise _no_shard(path, error) from error
 
