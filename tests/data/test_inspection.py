@@ -1,5 +1,7 @@
 """Counting, checking and joining data sets."""
 
+import json
+import os
 from dataclasses import replace
 
 import numpy as np
@@ -8,6 +10,7 @@ from PIL import Image
 from small_clips import small_clip, small_row, write_small
 
 from video3d.cli import run
+from video3d.data import store
 from video3d.data.drawing import box_segments, depth_rgb, instance_color
 from video3d.data.inspection import stats, validate
 from video3d.data.merge import merge
@@ -88,6 +91,81 @@ def test_sets_that_clash_do_not_join(tmp_path):
     assert not (tmp_path / "c").exists()
     with pytest.raises(InputError, match="two or more"):
         merge([tmp_path / "a"], tmp_path / "c")
+
+
+def in_manifest(root, change) -> None:
+    manifest = json.loads((root / "dataset.json").read_text())
+    change(manifest)
+    (root / "dataset.json").write_text(json.dumps(manifest))
+
+
+def flip(path, at=2000) -> None:
+    data = bytearray(path.read_bytes())
+    data[at] ^= 255
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize(
+    ("damage", "named"),
+    [
+        (lambda root: flip(root / "clips" / "train-00000.parquet"), "b/clips/train-00000.parquet"),
+        (lambda root: (root / "clips" / "train-00000.parquet").unlink(), "b/clips/train-00000.parquet"),
+        (lambda root: os.truncate(root / "clips" / "test-00000.parquet", 3000), "b/clips/test-00000.parquet"),
+        (lambda root: (root / "train.jsonl").unlink(), "b/train.jsonl"),
+        (lambda root: flip(root / "train.jsonl", 3), "b/train.jsonl"),
+        (lambda root: in_manifest(root, lambda m: m.update(shards=[])), "b/dataset.json"),
+        (lambda root: in_manifest(root, lambda m: m["rows"].pop("test")), "b/dataset.json"),
+        (lambda root: in_manifest(root, lambda m: m["rows"]["train"].update(rows=5)), "b/train.jsonl"),
+        (lambda root: in_manifest(root, lambda m: m["shards"][1]["clips"].reverse()), "b/clips/train-00000.parquet"),
+        (lambda root: in_manifest(root, lambda m: m["shards"][1]["clips"].pop()), "b/clips/train-00000.parquet"),
+    ],
+)
+def test_a_damaged_set_does_not_join(tmp_path, capsys, damage, named):
+    write_small(tmp_path / "a", range(4))
+    write_small(tmp_path / "b", range(4, 8))
+    damage(tmp_path / "b")
+    assert run(["data", "merge", str(tmp_path / "a"), str(tmp_path / "b"), "--out", str(tmp_path / "c")]) == 2
+    said = capsys.readouterr().err.strip().splitlines()[-1]
+    assert f"{tmp_path}/{named}: expected" in said and ".partial" not in said
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a", "b"]
+
+
+def test_a_listing_of_other_clips_or_rows_is_found(tmp_path):
+    write_small(tmp_path)
+    in_manifest(tmp_path, lambda m: m["shards"][1]["clips"].reverse())
+    assert validate(open_dataset(tmp_path))["faults"] == [
+        "clips/train-00000.parquet: clip 0 is clip-000, the manifest says clip-002"
+    ]
+    in_manifest(tmp_path, lambda m: (m["shards"][1]["clips"].reverse(), m["shards"][1]["clips"].pop()))
+    in_manifest(tmp_path, lambda m: m["rows"]["train"].update(rows=7))
+    assert validate(open_dataset(tmp_path))["faults"] == [
+        "clips/train-00000.parquet: 3 clips, the manifest says 2", "train.jsonl: 6 rows, the manifest says 7",
+    ]  # fmt: skip
+
+
+def test_files_that_cannot_be_read_are_named(tmp_path):
+    data = write_small(tmp_path)
+    for name in ("clips/train-00000.parquet", "test.jsonl"):
+        (tmp_path / name).unlink()
+        (tmp_path / name).mkdir()  # unreadable even to root
+    faults = "\n".join(validate(data, deep=True)["faults"])
+    assert "train-00000.parquet: expected a file that can be read" in faults
+    assert "test.jsonl: expected a file that can be read" in faults
+    (tmp_path / "clips" / "train-00000.parquet").rmdir()
+    with pytest.raises(InputError, match=r"train-00000\.parquet: expected a Parquet file of clips, got No such file"):
+        stats(data)
+
+
+def test_a_damaged_clip_is_a_fault_and_hides_no_other(tmp_path, monkeypatch):
+    write_small(tmp_path)
+    encode = store.encode_clip
+    spoilt = {"clip-000": {"height": -1}, "clip-001": {"rgb": None}}
+    monkeypatch.setattr(store, "encode_clip", lambda clip: encode(clip) | spoilt.get(clip.truth.clip_id, {}))
+    data = write_small(tmp_path)
+    faults = validate(data, deep=True)["faults"]
+    assert any(f.startswith("the frames of clip clip-000: expected 16 to") for f in faults)
+    assert any(f.startswith("clip clip-001: expected 3 pictures") for f in faults)
+    assert not any("clip-002" in f for f in faults)
 
 
 def test_a_clip_is_described_and_drawn(tmp_path):
