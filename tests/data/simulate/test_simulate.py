@@ -1,5 +1,6 @@
 """``video3d data simulate``: planned by number, killed and taken up again, the same bytes."""
 
+import gzip
 import json
 import os
 import signal
@@ -11,12 +12,22 @@ import pytest
 
 from video3d.cli import run
 from video3d.data.inspection import validate
-from video3d.data.simulate.generate import SHARD_CLIPS, SimulateConfig, finished, plan, prepare, split_of
+from video3d.data.simulate.generate import (
+    SHARD_CLIPS,
+    SimulateConfig,
+    finished,
+    make_clips,
+    plan,
+    prepare,
+    split_of,
+    write_candidates,
+)
 from video3d.data.store import open_dataset
 from video3d.types import InputError
 
 pytest.importorskip("mujoco", reason="needs MuJoCo (pip install 'video3d[sim]')")
-pytest.importorskip("pyarrow", reason="needs pyarrow (pip install 'video3d[data]')")
+pyarrow = pytest.importorskip("pyarrow", reason="needs pyarrow (pip install 'video3d[data]')")
+parquet = pytest.importorskip("pyarrow.parquet", reason="needs pyarrow (pip install 'video3d[data]')")
 from video3d.data.simulate.render import gl_problem
 
 needs_gl = pytest.mark.skipif(gl_problem() is not None, reason=f"needs OpenGL: {gl_problem()}")
@@ -65,6 +76,71 @@ def test_other_options_do_not_mix(tmp_path):
     with pytest.raises(InputError, match="seed"):
         prepare(SimulateConfig(clips=4, seed=1), tmp_path / "out")
     assert not finished(SimulateConfig(clips=4, seed=0), tmp_path / "out")
+
+
+def test_a_folder_is_of_one_run_at_a_time(tmp_path):
+    fcntl = pytest.importorskip("fcntl", reason="needs a system with file locks")
+    config, out = SimulateConfig(clips=4, seed=0), tmp_path / "out"
+    prepare(config, out)
+    half = out / ".work" / ".half.partial"
+    half.write_text("of the run that is under way")
+    with (out / ".work" / "lock").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with pytest.raises(InputError, match="under way"):
+            make_clips(config, out, processes=1)
+    assert half.exists()
+
+
+def test_a_run_that_is_refused_leaves_no_lock(tmp_path):
+    (tmp_path / "letter.txt").write_text("dear")
+    with pytest.raises(InputError, match="other files"):
+        make_clips(SimulateConfig(clips=4, seed=0), tmp_path, processes=1)
+    assert [p.name for p in tmp_path.iterdir()] == ["letter.txt"]
+    prepare(SimulateConfig(clips=4, seed=0), tmp_path / "out")
+    with pytest.raises(InputError, match="seed"):
+        make_clips(SimulateConfig(clips=4, seed=1), tmp_path / "out", processes=1)
+    assert [p.name for p in (tmp_path / "out" / ".work").iterdir()] == ["plan.json"]
+
+
+@pytest.mark.parametrize("held", ["[1]", "null", "{", '"plan"'])
+def test_a_damaged_plan_is_one_line(held, tmp_path):
+    prepare(SimulateConfig(clips=4, seed=0), tmp_path / "out")
+    (tmp_path / "out" / ".work" / "plan.json").write_text(held)
+    with pytest.raises(InputError, match="the plan of a run"):
+        prepare(SimulateConfig(clips=4, seed=0), tmp_path / "out")
+
+
+@pytest.mark.parametrize("damage", ["none", "shard", "cut", "empty", "no gzip", "no JSON", "no candidate"])
+def test_what_is_damaged_is_made_again(damage, tmp_path):
+    out, config = tmp_path / "out", SimulateConfig(clips=4, seed=0)
+    (job,) = prepare(config, out)
+    shard = out / "clips" / f"{job.name}.parquet"
+    shard.parent.mkdir()
+    parquet.write_table(pyarrow.table({"clip_id": [f"sim-0-{number:06d}" for number in range(4)]}), shard)
+    questions = out / ".work" / f"{job.name}.jsonl.gz"
+    write_candidates(questions, {})
+    if damage == "shard":
+        shard.write_bytes(shard.read_bytes()[:-100])
+    elif damage == "cut":
+        questions.write_bytes(questions.read_bytes()[:-4])
+    elif damage == "empty":
+        questions.write_bytes(b"")
+    elif damage != "none":
+        text = {"no gzip": b"dear", "no JSON": gzip.compress(b"{"), "no candidate": gzip.compress(b"[1]")}
+        questions.write_bytes(text[damage])
+    assert prepare(config, out) == (() if damage == "none" else (job,))
+
+
+def _no_room(*_args: object) -> None:
+    raise OSError(27, "File too large")
+
+
+def test_workers_that_cannot_write_end_in_one_line(tmp_path, monkeypatch, capfd):
+    monkeypatch.setattr("video3d.data.simulate.generate._work", _no_room)
+    with pytest.raises(InputError, match="File too large"):
+        make_clips(SimulateConfig(clips=90, seed=0), tmp_path / "out", processes=2)
+    assert "Traceback" not in capfd.readouterr().err
+    assert [p.name for p in (tmp_path / "out" / ".work").iterdir()] == ["plan.json"]
 
 
 @pytest.mark.parametrize(

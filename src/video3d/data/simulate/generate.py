@@ -11,13 +11,15 @@ import shutil
 import sys
 import threading
 import time
+import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, Literal
+from typing import IO, Any, Literal
 
 import numpy as np
 from pydantic import TypeAdapter
@@ -35,6 +37,7 @@ _TRIES = 12  # draws of one scenario before a tour is staged instead
 _SHARD_TRIES = 3  # a worker that is killed (memory) is started again
 _WORK = ".work"
 _PLAN = "plan.json"
+_LOCK = "lock"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -222,10 +225,9 @@ def prepare(config: SimulateConfig, root: Path) -> tuple[Job, ...]:
     wanted = _wanted(config)
     path = root / _WORK / _PLAN
     try:
-        if root.exists() and not root.is_dir():
-            raise InputError(root, expected="a folder to make", got="a file", do="name another")
+        _check_folder(root)
         if path.is_file():
-            held = json.loads(path.read_text(encoding="utf-8"))
+            held = _held_plan(root)
             strangers = [k for k in wanted if k not in ("clips", "questions") and held.get(k) != wanted[k]]
             if strangers:
                 name = strangers[0]
@@ -233,12 +235,7 @@ def prepare(config: SimulateConfig, root: Path) -> tuple[Job, ...]:
                     root, expected=f"a run with {name} {held.get(name)}, as it began", got=f"{name} {wanted[name]}",
                     do="name another --out, or give the same options to go on",
                 )  # fmt: skip
-        elif root.exists() and any(root.iterdir()):
-            raise InputError(
-                root, expected="an empty folder or one to go on with", got="other files", do="name another"
-            )
-        for partial in (*root.glob("clips/.*.partial"), *root.glob(f"{_WORK}/.*.partial")):
-            partial.unlink(missing_ok=True)
+        _clear_partial(root)
         with replaced(path) as beside:
             beside.write_text(json.dumps(wanted, sort_keys=True), encoding="utf-8")
     except (OSError, ValueError) as error:
@@ -251,6 +248,91 @@ def prepare(config: SimulateConfig, root: Path) -> tuple[Job, ...]:
         if stray.name.removesuffix(".parquet") not in names:
             stray.unlink()
     return tuple(job for job in jobs if not _is_made(root, job))
+
+
+def _check_folder(root: Path) -> None:
+    """Nothing that is not a run's own is touched. Errors: ``InputError``, ``OSError``."""
+    if root.exists() and not root.is_dir():
+        raise InputError(root, expected="a folder to make", got="a file", do="name another")
+    if not root.exists() or (root / _WORK / _PLAN).is_file():
+        return
+    work = root / _WORK
+    own = {work, work / _LOCK} if work.is_dir() and not work.is_symlink() else set[Path]()
+    if any(found not in own for found in (*root.iterdir(), *(work.iterdir() if own else ()))):
+        raise InputError(root, expected="an empty folder or one to go on with", got="other files", do="name another")
+
+
+def _held_plan(root: Path) -> dict[str, Any]:
+    path = root / _WORK / _PLAN
+    do = "delete what the run has made and begin anew, or name another --out"
+    try:
+        held = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(path, expected="the plan of a run", got=error, do=do) from error
+    if not isinstance(held, dict):
+        raise InputError(path, expected="the plan of a run", got=json.dumps(held)[:40], do=do)
+    return held
+
+
+def _clear_partial(root: Path) -> None:
+    for partial in (*root.glob("clips/.*.partial"), *root.glob(f"{_WORK}/.*.partial")):
+        partial.unlink(missing_ok=True)
+
+
+# One entry a run of this process: its locked file, held until the work is cleared or the process ends.
+_locks: dict[Path, IO[str]] = {}
+
+
+def _take(root: Path) -> None:
+    """Locks the folder for this process; where the system or the file system has no locks, nothing is locked.
+
+    Errors: ``InputError`` where another run has it, and for a folder that cannot be made.
+    """
+    try:
+        import fcntl
+    except ImportError:
+        return
+    if root.resolve() in _locks:
+        return
+    path = root / _WORK / _LOCK
+    try:
+        _check_folder(root)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = path.open("w", encoding="utf-8")
+    except OSError as error:
+        raise InputError(root, expected="a folder that can be written", got=error) from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        free = _is_at(lock, path)
+    except BlockingIOError:
+        free = False
+    except OSError:
+        free = True
+    if not free:
+        lock.close()
+        do = "wait until it has ended, or name another --out"
+        raise InputError(root, expected="a folder for this run alone", got="a run is under way there", do=do)
+    _locks[root.resolve()] = lock
+
+
+def _is_at(lock: IO[str], path: Path) -> bool:
+    """Whether the locked file is still the one of that name: the run before may have removed it as it ended."""
+    try:
+        return os.path.samestat(os.fstat(lock.fileno()), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+def _release(root: Path) -> None:
+    """Gives the folder free again, without the lock's file; folders that hold nothing then are gone too."""
+    if (lock := _locks.pop(root.resolve(), None)) is None:
+        return
+    with suppress(OSError):  # removed while it is still locked, so that nobody's lock is taken away
+        (root / _WORK / _LOCK).unlink(missing_ok=True)
+    lock.close()
+    with suppress(OSError):
+        (root / _WORK).rmdir()
+        root.rmdir()
 
 
 def _wanted(config: SimulateConfig) -> dict[str, Any]:
@@ -281,16 +363,34 @@ def _is_made(root: Path, job: Job) -> bool:
     from video3d.data.store import clip_ids_of
 
     shard, questions = root / "clips" / f"{job.name}.parquet", root / _WORK / f"{job.name}.jsonl.gz"
-    if not (shard.is_file() and questions.is_file()):
+    try:
+        if not (
+            shard.is_file() and questions.is_file() and questions.stat().st_size
+        ):  # gzip takes an empty file for one
+            return False
+        made = clip_ids_of(shard)
+        asked = {clip_id for clip_id, _ in read_candidates(questions)}
+        return asked <= set(made) and [int(clip_id.rsplit("-", 1)[1]) for clip_id in made] == list(job.clips)
+    except (OSError, EOFError, ValueError, KeyError, IndexError, TypeError, zlib.error):  # damaged: made again
         return False
-    return [int(clip_id.rsplit("-", 1)[1]) for clip_id in clip_ids_of(shard)] == list(job.clips)
 
 
 def make_clips(config: SimulateConfig, root: Path, *, processes: int, furniture: Path | None = None) -> dict[str, Any]:
     """Makes all shards that are missing; progress on stderr. Returns what this run made and what it cost.
 
+    The folder is locked until ``clear_work``, or the end of the process, or an error.
+
     Errors: ``InputError``. An interruption loses at most the shards that were being made.
     """
+    _take(root)
+    try:
+        return _make_clips(config, root, processes, furniture)
+    except BaseException:
+        _release(root)
+        raise
+
+
+def _make_clips(config: SimulateConfig, root: Path, processes: int, furniture: Path | None) -> dict[str, Any]:
     todo = prepare(config, root)
     context = get_context("spawn")
     counter = context.Value("i", 0)
@@ -316,8 +416,11 @@ def make_clips(config: SimulateConfig, root: Path, *, processes: int, furniture:
                             costs.append(future.result())
                         except BrokenProcessPool:
                             broken.append(running[future])
+            except OSError as error:
+                _stop(pool, root)
+                raise InputError(root, expected="a folder that can be written", got=error) from error
             except BaseException:
-                _stop(pool)
+                _stop(pool, root)
                 raise
             pool.shutdown()
             todo = tuple(broken)
@@ -339,11 +442,17 @@ def make_clips(config: SimulateConfig, root: Path, *, processes: int, furniture:
     }
 
 
-def _stop(pool: ProcessPoolExecutor) -> None:
-    workers = list((getattr(pool, "_processes", None) or {}).values())
-    pool.shutdown(wait=False, cancel_futures=True)
-    for worker in workers:
-        worker.terminate()
+def _stop(pool: ProcessPoolExecutor, root: Path) -> None:
+    """Ends the workers, those too that the pool starts meanwhile in place of others, and removes what they had half written."""
+    workers = getattr(pool, "_processes", None) or {}  # the pool's own, in which it keeps those it starts
+    ending = threading.Thread(target=pool.shutdown, kwargs={"wait": True, "cancel_futures": True})
+    ending.start()
+    while ending.is_alive():
+        for worker in list(workers.values()):
+            worker.terminate()
+        ending.join(0.05)
+    with suppress(OSError):
+        _clear_partial(root)
 
 
 def made_candidates(root: Path) -> Callable[[Path], Iterator[tuple[str, Candidate]]]:
@@ -352,5 +461,6 @@ def made_candidates(root: Path) -> Callable[[Path], Iterator[tuple[str, Candidat
 
 
 def clear_work(root: Path) -> None:
-    """Removes what only an unfinished run needs."""
+    """Removes what only an unfinished run needs, and gives the folder free."""
     shutil.rmtree(root / _WORK, ignore_errors=True)
+    _release(root)
