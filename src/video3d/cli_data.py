@@ -32,7 +32,9 @@ def simulate(
     frames: Annotated[int, Parameter(name="--frames", help="Frames a clip.")] = 16,
     processes: Processes = None,
     backend: Annotated[Literal["classic", "filament"], Parameter(name="--backend", help="Renderer.")] = "classic",
-    questions: Annotated[int, Parameter(name="--questions", help="Questions a clip, on average.")] = 8,
+    questions: Annotated[
+        int, Parameter(name="--questions", help="Questions a clip, on average, at most: balancing drops many.")
+    ] = 8,
     furniture: Furniture = None,
     json_: Json = False,
 ) -> None:
@@ -88,7 +90,7 @@ def questions(
     root: Root,
     *,
     questions: Annotated[
-        int | None, Parameter(name="--questions", help="Questions a clip, on average; default as many as before.")
+        int | None, Parameter(name="--questions", help="Questions a clip, on average, at most; default as before.")
     ] = None,
     json_: Json = False,
 ) -> None:
@@ -106,7 +108,10 @@ def questions(
 
 @data.command
 def assets(
-    *, furniture: Furniture = None, out: Annotated[Path | None, Parameter(name="--out")] = None, json_: Json = False
+    *,
+    furniture: Furniture = None,
+    out: Annotated[Path | None, Parameter(name="--out", help="Write ATTRIBUTION.md here.")] = None,
+    json_: Json = False,
 ) -> None:
     """Convert the furniture library once and say what there is to furnish scenes with; --out writes ATTRIBUTION.md."""
     from video3d.data.simulate.attribution import assets_report
@@ -128,7 +133,7 @@ def build(
     limit: Annotated[int | None, Parameter(name="--limit", help="At most so many scenes.")] = None,
     clips_per_scene: Annotated[int, Parameter(name="--clips-per-scene", help="Clips of every scene.")] = 1,
     questions: Annotated[
-        int, Parameter(name="--questions", help="Generated questions a clip, on average; 0 for none.")
+        int, Parameter(name="--questions", help="Generated questions a clip, on average, at most; 0 for none.")
     ] = 8,
     processes: Processes = None,
     json_: Json = False,
@@ -142,6 +147,9 @@ def build(
     _within("--questions", questions, 0, 200)
     _within("--size", size, 32, 1024)
     _within("--frames", frames, 2, 1024)
+    _within("--clips-per-scene", clips_per_scene, 1, 10_000)
+    if limit is not None:
+        _within("--limit", limit, 1, 10_000_000)
     report = build_source(
         name, root, out=out, num_frames=frames, size_hw=(size, size), split=split, limit=limit,
         processes=_processes(processes), num_clips=clips_per_scene,

@@ -55,6 +55,8 @@ def compose(
 
     Errors: ``InputError`` where the mix asks for a type that no clip supports.
     """
+    for left in root.glob(".*.partial"):  # of a run that was killed while it wrote
+        left.unlink()
     shards = sorted((root / "clips").glob("*.parquet"))
     bar = tqdm(shards, desc="questions", unit="shard", disable=not progress, mininterval=1.0)
     selection = select(_offers(bar, candidates_of), config)

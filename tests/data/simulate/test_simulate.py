@@ -204,5 +204,9 @@ def test_killed_and_taken_up_again_it_is_the_same(tmp_path):
     assert run(["data", "questions", str(killed)]) == 0
     assert all((whole / name).read_bytes() == (killed / name).read_bytes() for name in names)
 
+    # Killed on its last steps, when the manifest was there already, it goes on too.
+    (killed / ".work").mkdir()
+    (killed / ".work" / "left").write_text("")
     third = subprocess.run([*command, "--out", str(killed)], env=env, capture_output=True, text=True, check=False)
     assert json.loads(third.stdout)["clips_made"] == 0
+    assert not (killed / ".work").exists()

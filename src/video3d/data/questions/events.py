@@ -12,7 +12,7 @@ from typing import Literal, TypeVar
 import numpy as np
 from jaxtyping import Bool, Float64
 
-from video3d.data.truth import GROUND, WALL, Rollout, SceneTruth
+from video3d.data.truth import Rollout, SceneTruth
 
 T = TypeVar("T")
 Side = Literal["left", "right", "toward", "away"]
@@ -210,11 +210,6 @@ def carriers(rollout: Rollout, object_id: int, time_s: float) -> tuple[int, ...]
         if object_id in (c.first_id, c.second_id) and c.begin_s - 0.05 <= time_s <= c.end_s + 0.05
     }
     return tuple(sorted(found))
-
-
-def is_wall_or_ground(object_id: int) -> bool:
-    """Whether a contact's id stands for the floor or a wall and not for an object."""
-    return object_id in (GROUND, WALL)
 
 
 def heading_axes(

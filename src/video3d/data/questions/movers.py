@@ -65,11 +65,6 @@ class Mover:
         """Its id."""
         return self.said.object_id
 
-    @property
-    def is_round(self) -> bool:
-        """Whether it turns as it moves."""
-        return self.thing.category in ROUND
-
 
 def seen_late(truth: SceneTruth, object_id: int) -> bool:
     """Whether one of the last two frames shows the object well."""

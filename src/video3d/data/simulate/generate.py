@@ -355,6 +355,10 @@ def finished(config: SimulateConfig, root: Path) -> bool:
         ]
         got = f"one with another {strangers[0] if strangers else 'origin'}"
         raise InputError(root, expected="a folder to make, or this same data set", got=got, do="name another --out")
+    if (root / _WORK).is_dir():  # stopped on its last steps
+        if not all((root / name).is_file() for name in ("README.md", "selection.json", "ATTRIBUTION.md")):
+            return False
+        clear_work(root)
     return True
 
 
