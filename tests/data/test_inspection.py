@@ -168,6 +168,80 @@ def test_a_damaged_clip_is_a_fault_and_hides_no_other(tmp_path, monkeypatch):
     assert not any("clip-002" in f for f in faults)
 
 
+def set_of(root, clip):
+    """The small set with the truth of one clip in the place of clip-000, whatever its numbers."""
+    rest = [small_clip(n) for n in (1, 2)]
+    store.write_shard(root / "clips" / "train-00000.parquet", [clip, *rest])
+    write_manifest(root, {})
+    return open_dataset(root)
+
+
+def with_value(name, index, value):
+    def change(truth):
+        array = getattr(truth, name).copy()
+        array[index] = value
+        return replace(truth, **{name: array})
+
+    return change
+
+
+def with_object(**more):
+    return lambda truth: replace(truth, objects=(replace(truth.objects[0], **more), truth.objects[1]))
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        (with_value("k_px", (0, 0, 0), np.nan), "intrinsics that are not finite"),
+        (with_value("k_px", (0, 1, 1), -1), "focal length"),
+        (with_value("k_px", (0, 2, 2), 5), "last row"),
+        (with_value("world_from_camera", 1, np.nan), "a camera pose that is not finite"),
+        (with_value("world_from_camera", (1, 0, 0), -1), "a camera pose that mirrors"),
+        (with_value("world_from_camera", (1, 0, 0), 2), "a camera pose that is not rigid"),
+        (with_value("times_s", 1, np.nan), "times that are not finite"),
+        (with_value("times_s", slice(None), np.nan), "times that are not finite"),
+        (with_value("visible_share", (0, 0), 1.5), "visible_share outside"),
+        (with_value("visible_share", (0, 0), np.nan), "visible_share outside"),
+        (with_value("visible_px", (0, 0), -1), "visible_px below 0"),
+        (with_object(size_m=np.array([1.0, np.nan, 1.0])), "object 1 of size"),
+        (with_object(size_m=np.array([1.0, 0.0, 1.0])), "object 1 of size"),
+        (with_object(world_from_object=np.full((3, 4, 4), np.nan)), "object 1 with a pose that is not finite"),
+    ],
+)
+def test_numbers_that_cannot_be_are_found(tmp_path, change, fault):
+    write_small(tmp_path)
+    clip = small_clip()
+    faults = validate(set_of(tmp_path, replace(clip, truth=change(clip.truth))), deep=True)["faults"]
+    assert faults and all(found.startswith("clip-000: ") for found in faults)
+    assert any(fault in found for found in faults)
+
+
+def test_what_a_recording_does_not_know_is_no_fault(tmp_path):
+    data = write_small(tmp_path)
+    truth = with_object(world_from_object=np.full((3, 4, 4), np.nan))(small_clip().truth)
+    truth = with_value("world_from_camera", 1, np.nan)(with_value("times_s", slice(None), np.nan)(truth))
+    assert validate(set_of(tmp_path, replace(small_clip(), truth=replace(truth, source="isaac"))), deep=True)["ok"]
+    part = with_value("world_from_camera", (0, 0, 3), np.nan)(truth)
+    data = set_of(tmp_path, replace(small_clip(), truth=replace(part, source="isaac")))
+    assert validate(data)["faults"] == ["clip-000: a camera pose that is not finite"]
+
+
+def test_poses_that_are_stored_damaged_are_found(tmp_path, monkeypatch):
+    encode = store.encode_clip
+
+    def damaged(clip):
+        row = encode(clip)
+        if clip.truth.clip_id == "clip-000":
+            row["objects"][0]["poses"][0] = np.nan
+            row["objects"][1]["poses"][3:7] = [2.0, 0, 0, 0]
+        return row
+
+    monkeypatch.setattr(store, "encode_clip", damaged)
+    faults = "\n".join(validate(write_small(tmp_path), deep=True)["faults"])
+    assert "clip-000: object 1: a pose of which only a part is finite" in faults
+    assert "clip-000: object 2: a quaternion that is not of length 1" in faults
+
+
 def test_a_clip_is_described_and_drawn(tmp_path):
     data = write_small(tmp_path)
     shown, named = describe_clip(data, "clip-001.1")
@@ -180,6 +254,11 @@ def test_a_clip_is_described_and_drawn(tmp_path):
     assert (tmp_path / "sheet.png").read_bytes()[:4] == b"\x89PNG"
     with pytest.raises(InputError, match=r"ends in \.png"):
         save_picture(sheet, tmp_path / "sheet.gif")
+    (tmp_path / "folder.png").mkdir()
+    for place, got in (("folder.png", "a folder"), ("sheet.png/under.png", "Not a directory|File exists")):
+        with pytest.raises(InputError, match=got):
+            save_picture(sheet, tmp_path / place)
+    assert not list(tmp_path.rglob("*.partial"))
     with pytest.raises(InputError, match="clip_id or row_id"):
         describe_clip(data, "nothing")
 

@@ -94,7 +94,7 @@ def validate(dataset: DataSet, *, deep: bool = False) -> dict[str, Any]:
     """Checks a data set against its manifest and itself. ``faults`` lists what is wrong, ``ok`` says whether nothing is.
 
     Files and their hashes, every row, that its clip is there and in the same split, that no scene is in two splits, that objects and
-    frames exist, that truths are sound; ``deep`` also decodes every picture.
+    frames     frames exist, that truths are sound (finite, rigid, within their bounds); ``deep`` also decodes every picture.
     """
     faults: list[str] = []
     files: dict[str, str] = {}
@@ -173,17 +173,42 @@ def _deep_faults(row: dict[str, Any]) -> list[str]:
         clip = decode_clip(row)
     except InputError as error:
         return [str(error)]
-    return [f"{clip.truth.clip_id}: {fault}" for fault in _pixel_faults(clip)]
+    faults = (*_stored_pose_faults(row), *_pixel_faults(clip))
+    return [f"{clip.truth.clip_id}: {fault}" for fault in faults]
 
 
 def _truth_faults(truth: SceneTruth, split: str) -> Iterator[str]:
     if truth.split != split:
         yield f"split {truth.split} in a shard of {split}"
-    rotations = truth.world_from_camera[:, :3, :3]
-    if np.isfinite(rotations).all() and np.abs(rotations @ np.swapaxes(rotations, 1, 2) - np.eye(3)).max() > 1e-3:
-        yield "a camera pose that is not rigid"
-    if (truth.k_px[:, [0, 1], [0, 1]] <= 0).any():
+    # A recording may not know some poses and times: those are NaN as a whole. A simulation knows all of them.
+    unknown = truth.source != "simulated"
+    yield from _pose_faults(truth.world_from_camera, "a camera pose", unknown=unknown)
+    if not np.isfinite(truth.k_px).all():
+        yield "intrinsics that are not finite"
+    elif (truth.k_px[:, [0, 1], [0, 1]] <= 0).any():
         yield "focal length <= 0"
+    elif np.abs(truth.k_px[:, 2] - (0, 0, 1)).max(initial=0) > 1e-6:
+        yield "intrinsics whose last row is not 0 0 1"
+    if not np.isfinite(truth.times_s).all() and not (unknown and np.isnan(truth.times_s).all()):
+        yield "times that are not finite"
+    if not ((truth.visible_share >= 0) & (truth.visible_share <= 1)).all():
+        yield "visible_share outside 0..1"
+    if (truth.visible_px < 0).any() or (truth.visible_px > truth.size_hw[0] * truth.size_hw[1]).any():
+        yield "visible_px below 0 or more than a frame has"
+    for found in truth.objects:
+        if found.size_m.shape != (3,) or not (np.isfinite(found.size_m) & (found.size_m > 0)).all():
+            yield f"object {found.object_id} of size {found.size_m.tolist()}"
+        yield from _pose_faults(found.world_from_object, f"object {found.object_id} with a pose", unknown=unknown)
+    for number, rollout in enumerate(truth.rollouts):
+        thing = f"rollout {number}"
+        if not np.isfinite(rollout.times_s).all() or (np.diff(rollout.times_s) <= 0).any():
+            yield f"{thing}: times that are not finite or do not ascend"
+        yield from _pose_faults(rollout.world_from_camera, f"{thing}: a camera pose", unknown=unknown)
+        yield from _pose_faults(rollout.world_from_object, f"{thing}: an object's pose", unknown=unknown)
+    if truth.room is not None and not (
+        np.isfinite(truth.room.floor_polygon_m).all() and 0 < truth.room.height_m < np.inf
+    ):
+        yield "a room whose floor or height is not finite"
     if len({found.object_id for found in truth.objects}) != len(truth.objects):
         yield "two objects with one id"
     if (np.diff(truth.times_s) <= 0).any():
@@ -192,6 +217,34 @@ def _truth_faults(truth: SceneTruth, split: str) -> Iterator[str]:
     for found in truth.objects:
         if found.supported_by not in ids or found.inside_of not in ids:
             yield f"object {found.object_id} stands on or in something that is not there"
+
+
+def _pose_faults(poses: np.ndarray, thing: str, *, unknown: bool) -> Iterator[str]:
+    poses = poses.reshape(-1, 4, 4)
+    finite = np.isfinite(poses).all(axis=(1, 2))
+    if not (finite | (unknown & np.isnan(poses).all(axis=(1, 2)))).all():
+        yield f"{thing} that is not finite"
+    known = poses[finite]
+    rotations = known[:, :3, :3]
+    off = np.abs(rotations @ np.swapaxes(rotations, 1, 2) - np.eye(3)).max(initial=0)
+    if max(off, np.abs(known[:, 3] - (0, 0, 0, 1)).max(initial=0)) > 1e-3:
+        yield f"{thing} that is not rigid"
+    elif (np.linalg.det(rotations) < 0).any():
+        yield f"{thing} that mirrors"
+
+
+def _stored_pose_faults(row: dict[str, Any]) -> Iterator[str]:
+    """Of poses as they are stored, x y z and a quaternion: what reading them mends or takes for unknown."""
+    stored = {f"object {found['object_id']}": found["poses"] for found in row["objects"]}
+    for number, rollout in enumerate(row["rollouts"]):
+        stored |= {f"rollout {number}, {name}": rollout[name] for name in ("moving", "still", "camera")}
+    for thing, numbers in stored.items():
+        seven = np.array(numbers, dtype=np.float64).reshape(-1, 7)
+        known = np.isfinite(seven).all(axis=1)
+        if not (known | np.isnan(seven).all(axis=1)).all():
+            yield f"{thing}: a pose of which only a part is finite"
+        if np.abs(np.linalg.norm(seven[known, 3:], axis=1) - 1).max(initial=0) > 1e-3:
+            yield f"{thing}: a quaternion that is not of length 1"
 
 
 def _pixel_faults(clip: ClipData) -> Iterator[str]:
