@@ -188,7 +188,7 @@ def _grid(pictures: Sequence[Image.Image], columns: int, *, gap_px: int) -> Imag
 def save_picture(image: Image.Image, path: Path) -> None:
     """Writes a picture beside and renames it: PNG, or JPEG of at most ``MOST_BYTES`` where the quality can be had for that.
 
-    Errors: ``InputError`` for another ending.
+    Errors: ``InputError`` for another ending, and for a place that cannot be written.
     """
     kind = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}.get(path.suffix.lower())
     if kind is None:
@@ -199,5 +199,12 @@ def save_picture(image: Image.Image, path: Path) -> None:
         image.save(out, kind, optimize=True, quality=quality)
         if kind == "PNG" or out.tell() <= MOST_BYTES:
             break
-    with replaced(path) as beside:
-        beside.write_bytes(out.getvalue())
+    try:
+        if path.is_dir():
+            raise InputError(path, expected="a picture to write", got="a folder", do="name a file in it")
+        with replaced(path) as beside:
+            beside.write_bytes(out.getvalue())
+    except OSError as error:
+        raise InputError(
+            path, expected="a place that can be written", got=error.strerror or error, do="name another"
+        ) from error
