@@ -277,7 +277,41 @@ def test_without_furniture_there_is_everything_and_it_says_what_to_install(
         "person",
     }
     assert wanted <= {asset.category for asset in library.assets}
-    assert "Apache-2.0" in attribution(library)
+    assert "made by video3d (CC0-1.0)" in attribution(library)
+    assert {asset.licence for asset in library.assets} == {"CC0-1.0"}, "as the clips say that show them"
+
+
+def test_who_asks_for_no_furniture_is_not_told_to_install_any(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("VIDEO3D_FURNITURE", raising=False)
+    assert load_library.__wrapped__(tmp_path, Path("none")).notes == ()
+    assert assets_report(Path("none"), tmp_path)["install"] is None
+    monkeypatch.setenv("VIDEO3D_FURNITURE", "none")
+    assert load_library.__wrapped__(tmp_path, None).notes == ()
+
+
+@pytest.mark.parametrize("cache", ["file", "file/under", "/proc/nope"])
+def test_a_cache_that_cannot_be_made_is_one_line(tmp_path: Path, cache: str) -> None:
+    write_library(tmp_path)
+    (tmp_path / "file").write_text("")
+    if cache.startswith("/proc") and not Path("/proc").is_dir():
+        pytest.skip("needs /proc")
+    with pytest.raises(InputError, match="VIDEO3D_CACHE"):
+        convert_furniture(tmp_path, tmp_path / cache, processes=1)
+
+
+def test_a_place_for_the_attribution_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="can be written"):
+        assets_report(Path("none"), tmp_path, tmp_path / "file" / "x")
+    assert [p.name for p in tmp_path.iterdir()] == ["file"]
+
+
+def test_the_first_conversion_shows_how_far_it_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_library(tmp_path)
+    assets_report(tmp_path, tmp_path / "cache")
+    assert "furniture" in capsys.readouterr().err
+    assets_report(tmp_path, tmp_path / "cache")
+    assert capsys.readouterr().err == "", "it is there already"
 
 
 def test_the_report_counts_and_the_attribution_names_every_maker(tmp_path: Path) -> None:

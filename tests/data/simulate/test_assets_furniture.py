@@ -120,4 +120,4 @@ def test_every_maker_is_named(library: AssetLibrary) -> None:
     text = attribution(library)
     for asset in library.assets:
         assert asset.creator in text or asset.creator == "video3d"
-    assert {asset.licence for asset in library.assets} == {"Apache-2.0", "CC0-1.0", "CC-BY-3.0", "CC-BY-3.0-US"}
+    assert {asset.licence for asset in library.assets} == {"CC0-1.0", "CC-BY-3.0", "CC-BY-3.0-US"}

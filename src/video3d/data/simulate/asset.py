@@ -73,7 +73,7 @@ class Asset:
     color: str | None = None
     has_front: bool = False
     creator: str = "video3d"
-    licence: str = "Apache-2.0"
+    licence: str = "CC0-1.0"
     held_out: bool = False
 
 

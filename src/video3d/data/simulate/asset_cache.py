@@ -7,6 +7,7 @@ from. It is written beside and renamed when it is whole, so that a reader never 
 import hashlib
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -17,13 +18,23 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+from tqdm import tqdm
+
 from video3d.cache_dir import default_cache_dir
 from video3d.data.simulate.asset import Asset, AssetLibrary
 from video3d.data.simulate.asset_store import read_assets, read_index, write_assets
 from video3d.data.simulate.catalogue import held_out, left_out_because
 from video3d.data.simulate.convert import convert_model
 from video3d.data.simulate.primitives import primitive_assets
-from video3d.data.simulate.sh3f import INSTALL, Archive, CatalogueEntry, find_furniture, library_files, read_catalogue
+from video3d.data.simulate.sh3f import (
+    INSTALL,
+    Archive,
+    CatalogueEntry,
+    find_furniture,
+    library_files,
+    none_asked,
+    read_catalogue,
+)
 from video3d.types import InputError
 
 CACHE_FORMAT = 3
@@ -101,26 +112,53 @@ def convert_furniture(
     if folder.is_dir():
         return _report(folder, fresh=False)
     _need_packages()
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with _alone(folder.parent):
-        if folder.is_dir():  # another process converted it while this one waited
-            return _report(folder, fresh=False)
-        for left in folder.parent.glob(f"{_BESIDE}*"):  # of conversions that were killed
-            shutil.rmtree(left, ignore_errors=True)
-        tasks, extra = _planned(source)
-        total = sum(len(entries) for _, entries in tasks)
-        count = min(processes or os.cpu_count() or 1, max(len(tasks), 1))
-        assets: list[Asset] = []
-        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=_BESIDE) as beside:
-            for done in _converted(tasks, count):
-                assets += done
-                if progress:
-                    progress(len(assets), total)
-            whole = Path(beside) / "whole"
-            whole.mkdir()
-            write_assets(whole, _with_held_out(assets), extra)
-            whole.rename(folder)
-    return _report(folder, fresh=True)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with _alone(folder.parent):
+            fresh = not folder.is_dir()  # another process may have converted it while this one waited
+            if fresh:
+                _convert(source, folder, progress, processes)
+    except OSError as error:
+        do = "name another with VIDEO3D_CACHE"
+        raise InputError(
+            folder.parent, expected="a folder for caches that can be written", got=error.strerror or error, do=do
+        ) from error
+    return _report(folder, fresh=fresh)
+
+
+def _convert(source: Path, folder: Path, progress: Callable[[int, int], None] | None, processes: int | None) -> None:
+    for left in folder.parent.glob(f"{_BESIDE}*"):  # of conversions that were killed
+        shutil.rmtree(left, ignore_errors=True)
+    tasks, extra = _planned(source)
+    total = sum(len(entries) for _, entries in tasks)
+    count = min(processes or os.cpu_count() or 1, max(len(tasks), 1))
+    assets: list[Asset] = []
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=_BESIDE) as beside:
+        for done in _converted(tasks, count):
+            assets += done
+            if progress:
+                progress(len(assets), total)
+        whole = Path(beside) / "whole"
+        whole.mkdir()
+        write_assets(whole, _with_held_out(assets), extra)
+        whole.rename(folder)
+
+
+@contextmanager
+def progress_bar() -> Iterator[Callable[[int, int], None]]:
+    """``convert_furniture``'s progress on stderr: minutes, the first time; nothing where nothing is converted."""
+    bars: list[tqdm[Any]] = []
+
+    def show(done: int, total: int) -> None:
+        if not bars:
+            bars.append(tqdm(total=total, unit="model", file=sys.stderr, desc="furniture", mininterval=1.0))
+        bars[0].update(done - bars[0].n)
+
+    try:
+        yield show
+    finally:
+        for bar in bars:
+            bar.close()
 
 
 @contextmanager
@@ -191,11 +229,6 @@ def _report(folder: Path, *, fresh: bool) -> ConversionReport:
     )
 
 
-def remove_cache(source: Path, cache_dir: Path | None = None) -> None:
-    """Deletes the cache of a furniture library."""
-    shutil.rmtree(cache_folder(source, cache_dir), ignore_errors=True)
-
-
 @lru_cache(maxsize=4)
 def load_library(cache_dir: Path | None = None, furniture: Path | None = None) -> AssetLibrary:
     """All assets at hand: furniture, converted first where that has not been done yet, and what is made here.
@@ -204,16 +237,17 @@ def load_library(cache_dir: Path | None = None, furniture: Path | None = None) -
         cache_dir: where caches are kept; None: ``$VIDEO3D_CACHE`` or the platform's folder for caches.
         furniture: a .sh3f or a folder of them; None: ``$VIDEO3D_FURNITURE`` or the Debian package, where there is one.
 
-    Without furniture the library holds what is made here alone, and says what to install.
+    Without furniture the library holds what is made here alone, and says what to install unless none was asked for.
 
     Errors: ``InputError`` for furniture that is named and absent, or damaged.
     """
     source = find_furniture(furniture)
     made = primitive_assets()
     if source is None:
-        note = f"no furniture library found: {INSTALL}"
-        return AssetLibrary(assets=made, furnished=False, digest=_digest("", made), notes=(note,))
-    folder = convert_furniture(source, cache_dir).folder
+        notes = () if none_asked(furniture) else (f"no furniture library found: {INSTALL}",)
+        return AssetLibrary(assets=made, furnished=False, digest=_digest("", made), notes=notes)
+    with progress_bar() as progress:
+        folder = convert_furniture(source, cache_dir, progress=progress).folder
     assets = read_assets(folder)
     count: dict[str, int] = {}
     for asset in assets:

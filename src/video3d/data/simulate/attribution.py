@@ -4,8 +4,9 @@ from pathlib import Path
 from typing import Any
 
 from video3d.data.simulate.asset import AssetLibrary
-from video3d.data.simulate.asset_cache import FEW, convert_furniture, load_library
+from video3d.data.simulate.asset_cache import FEW, convert_furniture, load_library, progress_bar
 from video3d.data.simulate.sh3f import INSTALL, find_furniture
+from video3d.data.store import replaced
 from video3d.types import InputError
 
 _TERMS = {
@@ -30,11 +31,11 @@ def attribution(library: AssetLibrary) -> str:
     lines = ["# Attribution", ""]
     foreign = [asset for asset in library.assets if not asset.asset_id.startswith("primitive/")]
     if not foreign:
-        return "\n".join([*lines, "All models are made by video3d (Apache-2.0).", ""])
+        return "\n".join([*lines, "All models are made by video3d (CC0-1.0).", ""])
     lines += [
         "Models of the furniture libraries of Sweet Home 3D (www.sweethome3d.com), packaged and in part converted by Emmanuel",
         "Puybaret / eTeks. Changed here: scaled, turned, reduced to fewer triangles, textures reduced to 256 pixels.",
-        "All other models are made by video3d (Apache-2.0).",
+        "All other models are made by video3d (CC0-1.0).",
     ]
     by_source: dict[str, list[tuple[str, str, str, str]]] = {}
     for asset in foreign:
@@ -60,16 +61,19 @@ def assets_report(
         out: a folder for ``ATTRIBUTION.md``; None: it is not written.
 
     Returns:
-        ``furnished``; ``install`` (what to do where there is no furniture, else None); ``cache`` (folder, megabytes, whether it was
+        ``furnished``; ``install`` (what to do where no furniture was found, else None); ``cache`` (folder, megabytes, whether it was
         made now); ``listed``, ``converted``, ``left_out`` (reason to number); numbers of assets ``by_category``, ``by_placement``,
         ``by_licence``; ``held_out``; ``made_here``; ``attribution`` (path or None).
 
-    Errors: ``InputError`` for furniture that is named and absent or damaged, and an ``out`` that is a file.
+    Errors: ``InputError`` for furniture that is named and absent or damaged, and an ``out`` that cannot be written.
     """
     if out is not None and out.exists() and not out.is_dir():
         raise InputError(out, expected="a folder", got="a file", do="name another")
     source = find_furniture(furniture)
-    conversion = convert_furniture(source, cache_dir) if source is not None else None
+    conversion = None
+    if source is not None:
+        with progress_bar() as progress:
+            conversion = convert_furniture(source, cache_dir, progress=progress)
     library = load_library(cache_dir, furniture)
 
     def counted(values: list[str]) -> dict[str, int]:
@@ -77,7 +81,7 @@ def assets_report(
 
     report: dict[str, Any] = {
         "furnished": library.furnished,
-        "install": None if library.furnished else INSTALL,
+        "install": INSTALL if library.notes else None,
         "cache": None,
         "listed": 0,
         "converted": 0,
@@ -103,10 +107,13 @@ def assets_report(
             "left_out": {reason: len(names) for reason, names in conversion.left_out.items()},
         }
     if out is not None:
-        out.mkdir(parents=True, exist_ok=True)
         path = out / "ATTRIBUTION.md"
-        beside = out / ".ATTRIBUTION.md.part"
-        beside.write_text(attribution(library), encoding="utf-8")
-        beside.replace(path)
+        try:
+            with replaced(path) as beside:
+                beside.write_text(attribution(library), encoding="utf-8")
+        except OSError as error:
+            raise InputError(
+                out, expected="a folder that can be written", got=error.strerror or error, do="name another"
+            ) from error
         report["attribution"] = str(path)
     return report

@@ -66,8 +66,8 @@ def find_furniture(path: Path | None = None) -> Path | None:
 
     Errors: ``InputError`` where one is named, by argument or environment, that holds no .sh3f.
     """
-    named = path or (Path(os.environ["VIDEO3D_FURNITURE"]) if os.environ.get("VIDEO3D_FURNITURE") else None)
-    if named is not None and str(named) == "none":
+    named = _named(path)
+    if none_asked(path):
         return None
     if named is None:
         return DEBIAN_FOLDER if DEBIAN_FOLDER.is_dir() and any(DEBIAN_FOLDER.glob("*.sh3f")) else None
@@ -76,6 +76,15 @@ def find_furniture(path: Path | None = None) -> Path | None:
         found = "no .sh3f in it" if named.exists() else "nothing there"
         raise InputError(named, expected="a .sh3f file, or a folder of them", got=found, do=INSTALL)
     return named
+
+
+def none_asked(path: Path | None = None) -> bool:
+    """Whether scenes without furniture were asked for, rather than none found."""
+    return str(_named(path)) == "none"
+
+
+def _named(path: Path | None) -> Path | None:
+    return path or (Path(os.environ["VIDEO3D_FURNITURE"]) if os.environ.get("VIDEO3D_FURNITURE") else None)
 
 
 def library_files(source: Path) -> tuple[Path, ...]:
