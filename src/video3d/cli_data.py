@@ -92,6 +92,7 @@ def questions(
     questions: Annotated[
         int | None, Parameter(name="--questions", help="Questions a clip, on average, at most; default as before.")
     ] = None,
+    processes: Processes = None,
     json_: Json = False,
 ) -> None:
     """Choose the questions of simulated clips anew, from the truth stored with them; the clips stay."""
@@ -100,7 +101,7 @@ def questions(
 
     if questions is not None:
         _within("--questions", questions, 1, 200)
-    ask_again(root, per_clip=questions)
+    ask_again(root, per_clip=questions, processes=_processes(processes))
     dataset = open_dataset(root)
     rows = {split: entry["rows"] for split, entry in dataset.manifest["rows"].items()}
     _print({"clips": len(dataset.clip_ids()), "rows": rows, "content_hash": dataset.content_hash}, json_)

@@ -5,11 +5,15 @@ The last step of ``video3d data simulate`` and of ``video3d data build``: both h
 
 import json
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from tqdm import tqdm
 
+from video3d.data.candidate_file import read_candidates, write_candidates
 from video3d.data.card import write_card
 from video3d.data.questions.ask import candidates
 from video3d.data.questions.candidate import Candidate
@@ -89,7 +93,7 @@ def write_selection(root: Path, report: dict[str, Any]) -> None:
         beside.write_text(json.dumps(report, indent=1, sort_keys=True, default=str) + "\n", encoding="utf-8")
 
 
-def ask_again(root: Path, *, per_clip: int | None = None, progress: bool = True) -> None:
+def ask_again(root: Path, *, per_clip: int | None = None, processes: int = 1, progress: bool = True) -> None:
     """Chooses the questions of simulated clips anew, from the truth stored with them; the clips stay as they are.
 
     With as many questions as before and the same version of the program, the same rows come out.
@@ -97,6 +101,7 @@ def ask_again(root: Path, *, per_clip: int | None = None, progress: bool = True)
     Args:
         root: a finished data set that was simulated.
         per_clip: questions a clip, on average; default as many as before.
+        processes: that make candidates side by side.
         progress: show it on stderr.
 
     Errors: ``InputError`` where there is no data set, or one that was not simulated.
@@ -108,7 +113,25 @@ def ask_again(root: Path, *, per_clip: int | None = None, progress: bool = True)
         )
     per_clip = int(made["questions"]) if per_clip is None else per_clip
     config = SelectConfig(per_clip=per_clip, seed=int(made["seed"]))
-    write_selection(root, compose(root, made | {"questions": per_clip}, config=config, progress=progress))
+    shards = sorted((root / "clips").glob("*.parquet"))
+    with TemporaryDirectory(dir=root, prefix=".", suffix=".partial.d") as held:
+        files = {shard: Path(held) / f"{shard.stem}.jsonl.gz" for shard in shards}
+        with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+            done = pool.map(_keep_candidates, files.keys(), files.values())
+            for _ in tqdm(done, desc="asked", total=len(shards), unit="shard", disable=not progress, mininterval=1.0):
+                pass
+        report = compose(
+            root, made | {"questions": per_clip}, config=config, progress=progress,
+            candidates_of=lambda shard: read_candidates(files[shard]),
+        )  # fmt: skip
+    write_selection(root, report)
+
+
+def _keep_candidates(shard: Path, path: Path) -> None:
+    by_clip: dict[str, list[Candidate]] = {}
+    for clip_id, candidate in fresh_candidates(shard):
+        by_clip.setdefault(clip_id, []).append(candidate)
+    write_candidates(path, by_clip)
 
 
 def _offers(shards: Iterable[Path], candidates_of: CandidatesOf) -> Iterator[Offer]:

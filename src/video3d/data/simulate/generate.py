@@ -4,7 +4,6 @@ The unit of work is a shard: a fresh process makes its clips one after the other
 beside and then renamed. What a clip is depends on the seed and its number alone. Questions are chosen when all shards are there.
 """
 
-import gzip
 import json
 import os
 import shutil
@@ -22,9 +21,9 @@ from pathlib import Path
 from typing import IO, Any, Literal
 
 import numpy as np
-from pydantic import TypeAdapter
 from tqdm import tqdm
 
+from video3d.data.candidate_file import read_candidates, write_candidates
 from video3d.data.compose import SIMULATED_BY
 from video3d.data.questions.ask import candidates
 from video3d.data.questions.candidate import Candidate
@@ -148,25 +147,6 @@ def simulate_clip(config: SimulateConfig, clip: int, library: Any) -> ClipData:
 
 
 # ---- one shard --------------------------------------------------------------------------------------------------------
-
-_CANDIDATE: TypeAdapter[Candidate] = TypeAdapter(Candidate)
-
-
-def write_candidates(path: Path, questions: dict[str, list[Candidate]]) -> None:
-    """Candidates of some clips as compressed JSON lines; the same candidates give the same bytes."""
-    with replaced(path) as beside, beside.open("wb") as raw, gzip.GzipFile("", "wb", 6, raw, mtime=0) as out:
-        for clip_id, found in questions.items():
-            for candidate in found:
-                line = {"clip_id": clip_id, "candidate": _CANDIDATE.dump_python(candidate, mode="json")}
-                out.write(json.dumps(line, ensure_ascii=False, allow_nan=False).encode() + b"\n")
-
-
-def read_candidates(path: Path) -> Iterator[tuple[str, Candidate]]:
-    """(clip id, candidate) as ``write_candidates`` wrote them."""
-    with gzip.open(path, "rt", encoding="utf-8") as lines:
-        for line in lines:
-            row = json.loads(line)
-            yield row["clip_id"], _CANDIDATE.validate_python(row["candidate"])
 
 
 def make_shard(config: SimulateConfig, job: Job, root: Path, furniture: Path | None, counter: Any) -> dict[str, Any]:
