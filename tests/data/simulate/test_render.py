@@ -2,14 +2,13 @@
 
 import numpy as np
 import pytest
-from jaxtyping import TypeCheckError
 
 pytest.importorskip("mujoco")
 
 from video3d.data.simulate import render
 from video3d.data.simulate.engine import load_mujoco
 from video3d.data.simulate.exactness import look_at
-from video3d.data.simulate.render import Quality, gl_problem, instance_of, open_renderer, view_planes
+from video3d.data.simulate.render import Quality, gl_problem, open_renderer, view_planes
 from video3d.types import Camera, InputError
 
 needs_gl = pytest.mark.skipif(gl_problem() is not None, reason=f"cannot render here: {gl_problem()}")
@@ -144,10 +143,3 @@ def test_without_a_driver_it_says_what_to_install(monkeypatch):
     finally:
         monkeypatch.undo()
         render.gl_problem.cache_clear()
-
-
-def test_instance_of():
-    geom = np.array([[0, 1], [2, -1]], np.int32)
-    assert instance_of(geom, np.array([-1, 0, 12])).tolist() == [[0, 0], [12, 0]]
-    with pytest.raises(TypeCheckError):
-        instance_of(geom.astype(np.float32), np.array([0]))

@@ -14,7 +14,6 @@ TILING = [
     textures_indoor.plaster_texture,
     textures_indoor.wallpaper_texture,
     textures_indoor.brick_texture,
-    textures_indoor.fabric_texture,
     textures_indoor.floor_texture,
     textures_indoor.wall_texture,
     textures_street.asphalt_texture,
@@ -23,10 +22,8 @@ TILING = [
     textures_street.kerb_texture,
 ]
 OTHERS = [
-    textures_indoor.poster_texture,
     facades.facade_texture,
     lambda rng: textures_street.road_texture(rng, 7.0),
-    lambda rng: textures_street.crossing_texture(rng, 7.0),
 ]
 
 
@@ -82,19 +79,6 @@ def test_road_markings_are_where_they_should_be():
     x_m = (np.arange(four.shape[1]) + 0.5) / four.shape[1] * 14.0
     assert found[np.abs(x_m - 7.12) < 0.04].min() > 0.9
     assert found[np.abs(x_m - 3.5) < 0.04].mean() == pytest.approx(3 / 8, abs=0.06)
-
-
-def test_crossing_has_bars_and_stop_lines():
-    image, size_m = textures_street.crossing_texture(np.random.default_rng(0), 7.0, stop="near", grey=0.3)
-    assert size_m == (7.0, 7.0)
-    height, width = image.shape[:2]
-    white = _white(image)
-    middle = white[height // 2]
-    assert np.count_nonzero(np.diff(middle.astype(int)) == 1) == 6, "six bars on seven metres"
-    near = white[-8:]
-    assert near[:, width // 2 + 4 :].mean() > 0.85
-    assert near[:, : width // 2 - 4].mean() < 0.05, "the stop line is on the side that drives up"
-    assert white[:8].mean() < 0.05
 
 
 @pytest.mark.parametrize("style", facades.STYLES)

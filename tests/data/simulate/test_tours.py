@@ -7,7 +7,7 @@ import pytest
 
 from video3d.data.simulate.asset import AssetLibrary
 from video3d.data.simulate.builder import SceneBuilder
-from video3d.data.simulate.camera_paths import CLEAR_M, CameraPlanner, Kind, Shot, still_camera, world_from_gaze
+from video3d.data.simulate.camera_paths import CLEAR_M, CameraPlanner, Kind, Shot, world_from_gaze
 from video3d.data.simulate.floor_plan import Room, clearance
 from video3d.data.simulate.furnish import furnish_room
 from video3d.data.simulate.primitives import primitive_assets
@@ -124,6 +124,3 @@ def test_gaze_has_opencv_axes() -> None:
     pose = world_from_gaze(np.zeros((1, 3)), np.zeros(1), np.array([-0.2]), np.zeros(1))[0]
     np.testing.assert_allclose(pose[:3, 0], [0, -1, 0], atol=1e-12)  # right of +x is -y
     assert pose[2, 1] < -0.9 and pose[2, 2] < 0  # down is down, and it looks down
-    np.testing.assert_allclose(
-        still_camera(np.zeros(3), np.array([0.0, 2.0, 0]))(np.zeros(1), 0.0)[0, :3, 2], [0, 1, 0], atol=1e-9
-    )

@@ -293,19 +293,3 @@ def _smoothed(values: np.ndarray, over_s: float) -> np.ndarray:
     before = values[0] + (values[1] - values[0]) * np.arange(-width, 0)
     after = values[-1] + (values[-1] - values[-2]) * np.arange(1, width + 1)
     return np.convolve(np.concatenate([before, values, after]), kernel / kernel.sum(), mode="valid")
-
-
-def still_camera(eye_m: Float64[np.ndarray, "3"], target_m: Float64[np.ndarray, "3"]) -> CameraAt:
-    """A camera on a tripod.
-
-    >>> still_camera(np.zeros(3), np.array([1.0, 0, 0]))(np.zeros(2), 0.0)[1, :3, 2].round(6).tolist()
-    [1.0, 0.0, 0.0]
-    """
-    aim = target_m - eye_m
-    yaw, pitch = np.arctan2(aim[1], aim[0]), np.arctan2(aim[2], np.hypot(aim[0], aim[1]))
-
-    def at(times_s: np.ndarray, change: float) -> np.ndarray:
-        num = len(times_s)
-        return world_from_gaze(np.tile(eye_m, (num, 1)), np.full(num, yaw), np.full(num, pitch), np.zeros(num))
-
-    return at

@@ -17,7 +17,7 @@ from functools import cache
 from typing import Any, Literal, Protocol
 
 import numpy as np
-from jaxtyping import Float32, Float64, Int, Int32, UInt8, UInt16
+from jaxtyping import Float32, Float64, Int32, UInt8
 
 from video3d.data.simulate.engine import load_mujoco
 from video3d.types import Camera, InputError
@@ -122,17 +122,6 @@ def view_planes(camera: Camera) -> Float64[np.ndarray, "6 4"]:
     )
     planes_camera /= np.linalg.norm(planes_camera[:, :3], axis=1, keepdims=True)
     return planes_camera @ np.linalg.inv(np.asarray(camera.world_from_camera, np.float64))
-
-
-def instance_of(geom: Int32[np.ndarray, "*s"], geom_object: Int[np.ndarray, "g"]) -> UInt16[np.ndarray, "*s"]:
-    """Object id of every pixel from its geom; 0 where there is no geom, and for geoms of no object (negative ids too).
-
-    >>> instance_of(np.array([-1, 0, 2], np.int32), np.array([0, 5, 7])).tolist()
-    [0, 0, 7]
-    """
-    table = np.zeros(len(geom_object) + 1, np.uint16)  # the last entry is that of geom -1
-    table[:-1] = np.clip(geom_object, 0, 65535)
-    return table[geom]
 
 
 def depth_from_buffer(buffer: Float32[np.ndarray, "h w"], near_m: float, far_m: float) -> Float64[np.ndarray, "h w"]:

@@ -127,18 +127,6 @@ def nominal_start(scene: BuiltScene, velocities: dict[int, tuple[float, ...]] | 
     return Start(qpos=data.qpos.copy(), qvel=data.qvel.copy())
 
 
-def settled_start(scene: BuiltScene, settle_s: float, drive: Drive | None = None) -> Start:
-    """The state after the scene has come to rest for ``settle_s``: for things that were put down a hair above their support."""
-    mujoco = load_mujoco()
-
-    data = mujoco.MjData(scene.model)
-    while data.time < settle_s:
-        if drive is not None:
-            drive(scene.model, data, 0.0, 0.0)
-        mujoco.mj_step(scene.model, data)
-    return Start(qpos=data.qpos.copy(), qvel=np.zeros_like(data.qvel))
-
-
 def changed_starts(
     scene: BuiltScene, start: Start, rng: np.random.Generator, *, num: int = 4, ids: tuple[int, ...] | None = None
 ) -> tuple[Start, ...]:

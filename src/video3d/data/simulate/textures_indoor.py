@@ -1,6 +1,4 @@
-"""Floors, walls, fabric and pictures for rooms. See ``textures`` for what a texture is; each takes about 10 ms."""
-
-from itertools import pairwise
+"""Floors and walls of rooms. See ``textures`` for what a texture is; each takes about 10 ms."""
 
 import numpy as np
 
@@ -135,62 +133,6 @@ def brick_texture(rng: np.random.Generator) -> Texture:
     mortar = float(rng.uniform(0.55, 0.8))
     share = 2.4 - laid.edge_px + 0.5 * noise(rng, _SIZE, roughness=1.0)
     return to_image(blend(color, paint((mortar, mortar, mortar * 0.95), 0.05 * noise(rng, _SIZE)), share)), (0.96, 0.9)
-
-
-def fabric_texture(rng: np.random.Generator) -> Texture:
-    """Woven cloth: plain, striped or checked."""
-    base = np.array(pick_color(rng, (*_CARPETS, (0.75, 0.70, 0.62), (0.55, 0.25, 0.25), (0.25, 0.35, 0.50)), 0.05))
-    y, x = np.mgrid[:256, :256]
-    weave = np.where((x // 2 + y // 2) % 2, np.sin(np.pi * (x % 2 + 0.5) / 2), -np.sin(np.pi * (y % 2 + 0.5) / 2))
-    light = 0.05 * weave + 0.05 * noise(rng, _SIZE, roughness=0.9, stretch=(5.0, 1.0))
-    light = light + 0.04 * noise(rng, _SIZE, roughness=0.9, stretch=(1.0, 5.0))
-    style = rng.integers(3)
-    if style:
-        light = light + 0.16 * np.sign(np.sin(2 * np.pi * x / 32))
-    if style == 2:
-        light = light + 0.16 * np.sign(np.sin(2 * np.pi * y / 32))
-    return to_image(paint((float(base[0]), float(base[1]), float(base[2])), light)), (0.5, 0.5)
-
-
-def poster_texture(rng: np.random.Generator) -> Texture:
-    """An abstract picture with a border: blocks, discs, hills or brush strokes. Does not tile; its size is that of one."""
-    from PIL import Image, ImageDraw
-
-    width, height = (192, 256) if rng.random() < 0.6 else (256, 192)
-    bright = [tuple(int(v) for v in rng.integers(30, 240, 3)) for _ in range(5)]
-    picture = Image.new("RGB", (width, height), (238, 234, 224))
-    draw = ImageDraw.Draw(picture)
-    style = rng.integers(4)
-    if style == 0:  # blocks between black lines
-        xs, ys = (sorted({0, side, *(int(v) for v in rng.integers(side // 6, side, 3))}) for side in (width, height))
-        for left, right in pairwise(xs):
-            for top, bottom in pairwise(ys):
-                fill = bright[rng.integers(5)] if rng.random() < 0.45 else (240, 238, 230)
-                draw.rectangle((left, top, right, bottom), fill=fill, outline=(20, 20, 20), width=4)
-    elif style == 1:  # discs
-        for index in range(9):
-            x, y, r = int(rng.integers(width)), int(rng.integers(height)), int(rng.integers(14, 64))
-            draw.ellipse((x - r, y - r, x + r, y + r), fill=bright[index % 5])
-    elif style == 2:  # hills under a sun
-        draw.rectangle((0, 0, width, height), fill=bright[0])
-        x, y, r = int(rng.integers(40, width - 40)), int(rng.integers(30, height // 2)), int(rng.integers(14, 30))
-        draw.ellipse((x - r, y - r, x + r, y + r), fill=(250, 214, 110))
-        for index in range(1, 5):
-            ridge = height * (0.3 + 0.15 * index) + 18 * np.sin(
-                np.arange(width) / rng.uniform(12, 45) + rng.uniform(0, 6)
-            )
-            line = [(int(x), int(y)) for x, y in enumerate(ridge)]
-            draw.polygon([*line, (width, height), (0, height)], fill=bright[index])
-    else:  # strokes
-        draw.rectangle((0, 0, width, height), fill=bright[0])
-        for index in range(26):
-            x, y, turn = rng.uniform(0, width), rng.uniform(0, height), rng.uniform(-0.6, 0.6)
-            dx, dy = 70 * np.cos(turn), 70 * np.sin(turn)
-            draw.line((x - dx, y - dy, x + dx, y + dy), fill=bright[1 + index % 4], width=int(rng.integers(6, 18)))
-    frame = [(30, 28, 26), (120, 84, 50), (225, 220, 210), (160, 150, 140)][rng.integers(4)]
-    draw.rectangle((0, 0, width - 1, height - 1), outline=(245, 243, 238), width=20)
-    draw.rectangle((0, 0, width - 1, height - 1), outline=frame, width=9)
-    return np.asarray(picture).copy(), (0.5 * width / 192, 0.5 * height / 192)
 
 
 def floor_texture(rng: np.random.Generator) -> Texture:

@@ -1,7 +1,7 @@
 """Roads with their markings, pavements and grass. See ``textures`` for what a texture is; ``facades`` has the houses.
 
 A road's texture is as wide as the road, x across and y along it, and one period of its markings long, so it tiles along the
-road only. Markings are those common in Europe: lines 12 cm wide, dashes of 3 m with gaps of 3 to 6 m, zebra bars 50 cm wide.
+road only. Markings are those common in Europe: lines 12 cm wide, dashes of 3 m with gaps of 3 to 6 m.
 """
 
 from typing import Literal
@@ -85,34 +85,6 @@ def road_texture(
 
 def _line(x: np.ndarray, at: float, width_m: float = 0.12) -> np.ndarray:
     return (np.abs(x - at) < width_m / 2)[None]
-
-
-def crossing_texture(
-    rng: np.random.Generator,
-    width_m: float,
-    *,
-    stop: Literal["none", "near", "far", "both"] = "none",
-    grey: float | None = None,
-) -> Texture:
-    """A zebra crossing over the whole road, 4 m along it, with stop lines before it; 7 m in all, does not tile.
-
-    A stop line is 50 cm wide and 1 m before the bars, on the side of ``near`` (the image's bottom: the road's own traffic that
-    drives up in the image keeps right) and ``far`` (its top).
-    """
-    length_m = 7.0
-    size_hw = round(length_m * _PX_M), min(round(width_m * _PX_M), 640)
-    color = _asphalt(rng, size_hw, asphalt_grey(rng) if grey is None else grey)
-    x = (np.arange(size_hw[1]) + 0.5) / size_hw[1] * width_m
-    y = (length_m - (np.arange(size_hw[0]) + 0.5) / size_hw[0] * length_m)[:, None]
-    bars = max(3, round((width_m - 0.5) / 1.0))
-    phase = x / width_m * (2 * bars + 1)
-    paint_at = (np.floor(phase) % 2 == 1)[None] & (y > 1.5) & (y < 5.5)
-    right = (x > width_m / 2)[None]
-    if stop in ("near", "both"):
-        paint_at |= right & (np.abs(y - 0.25) < 0.25)
-    if stop in ("far", "both"):
-        paint_at |= ~right & (np.abs(y - (length_m - 0.25)) < 0.25)
-    return to_image(blend(color, _WHITE, paint_at * _worn(rng, size_hw))), (width_m, length_m)
 
 
 def sidewalk_texture(rng: np.random.Generator) -> Texture:
