@@ -267,3 +267,10 @@ def test_a_damaged_clip_is_named(spoil):
     spoil(row)
     with pytest.raises(InputError, match="clip clip-000"):
         decode_clip(row)
+
+
+def test_an_error_comes_back_whole_from_a_worker_process():
+    error = InputError("room/K.txt", expected="a 3x3 matrix", got="2 rows", do="write 3")
+    again = pickle.loads(pickle.dumps(error))
+    assert type(again) is InputError and str(again) == str(error)
+    assert (again.thing, again.expected, again.got, again.do) == ("room/K.txt", "a 3x3 matrix", "2 rows", "write 3")

@@ -83,7 +83,7 @@ def _label(image: Image.Image, text: str, ends_px: Float64[np.ndarray, "n 2"], t
     (left, top), (right, bottom) = inside.min(axis=0).tolist(), inside.max(axis=0).tolist()
     across = min(max((left + right - wide) / 2, 2), image.width - wide - 2)
     for down in (top - high - 2, top + 2, bottom + 1, (top + bottom - high) / 2):
-        place = (across, down, across + wide, down + high)
+        place = (float(across), float(down), float(across + wide), float(down + high))
         free = all(place[2] < t[0] or t[2] < place[0] or place[3] < t[1] or t[3] < place[1] for t in taken)
         if free and down >= 0 and place[3] <= image.height:
             draw.text(place[:2], text, fill=_INK, font=font, stroke_width=2, stroke_fill=_OUTLINE)

@@ -106,18 +106,7 @@ class replaced:  # noqa: N801 - a context manager that reads as a verb
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         do = "free some space, or write elsewhere" if full else "write where you may write a file of this name"
         got = error.strerror or str(error).replace(self._beside.name, self._path.name)
-        return _UnwrittenError(self._path, expected="a file that can be written", got=got, do=do)
-
-
-class _UnwrittenError(InputError):
-    """Comes back whole from a worker process, where most files are written."""
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _unwritten, (self.thing, self.expected, self.got, self.do)
-
-
-def _unwritten(thing: str, expected: str, got: str, do: str) -> _UnwrittenError:
-    return _UnwrittenError(thing, expected=expected, got=got, do=do)
+        return InputError(self._path, expected="a file that can be written", got=got, do=do)
 
 
 def write_rows(path: Path, rows: Iterable[Row]) -> int:

@@ -1,6 +1,7 @@
 """The one error a user sees: a line that names the thing, what was expected, what was found and what to do."""
 
 import re
+from typing import Any
 
 
 class InputError(ValueError):
@@ -22,3 +23,11 @@ class InputError(ValueError):
         # One line whatever the names hold: a path may contain a newline, an exception text may be a page.
         text = re.sub(r"[\x00-\x1f\x7f]+", " ", text)
         super().__init__(text if len(text) <= 1000 else text[:997] + "...")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Exceptions are pickled by their positional arguments; one from a worker process would come back as a TypeError.
+        return _again, (type(self), self.thing, self.expected, self.got, self.do)
+
+
+def _again(kind: type[InputError], thing: str, expected: str, got: str, do: str) -> InputError:
+    return kind(thing, expected=expected, got=got, do=do)
