@@ -348,9 +348,8 @@ def _is_made(root: Path, job: Job) -> bool:
 
     shard, questions = root / "clips" / f"{job.name}.parquet", root / _WORK / f"{job.name}.jsonl.gz"
     try:
-        if not (
-            shard.is_file() and questions.is_file() and questions.stat().st_size
-        ):  # gzip takes an empty file for one
+        # gzip takes an empty file for one of no lines
+        if not (shard.is_file() and questions.is_file() and questions.stat().st_size):
             return False
         made = clip_ids_of(shard)
         asked = {clip_id for clip_id, _ in read_candidates(questions)}
