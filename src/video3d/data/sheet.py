@@ -19,7 +19,7 @@ from video3d.types import InputError
 
 CELL_PX = 288
 """Width of a frame on a sheet."""
-MOST_BYTES = 1_500_000
+MOST_BYTES = 800_000
 """A sheet is written at the best JPEG quality that stays under this."""
 _COLUMNS = 5
 _GAP_PX = 6
