@@ -27,6 +27,7 @@ from video3d.data.sheet import (
     well_seen,
 )
 from video3d.data.show import describe_clip
+from video3d.data.simulate.attribution import ALL_MADE_HERE
 from video3d.data.store import open_dataset, write_manifest, write_rows
 from video3d.types import InputError
 
@@ -329,3 +330,13 @@ def test_only_what_was_simulated_is_asked_again(tmp_path, capsys):
     assert len(said) == 1 and "video3d data simulate" in said[0] and str(tmp_path) in said[0]
     assert run(["data", "questions", str(tmp_path), "--questions", "0"]) == 2
     assert {p.name: p.read_bytes() for p in tmp_path.iterdir() if p.is_file()} == before
+
+
+def test_joined_sets_name_all_makers_and_do_not_say_that_there_are_none(tmp_path):
+    write_small(tmp_path / "a")
+    write_small(tmp_path / "b", range(4, 8))
+    (tmp_path / "a" / "ATTRIBUTION.md").write_text(f"# Attribution\n\n{ALL_MADE_HERE}\n")
+    (tmp_path / "b" / "ATTRIBUTION.md").write_text("# Attribution\n\n| chair | Ann | CC-BY-3.0 |\n")
+    merge([tmp_path / "a", tmp_path / "b"], tmp_path / "both")
+    text = (tmp_path / "both" / "ATTRIBUTION.md").read_text()
+    assert "Ann" in text and ALL_MADE_HERE not in text and text.count("# Attribution") == 1

@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from video3d.data.card import write_card
 from video3d.data.row import Row
+from video3d.data.simulate.attribution import ALL_MADE_HERE
 from video3d.data.store import (
     AGAIN,
     SPLITS,
@@ -175,4 +176,6 @@ def _attribution(roots: Sequence[Path]) -> str:
             raise _unreadable(path, error) from error
         except UnicodeDecodeError as error:
             raise InputError(path, expected="UTF-8 text", got=f"byte {error.start}") from error
-    return "\n".join(sorted(texts))
+    # Where one set names makers, it also says that all others are made here; two such sentences would contradict each other.
+    naming = {text for text in texts if ALL_MADE_HERE not in text}
+    return "\n".join(sorted(naming or texts))

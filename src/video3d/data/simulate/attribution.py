@@ -22,6 +22,9 @@ _SOURCES = {
     "scopia": "Scopia models (Scopia Visual Interfaces Systems, eTeks)",
 }
 
+ALL_MADE_HERE = "All models are made by video3d (CC0-1.0)."
+"""What ``ATTRIBUTION.md`` says where nobody else has to be named."""
+
 
 def attribution(library: AssetLibrary) -> str:
     """Markdown: every model that was not made here with its maker, licence and source, and what was changed.
@@ -31,7 +34,7 @@ def attribution(library: AssetLibrary) -> str:
     lines = ["# Attribution", ""]
     foreign = [asset for asset in library.assets if not asset.asset_id.startswith("primitive/")]
     if not foreign:
-        return "\n".join([*lines, "All models are made by video3d (CC0-1.0).", ""])
+        return "\n".join([*lines, ALL_MADE_HERE, ""])
     lines += [
         "Models of the furniture libraries of Sweet Home 3D (www.sweethome3d.com), packaged and in part converted by Emmanuel",
         "Puybaret / eTeks. Changed here: scaled, turned, reduced to fewer triangles, textures reduced to 256 pixels.",
