@@ -193,3 +193,14 @@ def test_too_few_rows_are_not_judged():
     few = [Riddle("a.b", "c", "yes_no", ("Is it?", "是吗？"), (), "yes")]
     report = blind.report_of({"a.b": few}, {"a.b": few})
     assert report["subtypes"] == {} and "1 training" in report["skipped"]["a.b"]
+
+
+def test_a_subtype_of_mixed_kinds_is_open_in_whatever_order_it_comes(offers):
+    fair = [o for o in offers if o.subtype == "layout.fair"][:40]
+    riddle = Riddle(
+        "layout.fair", "c", "choice", ("Which?", "哪个？"), (("the bag", "包"), ("the vase", "花瓶")), "the bag", 0
+    )
+    mixed = [*fair, replace(fair[0], number=999, key="bag", riddle=riddle)]
+    assert closed_answers(fair) and not closed_answers(mixed) and not closed_answers(mixed[::-1])
+    kept = equalised(mixed[::-1], np.random.default_rng(0), most=40)
+    assert len(kept) > 20  # one rare answer does not cut all others to its number

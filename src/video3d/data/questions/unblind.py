@@ -43,7 +43,7 @@ def closed_answers(offers: Sequence[Offer]) -> bool:
     if {o.key for o in offers} <= _POSITIONS:
         return True
     sets = Counter(frozenset(en for en, _ in r.options) for r in riddles)
-    return riddles[0].kind == "choice" and sets.most_common(1)[0][1] >= 0.9 * len(riddles)
+    return all(r.kind == "choice" for r in riddles) and sets.most_common(1)[0][1] >= 0.9 * len(riddles)
 
 
 def balance_key(offers: Sequence[Offer]) -> Callable[[Offer], str]:
