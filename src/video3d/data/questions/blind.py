@@ -10,7 +10,7 @@ never asks is reported beside them: naive Bayes over the same n-grams, and for n
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -105,22 +105,24 @@ def _right(values: np.ndarray, allowed: np.ndarray, guess: np.ndarray | float) -
     return np.abs(values - guess) <= allowed + 1e-9
 
 
-def ngram_right(train: Sequence[Riddle], test: Sequence[Riddle], speech: Speech) -> Bool[np.ndarray, "n"]:
-    """Which test riddles of one subtype n-grams get right after training on others. One kind and language at a time."""
+def _by_kind(
+    train: Sequence[Riddle], test: Sequence[Riddle], solve: Callable[[str, list[Riddle], list[Riddle]], np.ndarray]
+) -> Bool[np.ndarray, "n"]:
+    """Which test riddles are solved, one kind of answer at a time; those of a kind without training riddles are not."""
     right = np.zeros(len(test), dtype=bool)
     for kind in sorted({r.kind for r in test}):
         known = [r for r in train if r.kind == kind]
         places = [i for i, r in enumerate(test) if r.kind == kind]
         if known:
-            asked = [test[i] for i in places]
-            tongue = 0 if speech == "en" else 1
-            if kind == "choice":
-                right[places] = _solve_choices(known, asked, tongue)
-            elif kind == "number":
-                right[places] = _solve_numbers(known, asked, tongue)
-            else:
-                right[places] = _solve_words(known, asked, tongue)
+            right[places] = solve(kind, known, [test[i] for i in places])
     return right
+
+
+def ngram_right(train: Sequence[Riddle], test: Sequence[Riddle], speech: Speech) -> Bool[np.ndarray, "n"]:
+    """Which test riddles of one subtype n-grams get right after training on others. One kind and language at a time."""
+    tongue = 0 if speech == "en" else 1
+    solvers = {"choice": _solve_choices, "number": _solve_numbers}
+    return _by_kind(train, test, lambda kind, known, asked: solvers.get(kind, _solve_words)(known, asked, tongue))
 
 
 def _solve_choices(train: Sequence[Riddle], test: Sequence[Riddle], tongue: int) -> Bool[np.ndarray, "n"]:
@@ -180,15 +182,8 @@ def _solve_numbers(train: Sequence[Riddle], test: Sequence[Riddle], tongue: int)
 
 def witness_right(train: Sequence[Riddle], test: Sequence[Riddle]) -> Bool[np.ndarray, "n"]:
     """Which test riddles of one subtype a reader gets right that the generator never consults. English."""
-    right = np.zeros(len(test), dtype=bool)
-    for kind in sorted({r.kind for r in test}):
-        known = [r for r in train if r.kind == kind]
-        places = [i for i, r in enumerate(test) if r.kind == kind]
-        if known:
-            asked = [test[i] for i in places]
-            how = {"choice": _bayes_choices, "number": _nearest_numbers}.get(kind, _bayes_words)
-            right[places] = how(known, asked)
-    return right
+    solvers = {"choice": _bayes_choices, "number": _nearest_numbers}
+    return _by_kind(train, test, lambda kind, known, asked: solvers.get(kind, _bayes_words)(known, asked))
 
 
 def _bayes_choices(train: Sequence[Riddle], test: Sequence[Riddle]) -> Bool[np.ndarray, "n"]:

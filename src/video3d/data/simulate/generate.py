@@ -18,7 +18,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from multiprocessing import get_context
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 from tqdm import tqdm
@@ -27,6 +27,7 @@ from video3d.data.candidate_file import read_candidates, write_candidates
 from video3d.data.compose import SIMULATED_BY
 from video3d.data.questions.ask import candidates
 from video3d.data.questions.candidate import Candidate
+from video3d.data.simulate.run_folder import PLAN, WORK, check_folder, clear_partial, held_plan, release, take
 from video3d.data.store import load_pyarrow, replaced, write_shard
 from video3d.data.truth import ClipData, Split
 from video3d.types import InputError
@@ -34,9 +35,6 @@ from video3d.types import InputError
 SHARD_CLIPS = 20
 _TRIES = 12  # draws of one scenario before a tour is staged instead
 _SHARD_TRIES = 3  # a worker that is killed (memory) is started again
-_WORK = ".work"
-_PLAN = "plan.json"
-_LOCK = "lock"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,7 +167,7 @@ def make_shard(config: SimulateConfig, job: Job, root: Path, furniture: Path | N
                     counter.value += 1
 
     write_shard(root / "clips" / f"{job.name}.parquet", clips())
-    write_candidates(root / _WORK / f"{job.name}.jsonl.gz", questions)
+    write_candidates(root / WORK / f"{job.name}.jsonl.gz", questions)
     return {"wall_s": time.perf_counter() - began, "cpu_s": time.process_time() - cpu, "clips": len(job.clips)}
 
 
@@ -203,11 +201,11 @@ def prepare(config: SimulateConfig, root: Path) -> tuple[Job, ...]:
     """
     load_pyarrow()
     wanted = _wanted(config)
-    path = root / _WORK / _PLAN
+    path = root / WORK / PLAN
     try:
-        _check_folder(root)
+        check_folder(root)
         if path.is_file():
-            held = _held_plan(root)
+            held = held_plan(root)
             strangers = [k for k in wanted if k not in ("clips", "questions") and held.get(k) != wanted[k]]
             if strangers:
                 name = strangers[0]
@@ -215,7 +213,7 @@ def prepare(config: SimulateConfig, root: Path) -> tuple[Job, ...]:
                     root, expected=f"a run with {name} {held.get(name)}, as it began", got=f"{name} {wanted[name]}",
                     do="name another --out, or give the same options to go on",
                 )  # fmt: skip
-        _clear_partial(root)
+        clear_partial(root)
         with replaced(path) as beside:
             beside.write_text(json.dumps(wanted, sort_keys=True), encoding="utf-8")
     except (OSError, ValueError) as error:
@@ -228,91 +226,6 @@ def prepare(config: SimulateConfig, root: Path) -> tuple[Job, ...]:
         if stray.name.removesuffix(".parquet") not in names:
             stray.unlink()
     return tuple(job for job in jobs if not _is_made(root, job))
-
-
-def _check_folder(root: Path) -> None:
-    """Nothing that is not a run's own is touched. Errors: ``InputError``, ``OSError``."""
-    if root.exists() and not root.is_dir():
-        raise InputError(root, expected="a folder to make", got="a file", do="name another")
-    if not root.exists() or (root / _WORK / _PLAN).is_file():
-        return
-    work = root / _WORK
-    own = {work, work / _LOCK} if work.is_dir() and not work.is_symlink() else set[Path]()
-    if any(found not in own for found in (*root.iterdir(), *(work.iterdir() if own else ()))):
-        raise InputError(root, expected="an empty folder or one to go on with", got="other files", do="name another")
-
-
-def _held_plan(root: Path) -> dict[str, Any]:
-    path = root / _WORK / _PLAN
-    do = "delete what the run has made and begin anew, or name another --out"
-    try:
-        held = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise InputError(path, expected="the plan of a run", got=error, do=do) from error
-    if not isinstance(held, dict):
-        raise InputError(path, expected="the plan of a run", got=json.dumps(held)[:40], do=do)
-    return held
-
-
-def _clear_partial(root: Path) -> None:
-    for partial in (*root.glob("clips/.*.partial"), *root.glob(f"{_WORK}/.*.partial")):
-        partial.unlink(missing_ok=True)
-
-
-# One entry a run of this process: its locked file, held until the work is cleared or the process ends.
-_locks: dict[Path, IO[str]] = {}
-
-
-def _take(root: Path) -> None:
-    """Locks the folder for this process; where the system or the file system has no locks, nothing is locked.
-
-    Errors: ``InputError`` where another run has it, and for a folder that cannot be made.
-    """
-    try:
-        import fcntl
-    except ImportError:
-        return
-    if root.resolve() in _locks:
-        return
-    path = root / _WORK / _LOCK
-    try:
-        _check_folder(root)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lock = path.open("w", encoding="utf-8")
-    except OSError as error:
-        raise InputError(root, expected="a folder that can be written", got=error) from error
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        free = _is_at(lock, path)
-    except BlockingIOError:
-        free = False
-    except OSError:
-        free = True
-    if not free:
-        lock.close()
-        do = "wait until it has ended, or name another --out"
-        raise InputError(root, expected="a folder for this run alone", got="a run is under way there", do=do)
-    _locks[root.resolve()] = lock
-
-
-def _is_at(lock: IO[str], path: Path) -> bool:
-    """Whether the locked file is still the one of that name: the run before may have removed it as it ended."""
-    try:
-        return os.path.samestat(os.fstat(lock.fileno()), path.stat())
-    except FileNotFoundError:
-        return False
-
-
-def _release(root: Path) -> None:
-    """Gives the folder free again, without the lock's file; folders that hold nothing then are gone too."""
-    if (lock := _locks.pop(root.resolve(), None)) is None:
-        return
-    with suppress(OSError):  # removed while it is still locked, so that nobody's lock is taken away
-        (root / _WORK / _LOCK).unlink(missing_ok=True)
-    lock.close()
-    with suppress(OSError):
-        (root / _WORK).rmdir()
-        root.rmdir()
 
 
 def _wanted(config: SimulateConfig) -> dict[str, Any]:
@@ -335,7 +248,7 @@ def finished(config: SimulateConfig, root: Path) -> bool:
         ]
         got = f"one with another {strangers[0] if strangers else 'origin'}"
         raise InputError(root, expected="a folder to make, or this same data set", got=got, do="name another --out")
-    if (root / _WORK).is_dir():  # stopped on its last steps
+    if (root / WORK).is_dir():  # stopped on its last steps
         if not all((root / name).is_file() for name in ("README.md", "selection.json", "ATTRIBUTION.md")):
             return False
         clear_work(root)
@@ -346,7 +259,7 @@ def _is_made(root: Path, job: Job) -> bool:
     """Whether a shard is there with exactly its clips (a run with fewer clips ends in a shorter shard)."""
     from video3d.data.store import clip_ids_of
 
-    shard, questions = root / "clips" / f"{job.name}.parquet", root / _WORK / f"{job.name}.jsonl.gz"
+    shard, questions = root / "clips" / f"{job.name}.parquet", root / WORK / f"{job.name}.jsonl.gz"
     try:
         # gzip takes an empty file for one of no lines
         if not (shard.is_file() and questions.is_file() and questions.stat().st_size):
@@ -365,11 +278,11 @@ def make_clips(config: SimulateConfig, root: Path, *, processes: int, furniture:
 
     Errors: ``InputError``. An interruption loses at most the shards that were being made.
     """
-    _take(root)
+    take(root)
     try:
         return _make_clips(config, root, processes, furniture)
     except BaseException:
-        _release(root)
+        release(root)
         raise
 
 
@@ -435,15 +348,15 @@ def _stop(pool: ProcessPoolExecutor, root: Path) -> None:
             worker.terminate()
         ending.join(0.05)
     with suppress(OSError):
-        _clear_partial(root)
+        clear_partial(root)
 
 
 def made_candidates(root: Path) -> Callable[[Path], Iterator[tuple[str, Candidate]]]:
     """Where ``compose`` finds the candidates that were made with the clips of a shard."""
-    return lambda shard: read_candidates(root / _WORK / f"{shard.stem}.jsonl.gz")
+    return lambda shard: read_candidates(root / WORK / f"{shard.stem}.jsonl.gz")
 
 
 def clear_work(root: Path) -> None:
     """Removes what only an unfinished run needs, and gives the folder free."""
-    shutil.rmtree(root / _WORK, ignore_errors=True)
-    _release(root)
+    shutil.rmtree(root / WORK, ignore_errors=True)
+    release(root)
