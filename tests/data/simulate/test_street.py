@@ -4,18 +4,17 @@ from functools import cache
 
 import numpy as np
 import pytest
+from staged_drives import drive_clip, library
 
 pytest.importorskip("mujoco")
 
-from video3d.data.simulate.asset import AssetLibrary
 from video3d.data.simulate.builder import SceneBuilder
 from video3d.data.simulate.drives import DRIVES
 from video3d.data.simulate.drives_crash import car_body, skid_m
 from video3d.data.simulate.engine import load_mujoco
-from video3d.data.simulate.primitives import primitive_assets
 from video3d.data.simulate.rollout import Recorded, record
 from video3d.data.simulate.scene import Look, Surface
-from video3d.data.simulate.stage import StageConfig, StagedClip, StagingFailed
+from video3d.data.simulate.stage import StageConfig, StagingFailed
 from video3d.data.simulate.street_fleet import Fleet, repaint
 from video3d.data.simulate.street_plan import draw_plan
 from video3d.data.simulate.traffic import overlap
@@ -26,23 +25,8 @@ SCRIPTED = tuple(name for name in DRIVES if name != "drive_collision")
 
 
 @cache
-def _library() -> AssetLibrary:
-    return AssetLibrary(assets=primitive_assets(), furnished=False, digest="made here")
-
-
-@cache
-def _staged(name: str, seed: int) -> StagedClip:
-    for attempt in range(12):
-        try:
-            return DRIVES[name](np.random.default_rng([seed, attempt]), _library(), StageConfig())
-        except StagingFailed:
-            continue
-    raise AssertionError(f"{name} {seed} cannot be staged")
-
-
-@cache
 def _run(name: str, seed: int) -> Recorded:
-    staged = _staged(name, seed)
+    staged = drive_clip(name, seed)
     recorded = record(staged, staged.starts[0])
     assert recorded is not None
     return recorded
@@ -50,7 +34,7 @@ def _run(name: str, seed: int) -> Recorded:
 
 def _footprints(name: str, seed: int) -> tuple[np.ndarray, np.ndarray, list[int]]:
     """x, y and yaw of travel of every object over time, half length and breadth, and who stands or moves on the road."""
-    staged, rollout = _staged(name, seed), _run(name, seed).rollout
+    staged, rollout = drive_clip(name, seed), _run(name, seed).rollout
     front = -rollout.world_from_object[:, :, :2, 1]
     place = rollout.world_from_object[:, :, :2, 3]
     poses = np.concatenate([place, np.arctan2(front[..., 1], front[..., 0])[..., None]], axis=-1)
@@ -66,7 +50,7 @@ def _footprints(name: str, seed: int) -> tuple[np.ndarray, np.ndarray, list[int]
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("name", DRIVES)
 def test_every_drive_is_complete(name: str, seed: int) -> None:
-    staged = _staged(name, seed)
+    staged = drive_clip(name, seed)
     assert staged.scenario == name and staged.domain == "street"
     assert len(staged.times_s) == 16 and staged.end_s >= staged.times_s[-1] + 3.0
     assert {o.object_id for o in staged.scene.objects} >= set(staged.must_see)
@@ -79,10 +63,10 @@ def test_every_drive_is_complete(name: str, seed: int) -> None:
 
 @pytest.mark.parametrize("name", DRIVES)
 def test_a_seed_gives_the_same_street(name: str) -> None:
-    first = _staged(name, 1)
+    first = drive_clip(name, 1)
     for attempt in range(12):
         try:
-            again = DRIVES[name](np.random.default_rng([1, attempt]), _library(), StageConfig())
+            again = DRIVES[name](np.random.default_rng([1, attempt]), library(), StageConfig())
             break
         except StagingFailed:
             continue
@@ -104,7 +88,7 @@ def test_nobody_touches_anybody(name: str, seed: int) -> None:
             hit = overlap(
                 poses[:, i], np.tile(half[i], (len(poses), 1)), poses[:, j], np.tile(half[j], (len(poses), 1))
             )
-            objects = _staged(name, seed).scene.objects
+            objects = drive_clip(name, seed).scene.objects
             assert not hit.any(), (objects[i].category, objects[j].category)
 
 
@@ -118,13 +102,13 @@ def test_the_camera_drives_through_nothing(name: str, seed: int) -> None:
     for k in solid:
         reach = np.tile(half[k], (len(own), 1))
         hit = overlap(own, np.full((len(own), 2), 0.25), poses[:, k], reach)
-        assert not hit.any(), _staged(name, seed).scene.objects[k].category
+        assert not hit.any(), drive_clip(name, seed).scene.objects[k].category
 
 
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("name", SCRIPTED)
 def test_movers_go_forward_at_speeds_that_cars_and_people_have(name: str, seed: int) -> None:
-    staged, rollout = _staged(name, seed), _run(name, seed).rollout
+    staged, rollout = drive_clip(name, seed), _run(name, seed).rollout
     step = rollout.times_s[1]
     for column, thing in enumerate(staged.scene.objects):
         if thing.motion != "scripted":
@@ -149,7 +133,7 @@ def test_movers_go_forward_at_speeds_that_cars_and_people_have(name: str, seed: 
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("name", [n for n in SCRIPTED if n.startswith("drive")])
 def test_the_cameras_car_brakes_and_turns_as_a_car_can(name: str, seed: int) -> None:
-    staged = _staged(name, seed)
+    staged = drive_clip(name, seed)
     times = np.arange(0.0, staged.end_s, 0.04)
     for change in (0.0, 0.02):
         pose = staged.camera(times, change)
@@ -167,7 +151,7 @@ def test_the_cameras_car_brakes_and_turns_as_a_car_can(name: str, seed: int) -> 
 
 @pytest.mark.parametrize("seed", range(8))
 def test_the_car_stops_at_red_and_passes_at_green(seed: int) -> None:
-    staged = _staged("drive_signal", seed)
+    staged = drive_clip("drive_signal", seed)
     assert staged.signal is not None and len(staged.signal.shown) == 16
     (state,) = {*staged.signal.shown, staged.signal.after}
     light = staged.scene.object(staged.signal.object_id)
@@ -186,14 +170,14 @@ def test_the_car_stops_at_red_and_passes_at_green(seed: int) -> None:
 
 
 def test_vehicles_have_colours_that_tell_them_apart() -> None:
-    fleet = Fleet(np.random.default_rng(5), _library(), StageConfig())
+    fleet = Fleet(np.random.default_rng(5), library(), StageConfig())
     words = [fleet.draw("car").color for _ in range(5)]
     assert len(set(words)) == 5 and None not in words
     assert fleet.colors_left == 0 and fleet.draw("van").color == words[-1]
 
 
 def test_paint_goes_on_the_body_and_not_on_tyres_and_glass() -> None:
-    car = next(a for a in _library().assets if a.category == "car")
+    car = next(a for a in library().assets if a.category == "car")
     painted = repaint(car, "purple", np.random.default_rng(0))
     changed = [old.rgba for old, new in zip(car.parts, painted.parts, strict=True) if old.rgba != new.rgba]
     assert painted.color == "purple" and len(set(changed)) == 1
@@ -222,7 +206,7 @@ def test_a_car_with_locked_wheels_stops_where_friction_says(speed: float, fricti
     surface = Surface(friction=friction, solref=(0.1, 1.0))
     builder = SceneBuilder(timestep_s=0.004)
     builder.slab((0.0, 0.0, -0.25), (100.0, 100.0, 0.25), Look(), surface=surface)
-    car = car_body(next(a for a in _library().assets if a.category == "car"))
+    car = car_body(next(a for a in library().assets if a.category == "car"))
     builder.asset(car, (0.0, 0.0, 0.0), np.pi / 2, motion="dynamic", surface=surface)
     model = builder.compile().model
     data = mujoco.MjData(model)
@@ -238,7 +222,7 @@ def test_a_car_with_locked_wheels_stops_where_friction_says(speed: float, fricti
 def test_collisions_happen_or_not_whatever_two_per_cent_do() -> None:
     outcomes = []
     for seed in range(4):
-        staged = _staged("drive_collision", seed)
+        staged = drive_clip("drive_collision", seed)
         pair = (max(staged.must_see), min(staged.must_see))
         touched = []
         for start in staged.starts[:3]:

@@ -1,35 +1,28 @@
 """What others do on a street: they brake to lines and turn as asked, around the last frame, and clips hold every act."""
 
-from functools import cache
 from itertools import pairwise
 
 import numpy as np
 import pytest
+from staged_drives import drive_clip, library
 
 pytest.importorskip("mujoco")
 
-from video3d.data.simulate.asset import AssetLibrary
 from video3d.data.simulate.drives import DRIVES
 from video3d.data.simulate.drives_acts import brake_to, turn_at_junction, wait_at_junction
 from video3d.data.simulate.drives_draft import Draft
 from video3d.data.simulate.engine import load_mujoco
-from video3d.data.simulate.primitives import primitive_assets
 from video3d.data.simulate.scenarios import SCENARIOS
-from video3d.data.simulate.stage import StageConfig, StagedClip, StagingFailed
+from video3d.data.simulate.stage import StageConfig
 from video3d.data.simulate.street_plan import draw_plan
 from video3d.data.simulate.traffic import Mover
 from video3d.data.simulate.traffic_path import rotated, straight_path
 
 
-@cache
-def _library() -> AssetLibrary:
-    return AssetLibrary(assets=primitive_assets(), furnished=False, digest="made here")
-
-
 def _draft(seed: int, *, junction: bool = True) -> Draft:
     rng = np.random.default_rng(seed)
     plan = draw_plan(rng, junction=junction, crossing=not junction, before_m=45.0, after_m=50.0)
-    return Draft(rng, _library(), StageConfig(), plan)
+    return Draft(rng, library(), StageConfig(), plan)
 
 
 def _turned_deg(mover: Mover, begin_s: float, end_s: float, change: float) -> float:
@@ -89,25 +82,16 @@ def test_four_quarter_turns_lead_back_and_each_keeps_to_the_right() -> None:
     assert rotated(path, 4).at(20.0) == pytest.approx(path.at(20.0))
 
 
-def _staged(name: str, seed: int) -> StagedClip:
-    for attempt in range(12):
-        try:
-            return DRIVES[name](np.random.default_rng([seed, attempt]), _library(), StageConfig())
-        except StagingFailed:
-            continue
-    raise AssertionError(f"{name} {seed} cannot be staged")
-
-
 @pytest.mark.parametrize("name", ["watch_junction", "walk_street", "static_street", "drive_signal", "drive_turn"])
 def test_most_clips_have_one_person_who_can_be_named(name: str) -> None:
-    num = [sum(o.category in ("person", "cyclist") for o in _staged(name, seed).scene.objects) for seed in range(8)]
+    num = [sum(o.category in ("person", "cyclist") for o in drive_clip(name, seed).scene.objects) for seed in range(8)]
     assert sum(n == 1 for n in num) >= 5 and max(num) <= 2
 
 
 def test_at_a_junction_cars_turn_both_ways_and_wait() -> None:
     seen = set()
     for seed in range(10):
-        staged = _staged("watch_junction", seed)
+        staged = drive_clip("watch_junction", seed)
         assert staged.drive is not None
         data = load_mujoco().MjData(staged.scene.model)
         poses = []
