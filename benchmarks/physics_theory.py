@@ -2,7 +2,7 @@
 
     python benchmarks/physics_theory.py
 
-Options are the generator's: elliptic cones, impratio 10, implicit integration, 4 ms a step; bounces and collisions at 0.2 ms.
+Options are the generator's: elliptic cones, impratio 10, implicit integration, the experiments' 2 ms a step; bounces and collisions at 0.2 ms.
 The error of a length that should be 0 is in its unit, not in per cent. ``steps/s`` are of one core.
 """
 

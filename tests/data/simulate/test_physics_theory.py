@@ -27,13 +27,7 @@ def cases() -> tuple[Case, ...]:
 
 
 def test_all_within_one_per_cent(cases):
-    # At the generator's 4 ms a slender block on 15 degrees topples 2 % early, because the contact is soft; see below.
-    wrong = [
-        (case.name, round(case.error_percent, 2))
-        for case in cases
-        if case.theory
-        and abs(case.error_percent) > (2.0 if "topples on 15" in case.name and case.timestep_s > 0.002 else 1.0)
-    ]
+    wrong = [(case.name, round(case.error_percent, 2)) for case in cases if case.theory and abs(case.error_percent) > 1.0]
     assert wrong == []
     assert len(cases) >= 28
 
@@ -42,11 +36,6 @@ def test_what_should_stand_still_does(cases):
     still = {case.name: case.simulated for case in cases if not case.theory}
     assert len(still) == 2
     assert max(still.values()) < 1.0, "millimetres in ten seconds"
-
-
-def test_a_harder_contact_topples_on_time(cases):
-    early = {case.name: abs(case.error_percent) for case in cases if "topples on 15" in case.name}
-    assert early["block topples on 15°, width/height, contact of 5 ms"] < 1.0
 
 
 def test_cases_do_not_depend_on_the_run():

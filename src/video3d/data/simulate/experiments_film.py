@@ -22,6 +22,7 @@ from video3d.data.simulate.furnish import furnish_room
 from video3d.data.simulate.rollout import box_poses
 from video3d.data.simulate.scene import BuiltScene
 from video3d.data.simulate.stage import (
+    EXPERIMENT_STEP_S,
     CameraAt,
     StageConfig,
     StagedClip,
@@ -45,7 +46,9 @@ _UNDERFOOT = frozenset({"rug", "carpet", "mat"})
 """Not in a lab's room: physics does not know of them."""
 
 
-def open_lab(rng: np.random.Generator, *, half_m: tuple[float, float] = (1.5, 1.1), timestep_s: float = 0.002) -> Lab:
+def open_lab(
+    rng: np.random.Generator, *, half_m: tuple[float, float] = (1.5, 1.1), timestep_s: float = EXPERIMENT_STEP_S
+) -> Lab:
     """An empty lab; the room is put around it by ``stage_lab``."""
     yaw = float(rng.uniform(0, 2 * np.pi))
     return Lab(

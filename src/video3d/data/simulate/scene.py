@@ -20,7 +20,7 @@ class Surface:
 
     friction: float = 0.6
     rolling: float = 0.0005
-    solref: tuple[float, float] = (0.01, 1.0)
+    solref: tuple[float, float] = (0.005, 1.0)
     density: float = 500.0
 
 

@@ -19,6 +19,9 @@ from video3d.data.truth import Domain, RoomTruth, SignalTruth, Split
 RECORD_S = 0.04
 """Rollouts are recorded this often; frames are shown at multiples of it."""
 
+EXPERIMENT_STEP_S = 0.002
+"""The time step of the experiments' physics, and of its comparison with theory."""
+
 CHANGE = 0.02
 """The change of the start that no answer may depend on."""
 
