@@ -4,13 +4,25 @@ Nothing of a tower is repeated here: ``vision_config`` and ``text_config`` are w
 towers have, found again through ``model_type`` when a configuration is read back.
 """
 
-from typing import Any, Literal, no_type_check
+from typing import Any, Literal, get_args, no_type_check
 
 from transformers import AutoConfig
 from transformers.configuration_utils import PreTrainedConfig, SubConfigSpec
 
 PositionKind = Literal["sin3d", "mlp", "none"]
+PositionPoints = Literal["mean", "center", "minmax"]
 PoolMode = Literal["bilinear", "avg"]
+TemporalScope = Literal["patch", "scene"]
+TokenBudget = Literal["grid", "voxel"]
+
+
+_CHOICES: dict[str, Any] = {
+    "position_kind": PositionKind,
+    "position_points": PositionPoints,
+    "pool_mode": PoolMode,
+    "temporal_scope": TemporalScope,
+    "token_budget": TokenBudget,
+}
 
 
 # Its generated __init__ accepts more than the declared fields, which run-time checkers of the signature would refuse.
@@ -39,10 +51,43 @@ class Video3DConfig(PreTrainedConfig):
         position_min_m: lower corner of the box that positions are clamped to, metres.
         position_max_m: upper corner.
         position_temperature: the longest wavelength's factor in ``sin3d``.
-        row_separators: a learned token after every row of patches, as published.
+        position_points: which point of a token is encoded: the ``mean`` of its known pixels (as published), its ``center``,
+            or both corners of the box around its pixels, each with half of the width (``minmax``).
+        row_separators: a learned token after every row of patches, as published. Only in a ``grid``.
+        token_budget: ``grid`` gives every frame its rows of tokens, as published; ``voxel`` merges tokens that look at the
+            same voxel, so that their number follows the scene and not the length of the video.
+        token_voxel_m: side of those voxels in metres.
+        max_scene_tokens: most tokens of a scene in ``voxel``; the ones kept cover the scene best. ``None``: all.
+        depth_encoding: add a convolution over the depth map to the patch features.
+        camera_encoding: add intrinsics and pose of every frame to its patch features; frames without are left alone.
+        temporal_layers: layers of the transformer over frames; 0: none. The reference has 4.
+        temporal_heads: heads of it; must divide the vision tower's width. The reference has 12 at width 768.
+        temporal_scope: ``patch``: each place of the grid attends to itself over time; ``scene``: every patch to all patches
+            of all frames.
+        depth_attention: subtract s·|d_q - d_k| from the scores of that transformer, d the patches' z-depth in metres and s
+            >= 0 learned for every head.
+        depth_head: a metric depth head on the vision tower, which serves where a clip has no depth.
+        reasoning_layers: layers of the 3D reasoning module (relations, layout, physics); 0: none.
+        reasoning_width: width of it.
+        reasoning_heads: attention heads of it.
+        layout_queries: most objects that its layout predictor names.
+        categories: what the objects may be.
+        events: what the physics predictor may say of what happens next.
+        grounding: heads that score objects against a phrase, as published.
+        grounding_temperature: of InfoNCE.
+        ground_token_id: id of ``<ground>``, whose hidden state is the phrase; ``None``: the last token's is.
+        coord_token_id: id of ``<coord>``, to whose embedding the code of a given point is added; ``None``: no such token.
+        depth_loss_weight: of the depth head's loss beside the language model's.
+        spatial_loss_weight: of the reasoning module's.
+        compat_unknown_depth: treat unknown depth as 0 m, so that such pixels vote with the camera's own place, as the
+            published code does. Only for weights that were trained so.
+        compat_half_coordinates: round coordinates to half precision before they are encoded, as the published evaluation
+            does. Only to repeat it.
         gated: scene tokens are ``base + tanh(gate) * (projection + position)`` instead of ``projection + position``.
             While the gate is at its initial 0, ``generate`` leaves the scene out of what the language model reads: an
             untrained projector would only disturb it.
+        grounding_trained: whether the grounding heads have been trained; set by whoever did.
+        reasoning_trained: whether the reasoning module has been trained.
         scene_trained: whether the path from pixels and points to scene tokens has been trained: a statement for whoever
             uses the model, set by the training recipe. While it is false, words about the scene come from the rest of
             the prompt.
@@ -71,7 +116,34 @@ class Video3DConfig(PreTrainedConfig):
     position_min_m: list[float] | tuple[float, ...] = (-15.0, -15.0, -5.0)
     position_max_m: list[float] | tuple[float, ...] = (15.0, 15.0, 5.0)
     position_temperature: float = 10000.0
+    position_points: PositionPoints = "mean"
     row_separators: bool = True
+    token_budget: TokenBudget = "grid"
+    token_voxel_m: float = 0.2
+    max_scene_tokens: int | None = None
+    depth_encoding: bool = False
+    camera_encoding: bool = False
+    temporal_layers: int = 0
+    temporal_heads: int = 12
+    temporal_scope: TemporalScope = "patch"
+    depth_attention: bool = False
+    depth_head: bool = False
+    reasoning_layers: int = 0
+    reasoning_width: int = 256
+    reasoning_heads: int = 8
+    layout_queries: int = 64
+    categories: list[str] | tuple[str, ...] = ()
+    events: list[str] | tuple[str, ...] = ()
+    grounding: bool = False
+    grounding_temperature: float = 0.07
+    ground_token_id: int | None = None
+    coord_token_id: int | None = None
+    depth_loss_weight: float = 0.1
+    spatial_loss_weight: float = 0.2
+    compat_unknown_depth: bool = False
+    compat_half_coordinates: bool = False
+    grounding_trained: bool = False
+    reasoning_trained: bool = False
     gated: bool = True
     scene_trained: bool = False
     tie_word_embeddings: bool = False
@@ -85,13 +157,26 @@ class Video3DConfig(PreTrainedConfig):
         if not self.tie_word_embeddings:  # the language model decides
             self.tie_word_embeddings = bool(getattr(self.text_config, "tie_word_embeddings", False))
         self.position_min_m, self.position_max_m = list(self.position_min_m), list(self.position_max_m)
+        self.categories, self.events = list(self.categories), list(self.events)
         self._check()
 
     def _check(self) -> None:
-        if self.position_kind not in ("sin3d", "mlp", "none"):
-            raise ValueError(f"position_kind: expected sin3d, mlp or none, got {self.position_kind!r}")
-        if self.pool_mode not in ("bilinear", "avg"):
-            raise ValueError(f"pool_mode: expected bilinear or avg, got {self.pool_mode!r}")
+        for name, kind in _CHOICES.items():
+            if getattr(self, name) not in get_args(kind):
+                raise ValueError(f"{name}: expected one of {', '.join(get_args(kind))}, got {getattr(self, name)!r}")
+        for name in ("temporal_layers", "reasoning_layers"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name}: expected 0 (none) or more, got {getattr(self, name)}")
+        for name in ("temporal_heads", "reasoning_heads", "reasoning_width", "layout_queries", "max_scene_tokens"):
+            if getattr(self, name) is not None and getattr(self, name) < 1:
+                raise ValueError(f"{name}: expected 1 or more, got {getattr(self, name)}")
+        for name in ("token_voxel_m", "grounding_temperature"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name}: expected > 0, got {getattr(self, name)}")
+        if self.reasoning_layers and self.reasoning_width % self.reasoning_heads:
+            raise ValueError(
+                f"reasoning_heads: expected a divisor of {self.reasoning_width}, got {self.reasoning_heads}"
+            )
         if self.pool < 1:
             raise ValueError(f"pool: expected 1 or more patches, got {self.pool}")
         if not self.position_voxel_m > 0:
