@@ -51,3 +51,17 @@ def test_too_few_training_questions_say_nothing():
     asked = _drawn(rng, 20, 1000, 1.0)
     marks = marks_of(_drawn(rng, 10, 0, 1.0), asked)
     assert marks == {} and highest(asked, marks) is None and luckless(asked, marks, 0.03) == asked
+
+
+def test_small_subtypes_seldom_lose_every_question_to_luck():
+    rng = np.random.default_rng(3)
+    lost = 0
+    for _ in range(40):
+        asked = [_yes_no(i, "Will it hit it?", ("yes", "no")[i % 2]) for i in range(8)]
+        marks = {(o.clip_id, 0): rng.integers(0, 2, 4) - 0.5 for o in asked}
+        left = luckless(asked, marks, 0.03)
+        lost += not left
+        if left:
+            assert np.mean([marks[o.clip_id, 0] for o in left], axis=0).max() <= 0.03 + 1e-9
+            assert len({sum(o.key == k for o in left) for k in ("yes", "no")}) == 1
+    assert lost <= 4

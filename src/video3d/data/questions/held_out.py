@@ -19,6 +19,10 @@ from video3d.data.questions.unblind import balance_key, closed_answers
 Marks = dict[tuple[str, int], Float64[np.ndarray, "b"]]
 """By clip and number of a question: for every baseline, 1 or 0 for right or wrong, less what guessing scores."""
 
+_FEW = 40
+"""With fewer left than this, a larger set is looked for."""
+_STARTS = 6
+
 
 def marks_of(train: Sequence[Offer], asked: Sequence[Offer]) -> Marks:
     """What the baselines, fitted on the training questions of a subtype, make of others; empty where there are too few."""
@@ -34,6 +38,9 @@ def marks_of(train: Sequence[Offer], asked: Sequence[Offer]) -> Marks:
 def luckless(offers: Sequence[Offer], marks: Mapping[tuple[str, int], np.ndarray], margin: float) -> list[Offer]:
     """Questions of one subtype without as many of those that the baselines get right as it takes; answers stay balanced.
 
+    What is got right by most goes first. Of a few questions that would leave none, though there are some that nobody tells when
+    they are taken together: so the largest such set is looked for as well.
+
     Args:
         offers: chosen so far, in order.
         marks: of each; without them all stay.
@@ -41,21 +48,58 @@ def luckless(offers: Sequence[Offer], marks: Mapping[tuple[str, int], np.ndarray
     """
     if any((o.clip_id, o.number) not in marks for o in offers):
         return list(offers)
-    left = list(offers)
     key, closed = balance_key(offers), closed_answers(offers)
-    while left:
-        table = np.stack([marks[o.clip_id, o.number] for o in left])
-        lucky = table.mean(axis=0) > margin
+    by_answer: dict[str, list[int]] = defaultdict(list)
+    for place, item in enumerate(offers):
+        by_answer[key(item) if closed else ""].append(place)
+    table = np.array([marks[o.clip_id, o.number] for o in offers])
+    kept = _without_the_told(table, list(by_answer.values()), margin)
+    if len(kept) < min(len(offers), _FEW):
+        kept = _largest(table, list(by_answer.values()), margin, more_than=len(kept)) or kept
+    return [o for place, o in enumerate(offers) if place in kept]
+
+
+def _without_the_told(table: Float64[np.ndarray, "n b"], answers: list[list[int]], margin: float) -> set[int]:
+    """Places left when of every answer the one that the lucky baselines do best at goes, until none of them is lucky."""
+    left = [list(places) for places in answers]
+    while kept := [place for places in left for place in places]:
+        lucky = table[kept].mean(axis=0) > margin
         if not lucky.any():
             break
         score = table[:, lucky].sum(axis=1)
-        by_answer: dict[str, list[int]] = defaultdict(list)
-        for place, item in enumerate(left):
-            by_answer[key(item) if closed else ""].append(place)
-        # Of closed answers one goes of each, so that they stay equally frequent.
-        gone = {max(places, key=lambda i: float(score[i])) for places in by_answer.values()}
-        left = [o for place, o in enumerate(left) if place not in gone]
-    return left
+        for places in left:  # of closed answers one of each, so that they stay equally frequent
+            if places:
+                places.remove(max(places, key=lambda i: float(score[i])))
+    return set(kept)
+
+
+def _largest(
+    table: Float64[np.ndarray, "n b"], answers: list[list[int]], margin: float, *, more_than: int
+) -> set[int] | None:
+    """The largest set found, by exchanging one for one, with as many of each answer that no baseline tells; None for none."""
+    rng = np.random.default_rng(0)
+    most = min(len(places) for places in answers)
+    for level in range(most, more_than // len(answers), -1):
+        for _ in range(_STARTS):
+            picked = [[int(i) for i in rng.permutation(places)] for places in answers]  # the first ``level`` are in
+            total = table[[i for places in picked for i in places[:level]]].sum(axis=0)
+            allowed = margin * level * len(answers)
+            while (over := float(np.maximum(total - allowed, 0.0).sum())) > 1e-9:
+                best: tuple[float, list[int], int, int] = (over - 1e-9, [], 0, 0)
+                for places in picked:
+                    after = total - table[places[:level], None] + table[None, places[level:]]
+                    left = np.maximum(after - allowed, 0.0).sum(axis=2)
+                    if left.size and float(left.min()) < best[0]:
+                        a, b = divmod(int(left.argmin()), left.shape[1])
+                        best = (float(left[a, b]), places, a, level + b)
+                _, places, a, b = best
+                if not places:
+                    break
+                total = total - table[places[a]] + table[places[b]]
+                places[a], places[b] = places[b], places[a]
+            else:
+                return {i for places in picked for i in places[:level]}
+    return None
 
 
 def highest(offers: Sequence[Offer], marks: Mapping[tuple[str, int], np.ndarray]) -> float | None:
