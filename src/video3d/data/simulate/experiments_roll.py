@@ -6,6 +6,7 @@ What happens is drawn first, then places and speeds that lead to it, with a marg
 import numpy as np
 
 from video3d.data.simulate.asset import AssetLibrary
+from video3d.data.simulate.cart import BAR_M, DENSITY, HALF_M, cart
 from video3d.data.simulate.experiments_film import draw_side, open_lab, shown_s, stage_lab
 from video3d.data.simulate.experiments_lab import Lab
 from video3d.data.simulate.scene import yaw_quat
@@ -172,17 +173,15 @@ def _cart(rng: np.random.Generator, library: AssetLibrary, config: StageConfig) 
     way, free = float(rng.uniform(0.5, 0.75)), float(rng.uniform(0.3, 0.6))
     speed = way / last
     slowing = 0.02 * speed if outcome != "stops" else speed**2 / (2 * free * float(rng.uniform(0.45, 0.7)))
-    half = np.array([0.2, 0.12])
-    boxes = np.array(
-        [[0.0, 0.0, 0.11, half[0], half[1], 0.06]]
-        + [[sx * 0.14, sy * 0.105, 0.03, 0.03, 0.015, 0.03] for sx in (-1, 1) for sy in (-1, 1)]
-    )
+    breadth, half = HALF_M
     begin = -1.1
-    surface = lab.feel("wood", density=500.0, friction=max(slowing / 9.81, 0.0005))
-    cart = lab.compound("cart", begin, 0.0, 0.0, boxes, motion="dynamic", surface=surface)
-    front = begin + half[0] + speed * last + slowing * last**2 / 2 + free
+    surface = lab.feel("wood", density=DENSITY, friction=max(slowing / 9.81, 0.0005))
+    made = cart(lab.color("cart"))
+    wagon = lab.builder.asset(made, lab.at(begin, 0.0), lab.yaw_rad + np.pi / 2, motion="dynamic", surface=surface)
+    lab.loose.append(wagon)
+    front = begin + half + speed * last + slowing * last**2 / 2 + free
     size = float(rng.uniform(0.16, 0.22))
-    reach = half[1] + size / 2
+    reach = breadth + size / 2
     y = aside(rng, reach, hit=outcome != "passes")
     feel = lab.feel("wood", density=200.0)
     lower = lab.block(front + size / 2, y, 0.0, (size, size, size), surface=feel)
@@ -190,11 +189,11 @@ def _cart(rng: np.random.Generator, library: AssetLibrary, config: StageConfig) 
         lab.block(front + size / 2, y, size, (size * 0.8, size * 0.8, size * 0.8), surface=feel)
     obstacle(rng, lab, front + 0.5, -np.sign(y or 1.0) * 0.5, 0.1)
     view = lab.points(
-        (begin - 0.2, -0.2, 0.0), (begin - 0.2, 0.2, 0.2), (front + 0.4, -0.35, 0.0), (front + 0.4, 0.35, 0.3)
+        (begin - 0.2, -0.2, 0.0), (begin - 0.2, 0.2, BAR_M), (front + 0.4, -0.35, 0.0), (front + 0.4, 0.35, 0.3)
     )
     return stage_lab(
-        rng, library, config, lab, "collide", view_m=view, every_s=every_s, must_see=(cart, lower),
-        velocities={cart: lab.going(speed + slowing * last)},
+        rng, library, config, lab, "collide", view_m=view, every_s=every_s, must_see=(wagon, lower),
+        velocities={wagon: lab.going(speed + slowing * last)},
     )  # fmt: skip
 
 

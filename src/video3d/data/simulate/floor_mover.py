@@ -10,10 +10,11 @@ from video3d.data.simulate.asset import AssetLibrary
 from video3d.data.simulate.builder import SceneBuilder
 from video3d.data.simulate.camera_paths import CameraWay
 from video3d.data.simulate.camera_sight import Sight
+from video3d.data.simulate.cart import cart
 from video3d.data.simulate.floor_plan import Footprint, Room
 from video3d.data.simulate.floor_way import FloorWays
 from video3d.data.simulate.furnisher import yaw_facing
-from video3d.data.simulate.scene import Look, yaw_quat
+from video3d.data.simulate.scene import yaw_quat
 from video3d.data.simulate.stage import CameraAt, Drive, StageConfig, StagingFailed
 from video3d.data.vocabulary import COLORS
 
@@ -22,6 +23,7 @@ _TRIES = 60
 MOVERS = ("toy car", "toy train", "tricycle", "cart")
 """What may drive about. A room that one of them drives in holds no other of its name, or ``the tricycle`` would be either."""
 
+_COLORS = tuple(c.name for c in COLORS if c.name not in ("white", "grey", "brown"))  # of a cart
 _IN_VIEW = 0.7  # of the frames
 _LEAST_PX = 130.0  # of its outline, where the picture is 224 pixels wide
 
@@ -119,8 +121,11 @@ def add_mover(
     """Adds a toy or a cart with a free straight way before it. Errors: ``StagingFailed`` where there is none."""
     toys = [a for a in library.of(*MOVERS, test=config.split == "test") if float(a.size_m[:2].max()) < 1.0]
     asset = toys[int(rng.integers(len(toys)))] if toys and rng.random() < 0.6 else None
-    scale = float(rng.uniform(1.0, 1.35)) if asset is not None and asset.size_m[2] < 0.3 else 1.0
-    size = np.array([0.26, 0.36, 0.2]) * rng.uniform(0.9, 1.3) if asset is None else asset.size_m * scale
+    if asset is None:
+        asset, scale = cart(_COLORS[int(rng.integers(len(_COLORS)))]), float(rng.uniform(0.9, 1.3))
+    else:
+        scale = float(rng.uniform(1.0, 1.35)) if asset.size_m[2] < 0.3 else 1.0
+    size = asset.size_m * scale
     ways = FloorWays(room, 0.02, float(size[2]) + 0.05, float(np.linalg.norm(size[:2])) / 2 + 0.04)
     speed, length, found = float(rng.uniform(0.2, 0.55)), 0.0, None
     for _ in range(_TRIES):
@@ -139,10 +144,7 @@ def add_mover(
     length = min(length, speed * end_s * 1.05 + 0.2)
     yaw = yaw_facing(way)
     at = (float(start[0]), float(start[1]), _LIFT_M)
-    if asset is not None:
-        object_id = builder.asset(asset, at, yaw, motion="scripted", scale=scale)
-    else:
-        object_id = _cart(builder, rng, size, at, yaw)
+    object_id = builder.asset(asset, at, yaw, motion="scripted", scale=scale)
     middle = start + way * length / 2
     swept = Footprint(
         object_id=object_id,
@@ -155,27 +157,4 @@ def add_mover(
     return FloorMover(
         object_id=object_id, body=f"object{object_id}", start_m=start, way=way, yaw_rad=yaw, speed_mps=speed,
         length_m=length, swept=swept,
-    )  # fmt: skip
-
-
-def _cart(
-    builder: SceneBuilder, rng: np.random.Generator, size: np.ndarray, at: tuple[float, float, float], yaw: float
-) -> int:
-    """A small cart: an open bed on four wheels, of one plain colour."""
-    x, y, z = (float(v) / 2 for v in size)
-    wall, floor = 0.012, 0.35 * z
-    boxes = [
-        [0, 0, floor + wall, x, y, wall],
-        [x - wall, 0, floor + z * 0.8, wall, y, z * 0.8],
-        [wall - x, 0, floor + z * 0.8, wall, y, z * 0.8],
-        [0, y - wall, floor + z * 0.8, x, wall, z * 0.8],
-        [0, wall - y, floor + z * 0.8, x, wall, z * 0.8],
-    ]
-    boxes += [
-        [sx * x * 0.9, sy * y * 0.65, floor / 2, 0.012, floor * 0.7, floor / 2] for sx in (-1, 1) for sy in (-1, 1)
-    ]
-    color = COLORS[int(rng.choice([i for i, c in enumerate(COLORS) if c.name not in ("white", "grey", "brown")]))]
-    return builder.compound(
-        "cart", at, np.array(boxes, dtype=np.float64), np.tile(np.array([1.0, 0.0, 0.0, 0.0]), (len(boxes), 1)),
-        Look(rgba=(*color.rgb, 1.0), roughness=0.5), yaw_rad=yaw, motion="scripted", color=color.name,
     )  # fmt: skip
