@@ -1,6 +1,6 @@
 """Physics of what stands: stacks that stand or topple, what falls, first and which way."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
@@ -9,6 +9,7 @@ from video3d.data.questions.events import (
     MARGIN_S,
     Side,
     at,
+    carriers,
     falls,
     falls_at_s,
     last_shown_s,
@@ -26,7 +27,7 @@ from video3d.data.questions.movers import (
     will,
 )
 from video3d.data.questions.wording import Said, Wordings, at_most, choice
-from video3d.data.truth import Rollout, SceneTruth
+from video3d.data.truth import ObjectTruth, Rollout, SceneTruth
 
 _STACK = Said("the stack", "那一摞东西")
 
@@ -94,20 +95,33 @@ _TOPPLE_DIRECTION = Wordings(
 def stacks(truth: SceneTruth) -> list[tuple[int, ...]]:
     """Stacks of at least two loose experiment objects, each from its lowest up, by what supports what in the last frame.
 
-    What a plank carries or what carries one is a see-saw or a bridge; nobody calls it a stack.
+    What a plank carries or what carries one is a see-saw or a bridge; nobody calls it a stack. What is held by a prop as well as
+    by the thing below it is on that thing all the same.
     """
     loose = {t.object_id: t for t in truth.objects if t.motion == "dynamic" and t.kind == "experiment"}
+    below = {i: _lies_on(truth, t, loose) for i, t in loose.items()}
     found = []
-    for root, thing in loose.items():
-        if thing.supported_by in loose or thing.supported_by is None:
+    for root in loose:
+        if below[root] in loose or below[root] is None:
             continue
         members, level = [root], [root]
         while level:
-            level = [i for i, t in loose.items() if t.supported_by in level and i not in members]
+            level = [i for i in loose if below[i] in level and i not in members]
             members += level
         if len(members) >= 2 and not any(loose[i].category == "plank" for i in members):
             found.append(tuple(members))
     return found
+
+
+def _lies_on(truth: SceneTruth, thing: ObjectTruth, loose: Mapping[int, ObjectTruth]) -> int | None:
+    """What a thing lies on: of a prop and a loose thing that both carry it, the loose thing."""
+    below = thing.supported_by
+    if below is None or below <= 0 or truth.object(below).motion != "scripted" or not truth.rollouts:
+        return below
+    bottom = thing.world_from_object[-1, 2, 3] - thing.size_m[2] / 2
+    touched = carriers(truth.rollouts[0], thing.object_id, last_shown_s(truth))
+    under = [i for i in touched if i in loose and float(loose[i].world_from_object[-1, 2, 3]) < bottom]
+    return under[0] if len(under) == 1 else below
 
 
 def stability(truth: SceneTruth, rng: np.random.Generator) -> Iterator[Candidate]:

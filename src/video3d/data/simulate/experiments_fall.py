@@ -116,7 +116,7 @@ def support(rng: np.random.Generator, library: AssetLibrary, config: StageConfig
     side = float(rng.choice([-1, 1]) * np.pi / 2 + rng.uniform(-0.6, 0.6))
     return stage_lab(
         rng, library, config, lab, "support", view_m=view, every_s=every_s, side_rad=side, must_see=tuple(ids[:3]),
-        removals=tuple(removals), after_s=1.2,
+        removals=tuple(removals),
     )  # fmt: skip
 
 
