@@ -191,6 +191,10 @@ def _about_up(angle_rad: float) -> Float64[np.ndarray, "3 3"]:
     return np.array([[c, -s, 0.0], [s, c, 0.0], [0.0, 0.0, 1.0]])
 
 
+_CLEARLY, _CLEARLY_M = 1.2, 0.25
+"""How many times, and metres, farther than the nearest thing what is offered beside it is."""
+
+
 def camera_next_place(truth: SceneTruth, rng: np.random.Generator) -> Iterator[Candidate]:
     """Which thing the camera will be nearest to, where going on as it does leads there too."""
     span = asked_span_s(truth, 2.0)
@@ -202,7 +206,9 @@ def camera_next_place(truth: SceneTruth, rng: np.random.Generator) -> Iterator[C
         return
     said = landmarks(truth)
     poses = {i: truth.object(i).world_from_object[-1] for i in said}
-    near = sorted(poses, key=lambda i: gap_m(guess[:3, 3], poses[i], truth.object(i).size_m))[:4]
+    gaps = sorted((gap_m(guess[:3, 3], poses[i], truth.object(i).size_m), i) for i in said)
+    near = [i for gap, i in gaps if gap >= _CLEARLY * gaps[0][0] and gap - gaps[0][0] >= _CLEARLY_M]
+    near = [i for _, i in gaps[:1]] + near[:3]  # what is about as near is not offered
     offered = {i: poses[i] for i in near}
     if len(offered) < 2:
         return
