@@ -15,6 +15,7 @@ from typing import Annotated, Any
 from cyclopts import App, CycloptsError, Parameter
 
 from video3d._version import __version__
+from video3d.cli_convert import convert
 from video3d.cli_data import data
 from video3d.cli_text import dump, table
 from video3d.types import Answer, InputError
@@ -28,6 +29,7 @@ app = App(
 )
 
 app.command(data)
+app.command(convert)
 
 Json = Annotated[bool, Parameter(name="--json", negative="", help="Print one JSON object for programs.")]
 Frames = Annotated[int, Parameter(name="--frames", help="How many frames to read, 1 to 1024, evenly spread.")]
