@@ -66,6 +66,8 @@ _PERSON = Wordings(
     ),
 )
 
+_TURNING = ("car", "van")
+"""What is seen to turn as well as to brake and to go on: of a bus the name alone would tell that it does not turn."""
 Drive = Literal["slow", "on", "left", "right", "stand"]
 DRIVES: dict[Drive, Said] = {
     "slow": Said("it brakes", "刹车减速"),
@@ -186,7 +188,7 @@ def vehicle_action(truth: SceneTruth, rng: np.random.Generator) -> Iterator[Cand
     order: tuple[Drive, ...] = ("slow", "on", "left", "right")
     for object_id, said in late_references(truth).items():
         thing = truth.object(object_id)
-        if thing.kind != "vehicle" or thing.motion == "static":
+        if thing.category not in _TURNING or thing.motion == "static":
             continue
         column = truth.index(object_id)
         drive_of: Callable[[Rollout], Drive | None] = lambda r, c=column: _vehicle_driving(r, c, now, now + span)  # noqa: E731

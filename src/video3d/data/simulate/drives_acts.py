@@ -35,7 +35,8 @@ def brake_to(
 def turn_at_junction(draft: Draft, quarters: int, turn: Turn, *, sign: int = -1) -> int | None:
     """A car that has begun to turn at the junction; at 0 quarters it comes along +x, at 1 along +y, and so on."""
     rng, plan, last = draft.rng, draft.plan, draft.last_s
-    asset, path, begins = draft.fleet.draw("car"), plan.turning(turn), plan.turn_begins_m(turn)
+    category = "van" if rng.random() < 0.25 and draft.fleet.has("van") else "car"
+    asset, path, begins = draft.fleet.draw(category), plan.turning(turn), plan.turn_begins_m(turn)
     quarter = float(path.length_m[np.flatnonzero(np.abs(path.yaw_rad) < np.pi / 2 - 1e-6)[-1]]) - begins
     for _ in range(_TRIES):
         pace, braking = float(rng.uniform(3.8, 4.8 if turn == "right" else 5.6)), float(rng.uniform(1.4, 2.4))

@@ -132,5 +132,5 @@ def drive_pedestrian(rng: np.random.Generator, library: AssetLibrary, config: St
     draft.things.crossing()
     oncoming(draft, int(rng.integers(1, 3)), (8.0, 30.0), stop_x_m=plan.stop_back_x_m() if kind == "crosses" else None)
     furnish(draft, (at_last + 2.0, at_last + 13.0))
-    mount, fov = draft.car_mount()
-    return draft.staged("drive_pedestrian", viewer="car", mount=mount, fov_deg=min(fov, 74.0))
+    mount, _ = draft.car_mount()  # who is on foot must be seen before the car brakes
+    return draft.staged("drive_pedestrian", viewer="car", mount=mount, fov_deg=float(rng.uniform(46.0, 54.0)))

@@ -89,7 +89,9 @@ class Draft:
         mover = Mover(object_id=0, path=path, profile=profile, start_m=start_m, half_m=half, sign=sign)
         standing = np.array(self.street.standing, dtype=np.float64).reshape(-1, 5)
         others = tuple(self.movers) if self.ego is None else (self.ego, *self.movers)
-        if collisions((mover, *others), standing, self.end_s, margin_m=margin_m, only_first=True):
+        fits = not collisions((mover, *others), standing, self.end_s, margin_m=margin_m, only_first=True)
+        self.fleet.used(asset, fits)
+        if not fits:
             return None
         return self.move(asset, path, profile, start_m, sign=sign)
 

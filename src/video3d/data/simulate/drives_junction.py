@@ -13,8 +13,7 @@ from video3d.data.simulate.stage import StageConfig, StagedClip, StagingFailed, 
 from video3d.data.simulate.street_plan import draw_plan
 from video3d.data.simulate.traffic_path import Profile, braking_to, straight_path
 
-_ACTS = ("left", "right", "waits")
-_IN_VIEW = (0.14, 0.14, 0.36, 0.36)
+_IN_VIEW = (0.08, 0.08, 0.42, 0.42)
 """How often a car comes from behind the camera's left and right, and from the two streets that it looks into."""
 
 _Place = Callable[[float, float], tuple[float, float]]
@@ -40,7 +39,9 @@ def watch_junction(rng: np.random.Generator, library: AssetLibrary, config: Stag
     here = np.array([*eye, height + 0.12])
     pose = look_at(here, here + np.array([*sight * 9.0, -float(rng.uniform(0.2, 0.6))]))
     draft.street.standing.append((*eye, 0.0, 0.4, 0.4))
-    acts = [*(str(act) for act in rng.permutation(_ACTS)[:2]), *(["on"] if rng.random() < 0.35 else [])]
+    acts = [str(act) for act in rng.permutation(["left", "right"])]  # rarer elsewhere than to wait or to go on
+    if rng.random() < 0.6:
+        acts.append("waits" if rng.random() < 0.5 else "on")
     if not sum(_acts(draft, act, quarters) for act in acts):
         raise StagingFailed("watch_junction: nobody can move")
     kind = str(rng.choice(["stands", "crosses", "along"], p=[0.32, 0.4, 0.28]))
@@ -66,7 +67,7 @@ def watch_junction(rng: np.random.Generator, library: AssetLibrary, config: Stag
     def camera(times_s: np.ndarray, change: float) -> np.ndarray:
         return np.broadcast_to(pose, (len(times_s), 4, 4)).copy()
 
-    return draft.staged("watch_junction", viewer=viewer, camera=camera, fov_deg=float(rng.uniform(54.0, 63.0)))
+    return draft.staged("watch_junction", viewer=viewer, camera=camera, fov_deg=float(rng.uniform(50.0, 57.0)))
 
 
 def _acts(draft: Draft, act: str, quarters: int) -> bool:

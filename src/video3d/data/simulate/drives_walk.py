@@ -109,7 +109,7 @@ def walk_street(rng: np.random.Generator, library: AssetLibrary, config: StageCo
     if not stands and not yields:
         _somebody(draft, ahead, side)
     mount = Mount(height_m=height, pitch_rad=float(rng.uniform(0.0, 0.08)), yaw_rad=aside)
-    return draft.staged("walk_street", viewer=viewer, mount=mount, fov_deg=float(rng.uniform(56.0, 72.0)))
+    return draft.staged("walk_street", viewer=viewer, mount=mount, fov_deg=float(rng.uniform(50.0, 62.0)))
 
 
 def static_street(rng: np.random.Generator, library: AssetLibrary, config: StageConfig) -> StagedClip:
@@ -151,4 +151,4 @@ def static_street(rng: np.random.Generator, library: AssetLibrary, config: Stage
     def camera(times_s: np.ndarray, change: float) -> np.ndarray:
         return np.broadcast_to(pose, (len(times_s), 4, 4)).copy()
 
-    return draft.staged("static_street", viewer=viewer, camera=camera, fov_deg=float(rng.uniform(58.0, 74.0)))
+    return draft.staged("static_street", viewer=viewer, camera=camera, fov_deg=float(rng.uniform(52.0, 64.0)))

@@ -14,7 +14,7 @@ def drop(rng: np.random.Generator, library: AssetLibrary, config: StageConfig) -
     lab = open_lab(rng, half_m=(1.2, 0.9))
     every_s = float(rng.choice([0.04, 0.08, 0.12]))
     last = shown_s(config, every_s)
-    num = 2 if rng.random() < 0.6 else 3
+    num = 2 if rng.random() < 0.4 else 3
     xs = (np.arange(num) - (num - 1) / 2) * 0.62
     # So far apart that it is clear which of two lands first: 0.15 s and more.
     levels = [rng.uniform(0.3, 0.38), rng.uniform(1.25, 1.5), rng.uniform(0.75, 0.85)]
@@ -33,7 +33,7 @@ def drop(rng: np.random.Generator, library: AssetLibrary, config: StageConfig) -
         thing = _thing(rng, lab, x, height)
         holds.append(Hold(object_id=thing, until_s=draw_at + 0.34 / speed))
         ids.append(thing)
-        if rng.random() < 0.45:
+        if rng.random() < 0.3:  # else it falls to the floor, and one may ask what is there first
             _landing(rng, lab, x)
     view = lab.points((float(xs[0]) - 0.35, 0.0, 0.0), (float(xs[-1]) + 0.35, 0.0, 0.0), (0.0, -0.4, 0.0),
                       (float(xs[0]) - 0.2, 0.0, float(heights.max()) + 0.25),

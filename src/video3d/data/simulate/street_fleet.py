@@ -109,6 +109,15 @@ class Fleet:
         self._is_shared = True
         return repaint(asset, self._shared, self._rng)
 
+    def used(self, asset: Asset, on_the_street: bool) -> None:
+        """Says whether a vehicle that was drawn has found its place: the colour of one that has not is free again."""
+        if asset.color is None or asset.color == self._shared or asset.category not in _PAINTED:
+            return
+        if on_the_street and asset.color in self._colors:
+            self._colors.remove(asset.color)
+        elif not on_the_street and asset.color not in self._colors:
+            self._colors.append(asset.color)
+
     @property
     def colors_left(self) -> int:
         """How many more vehicles can be told apart by their colours."""
