@@ -163,14 +163,14 @@ class Video3D:
         if id(scene) in self._encoded:
             self._encoded.move_to_end(id(scene))
             return self._encoded[id(scene)][1]
+        from video3d.model.scene_encoder import SCENE_KEYS
+
         model, processor = self.model_and_processor
         small = resize_clip(scene.clip, processor.frame_size_hw(scene.clip.size_hw))
         points = lift_patches(small, processor.patch_px)
         # Scene and facts are the beginning of every prompt on this scene: what two different questions share.
         batch = processor(small, points, build_prompt(scene.facts, "a")).to(model.device)
-        tokens = model.encode_scene(
-            batch["pixel_values"], batch.get("points_world"), batch.get("valid_share"), batch.get("frame_mask")
-        )
+        tokens = model.encode_scene(**{name: batch[name] for name in SCENE_KEYS if name in batch})
         num_tokens = tokens.embeds.shape[1]
         other = processor(text=build_prompt(scene.facts, "1"), num_scene_tokens=num_tokens).to(model.device)
         cache = model.prefill_scene(tokens, _common_prefix(batch["input_ids"], other["input_ids"]))

@@ -127,6 +127,22 @@ def processor(tokenizer: PreTrainedTokenizerFast) -> Video3DProcessor:
     return Video3DProcessor(tokenizer, patch_px=4, pool=2, max_patches=24)
 
 
+def depths(rng: np.random.Generator, num_frames: int) -> np.ndarray:
+    """Metres, a quarter of the pixels unknown."""
+    depth = rng.uniform(0.5, 5.0, (num_frames, 16, 24)).astype(np.float32)
+    depth[rng.random(depth.shape) < 0.25] = np.nan
+    return depth
+
+
+def poses(rng: np.random.Generator, num_frames: int) -> np.ndarray:
+    """Cameras near the origin, turned about the vertical."""
+    pose = np.tile(np.eye(4), (num_frames, 1, 1))
+    for one, angle in zip(pose, rng.uniform(-2, 2, num_frames), strict=True):
+        one[:2, :2] = [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
+        one[:3, 3] = rng.uniform(-1, 1, 3)
+    return pose
+
+
 @pytest.fixture
 def make_clip() -> Callable[..., tuple[PosedClip, PatchPoints]]:
     """Random frames of 16 x 24 px (2 x 3 tokens) and random points, a third of them unknown."""
@@ -141,9 +157,9 @@ def make_clip() -> Callable[..., tuple[PosedClip, PatchPoints]]:
             frame_index=np.arange(f, dtype=np.int64),
             time_s=np.arange(f, dtype=np.float64),
             rgb=rng.integers(0, 256, (f, 16, 24, 3), dtype=np.uint8),
-            depth_m=np.full((f, 16, 24), 2, np.float32),
+            depth_m=depths(rng, f),
             k_px=np.tile(np.array([[20.0, 0, 12], [0, 20, 8], [0, 0, 1]]), (f, 1, 1)),
-            world_from_camera=np.tile(np.eye(4), (f, 1, 1)),
+            world_from_camera=poses(rng, f),
             piece=np.zeros(f, np.int64),
             world=World(metric=True),
         )

@@ -121,7 +121,7 @@ def test_scenes_encoded_apart_can_be_stacked(make_model, processor, make_clip):
 
 def test_points_of_other_patches_are_refused(make_model):
     with pytest.raises(InputError, match="4 x 6 patches"):
-        make_model().encode_scene(torch.zeros(1, 1, 3, 16, 24), torch.zeros(1, 1, 2, 3, 3))
+        make_model().encode_scene(torch.zeros(1, 1, 3, 16, 24), torch.zeros(1, 1, 3, 3, 3))
 
 
 def test_a_prompt_with_too_few_placeholders_is_refused(make_model, processor, make_clip):

@@ -74,10 +74,13 @@ def test_both_ways_of_pooling_are_block_means_at_two():
 def test_pooled_points_are_means_of_known_ones_by_their_weight(mode):
     points = torch.tensor([[1.0, 0, 0], [3, 0, 0], [math.nan] * 3, [9, 0, 0]]).reshape(1, 2, 2, 3)
     weight = torch.tensor([1.0, 0.5, 1.0, 0.0]).reshape(1, 2, 2)
-    pooled, valid = pool_points(points, weight, 2, mode)
+    pooled, share = pool_points(points, weight, 2, mode)
+    valid = share > 0
     assert valid.tolist() == [[[True]]]
     assert pooled[0, 0, 0].tolist() == pytest.approx([(1 + 0.5 * 3) / 1.5, 0, 0])
-    nothing, valid = pool_points(points, torch.zeros(1, 2, 2), 2, mode)
+    nothing, share = pool_points(points, torch.zeros(1, 2, 2), 2, mode)
+    valid = share > 0
     assert nothing.isnan().all() and not valid.any()
-    odd, valid = pool_points(points, torch.full((1, 2, 2), math.nan), 2, mode)
+    odd, share = pool_points(points, torch.full((1, 2, 2), math.nan), 2, mode)
+    valid = share > 0
     assert odd.isnan().all() and not valid.any()

@@ -13,7 +13,7 @@ PositionKind = Literal["sin3d", "mlp", "none"]
 PositionPoints = Literal["mean", "center", "minmax"]
 PoolMode = Literal["bilinear", "avg"]
 TemporalScope = Literal["patch", "scene"]
-TokenBudget = Literal["grid", "voxel"]
+Arrangement = Literal["grid", "voxel"]
 
 
 _CHOICES: dict[str, Any] = {
@@ -21,7 +21,7 @@ _CHOICES: dict[str, Any] = {
     "position_points": PositionPoints,
     "pool_mode": PoolMode,
     "temporal_scope": TemporalScope,
-    "token_budget": TokenBudget,
+    "arrangement": Arrangement,
 }
 
 
@@ -54,7 +54,7 @@ class Video3DConfig(PreTrainedConfig):
         position_points: which point of a token is encoded: the ``mean`` of its known pixels (as published), its ``center``,
             or both corners of the box around its pixels, each with half of the width (``minmax``).
         row_separators: a learned token after every row of patches, as published. Only in a ``grid``.
-        token_budget: ``grid`` gives every frame its rows of tokens, as published; ``voxel`` merges tokens that look at the
+        arrangement: ``grid`` gives every frame its rows of tokens, as published; ``voxel`` merges tokens that look at the
             same voxel, so that their number follows the scene and not the length of the video.
         token_voxel_m: side of those voxels in metres.
         max_scene_tokens: most tokens of a scene in ``voxel``; the ones kept cover the scene best. ``None``: all.
@@ -118,7 +118,7 @@ class Video3DConfig(PreTrainedConfig):
     position_temperature: float = 10000.0
     position_points: PositionPoints = "mean"
     row_separators: bool = True
-    token_budget: TokenBudget = "grid"
+    arrangement: Arrangement = "grid"
     token_voxel_m: float = 0.2
     max_scene_tokens: int | None = None
     depth_encoding: bool = False
@@ -173,6 +173,10 @@ class Video3DConfig(PreTrainedConfig):
         for name in ("token_voxel_m", "grounding_temperature"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name}: expected > 0, got {getattr(self, name)}")
+        if self.arrangement == "voxel" and self.position_points == "minmax":
+            raise ValueError(
+                "position_points: expected mean or center with merged tokens (arrangement voxel), got minmax"
+            )
         if self.reasoning_layers and self.reasoning_width % self.reasoning_heads:
             raise ValueError(
                 f"reasoning_heads: expected a divisor of {self.reasoning_width}, got {self.reasoning_heads}"

@@ -1,7 +1,8 @@
-"""The model: a vision tower, a scene projector and a language model, each of which can be any of its kind.
+"""The model: a scene encoder (``scene_encoder``) around any vision tower, and any language model.
 
-    pixels (b f 3 h w) ─▶ vision tower ─▶ patches ─▶ pooled grid ─▶ projector ─┐
-    world points (b f gh gw 3) ─▶ pooled, valid ones only ─▶ position encoding ─┴▶ scene tokens ─▶ language model
+    frames, depth, cameras, times ─▶ scene encoder ─▶ scene tokens ─▶ language model ─▶ words
+                                                        ├▶ reasoning module ─▶ relations, layout, physics
+                                                        └▶ grounding heads, with the words' hidden state ─▶ scores of objects
 
 ``encode_scene`` goes as far as the scene tokens, once for a scene; ``prefill_scene`` has the language model read them,
 once; ``generate`` then costs the question and the answer only. Towers are composed and never copied: what they compute,
@@ -9,7 +10,6 @@ how their weights are named and which attention kernel they use stay theirs.
 """
 
 import copy
-import inspect
 from typing import Any
 
 import torch
@@ -23,6 +23,9 @@ from transformers.modeling_utils import PreTrainedModel
 from transformers.utils.generic import ModelOutput
 
 from video3d.model.configuration_video3d import Video3DConfig
+from video3d.model.depth_head import depth_loss
+from video3d.model.losses import with_losses
+from video3d.model.scene_encoder import SCENE_KEYS, EncodedScene, SceneEncoder
 from video3d.model.scene_memory import (
     CACHE_WORD,
     SceneCache,
@@ -32,14 +35,12 @@ from video3d.model.scene_memory import (
     place_scene,
 )
 from video3d.model.scene_projector import SceneProjector
+from video3d.model.video_encoder import TemporalLayer, initial_slopes
 from video3d.types import InputError
-from video3d.types.scene_tokens import SceneTokens
-
-# Frames that the vision tower sees at once without gradients: more are no faster on a CPU, and hold more memory.
-FRAMES_AT_ONCE = 8
+from video3d.types.scene_tokens import SceneInputs, SceneTokens
 
 
-class Video3DForConditionalGeneration(PreTrainedModel, GenerationMixin):
+class Video3DForConditionalGeneration(SceneEncoder, PreTrainedModel, GenerationMixin):
     """Answers in words about a scene.
 
     >>> from transformers import Dinov2Config, LlamaConfig
@@ -69,13 +70,9 @@ class Video3DForConditionalGeneration(PreTrainedModel, GenerationMixin):
         language_model: PreTrainedModel | None = None,
     ) -> None:
         super().__init__(config)
-        self.vision_tower: Any = vision_tower or AutoModel.from_config(config.vision_config)
+        vision_tower = vision_tower or AutoModel.from_config(config.vision_config)
         self.language_model: Any = language_model or AutoModelForCausalLM.from_config(config.text_config)
-        features_width = self.vision_tower.config.hidden_size
-        self.scene_projector = SceneProjector(config, features_width, self.language_model.config.hidden_size)
-        # CLIP, SigLIP and ViT refuse other sizes than their own unless asked; DINO always interpolates.
-        parameters = inspect.signature(type(self.vision_tower).forward).parameters
-        self._interpolate = {"interpolate_pos_encoding": True} if "interpolate_pos_encoding" in parameters else {}
+        self._compose_encoder(config, vision_tower, self.language_model.config.hidden_size)
         rows = self.language_model.get_input_embeddings().weight.shape[0]
         if not 0 <= config.scene_token_id < rows:
             raise ValueError(
@@ -122,13 +119,15 @@ class Video3DForConditionalGeneration(PreTrainedModel, GenerationMixin):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             model = cls(config, vision_tower, language_model)
-        projector: nn.Module = model.scene_projector
+        projector = model.scene_projector
         embeddings = language_model.get_input_embeddings()  # another module if it grew
         with torch.no_grad():
             for vector, token_id in ((projector.base, blank_token_id), (projector.separator, line_break_token_id)):
                 if vector is not None and token_id is not None:
                     vector.copy_(embeddings.weight[token_id])
-        projector.to(device=language_model.device, dtype=language_model.dtype)
+        for name, part in model.named_children():
+            if name not in ("vision_tower", "language_model"):
+                part.to(device=language_model.device, dtype=language_model.dtype)
         model.generation_config = language_model.generation_config
         return model.eval()
 
@@ -140,6 +139,11 @@ class Video3DForConditionalGeneration(PreTrainedModel, GenerationMixin):
             if module.base is not None and module.gate is not None:
                 init.zeros_(module.base)
                 init.zeros_(module.gate)
+        if isinstance(module, TemporalLayer):
+            init.constant_(module.scale_1, 0.1)
+            init.constant_(module.scale_2, 0.1)
+            if module.raw_slope is not None:
+                init.copy_(module.raw_slope, initial_slopes(module.heads))
 
     def get_input_embeddings(self) -> nn.Module:
         """The language model's."""
@@ -170,28 +174,6 @@ class Video3DForConditionalGeneration(PreTrainedModel, GenerationMixin):
         gate = self.scene_projector.gate
         return gate is not None and float(gate.detach()) == 0.0
 
-    def patch_features(self, pixel_values: Float[Tensor, "m 3 h w"]) -> Float[Tensor, "m gh gw c"]:
-        """Patch tokens of frames as a grid, at the configured layer, without class and register tokens."""
-        layer = self.config.vision_feature_layer
-        outputs = self.vision_tower(
-            pixel_values=pixel_values.to(self.vision_tower.dtype),
-            output_hidden_states=layer is not None,
-            **self._interpolate,
-        )
-        tokens = outputs.last_hidden_state if layer is None else outputs.hidden_states[layer]
-        rows, columns = (side // self.config.patch_px for side in pixel_values.shape[-2:])
-        extra = tokens.shape[1] - rows * columns
-        # Class and register tokens come first in every tower of this kind; more than a few is another kind of tower.
-        most = 2 + int(getattr(self.vision_tower.config, "num_register_tokens", 0) or 0)
-        if not 0 <= extra <= most:
-            raise InputError(
-                f"vision tower {self.vision_tower.config.model_type}",
-                expected=f"{rows} x {columns} patch tokens and at most {most} others",
-                got=f"{tokens.shape[1]} tokens",
-                do="use a tower that gives one token a patch: DINOv2, DINOv3, SigLIP, CLIP or ViT",
-            )
-        return tokens[:, extra:].unflatten(1, (rows, columns))
-
     @torch.no_grad()
     def encode_scene(
         self,
@@ -199,50 +181,30 @@ class Video3DForConditionalGeneration(PreTrainedModel, GenerationMixin):
         points_world: Float[Tensor, "b f gh gw 3"] | None = None,
         valid_share: Float[Tensor, "b f gh gw"] | None = None,
         frame_mask: Bool[Tensor, "b f"] | None = None,
+        *,
+        keep_patches: bool = False,
+        **geometry: Tensor | None,
     ) -> SceneTokens:
         """Scene tokens: needed once for a scene, however many questions follow. Without gradients (``forward`` has them).
 
         Args:
             pixel_values: normalised frames.
             points_world: world point of every patch in metres, NaN where unknown. float32 whatever the model's dtype:
-                bfloat16 would move a point at 10 m by up to 3 cm. ``None``: no token has a place.
+                bfloat16 would move a point at 10 m by up to 3 cm. ``None``: from depth and cameras where these are given.
             valid_share: share of each patch's pixels with known depth, its weight when patches are pooled; ``None``: 1.
             frame_mask: false for frames that only pad a batch; these must come first.
+            keep_patches: keep what every patch shows, for grounding as published.
+            **geometry: the other fields of ``SceneInputs``: ``depth_m``, ``k_px``, ``world_from_camera``, ``time_s``,
+                ``extent_world``.
         """
-        return self._scene_tokens(pixel_values, points_world, valid_share, frame_mask)
-
-    def _scene_tokens(
-        self,
-        pixel_values: Float[Tensor, "b f 3 h w"],
-        points_world: Float[Tensor, "b f gh gw 3"] | None,
-        valid_share: Float[Tensor, "b f gh gw"] | None,
-        frame_mask: Bool[Tensor, "b f"] | None,
-    ) -> SceneTokens:
-        b, f = pixel_values.shape[:2]
-        frames = pixel_values.flatten(0, 1)
-        at_once = len(frames) if torch.is_grad_enabled() else FRAMES_AT_ONCE
-        features = torch.cat([self.patch_features(part) for part in frames.split(max(at_once, 1))])
-        grid = features.shape[1:3]
-        if points_world is None:
-            points = torch.full((b * f, *grid, 3), torch.nan, device=features.device)
-        else:
-            points = points_world.flatten(0, 1)
-        if points.shape[1:3] != grid or points.dtype != torch.float32:
-            raise InputError(
-                "points_world",
-                expected=f"one float32 point for each of {grid[0]} x {grid[1]} patches",
-                got=f"{points.shape[1]} x {points.shape[2]} in {points.dtype}",
-                do=f"lift patches of {self.config.patch_px} px, and do not cast points with the pixels",
-            )
-        share = torch.ones_like(points[..., 0]) if valid_share is None else valid_share.flatten(0, 1).float()
-        embeds, points = self.scene_projector(features, points, share)
-        n = embeds.shape[1]
-        seen = frames.new_ones((b, f), dtype=torch.bool) if frame_mask is None else frame_mask
-        return SceneTokens(
-            embeds=embeds.reshape(b, f * n, -1).to(self.language_model.dtype),
-            mask=seen.repeat_interleave(n, 1),
-            points_world=points.reshape(b, f * n, 3),
+        inputs = SceneInputs(
+            pixel_values=pixel_values,
+            points_world=points_world,
+            valid_share=valid_share,
+            frame_mask=frame_mask,
+            **geometry,
         )
+        return self.encode_inputs(inputs, keep_patches=keep_patches).tokens
 
     def forward(
         self,
@@ -256,6 +218,11 @@ class Video3DForConditionalGeneration(PreTrainedModel, GenerationMixin):
         pixel_values: Float[Tensor, "b f 3 h w"] | None = None,
         points_world: Float[Tensor, "b f gh gw 3"] | None = None,
         valid_share: Float[Tensor, "b f gh gw"] | None = None,
+        extent_world: Float[Tensor, "b f gh gw 2 3"] | None = None,
+        depth_m: Float[Tensor, "b f h w"] | None = None,
+        k_px: Float[Tensor, "b f 3 3"] | None = None,
+        world_from_camera: Float[Tensor, "b f 4 4"] | None = None,
+        time_s: Float[Tensor, "b f"] | None = None,
         frame_mask: Bool[Tensor, "b f"] | None = None,
         scene_embeds: Float[Tensor, "b n d"] | None = None,
         scene_mask: Bool[Tensor, "b n"] | None = None,
@@ -269,9 +236,14 @@ class Video3DForConditionalGeneration(PreTrainedModel, GenerationMixin):
         training can open it. ``cache`` is what transformers calls ``past_key_values`` since 5.24; either is taken.
         """
         key_values = past_key_values if cache is None else cache
+        encoded: EncodedScene | None = None
         if scene_embeds is None and pixel_values is not None:
-            scene = self._scene_tokens(pixel_values, points_world, valid_share, frame_mask)
-            scene_embeds, scene_mask = scene.embeds, scene.mask
+            inputs = SceneInputs(
+                pixel_values=pixel_values, points_world=points_world, valid_share=valid_share, extent_world=extent_world,
+                depth_m=depth_m, k_px=k_px, world_from_camera=world_from_camera, time_s=time_s, frame_mask=frame_mask,
+            )  # fmt: skip
+            encoded = self.encode_inputs(inputs)
+            scene_embeds, scene_mask = encoded.tokens.embeds, encoded.tokens.mask
         embeds = inputs_embeds
         if embeds is None:
             if input_ids is None:
@@ -291,7 +263,7 @@ class Video3DForConditionalGeneration(PreTrainedModel, GenerationMixin):
             and attention_mask.ndim == 2
         ):
             position_ids = (attention_mask.long().cumsum(1) - 1).clamp_min(0)  # padding at the left takes no position
-        return self.language_model(
+        out = self.language_model(
             inputs_embeds=embeds,
             attention_mask=attention_mask,
             position_ids=position_ids,
@@ -300,6 +272,10 @@ class Video3DForConditionalGeneration(PreTrainedModel, GenerationMixin):
             **{CACHE_WORD: key_values},
             **kwargs,
         )
+        if labels is None or encoded is None or encoded.predicted_depth_m is None or depth_m is None:
+            return out
+        loss_of_depth = depth_loss(encoded.predicted_depth_m.flatten(0, 1), depth_m.flatten(0, 1))
+        return with_losses(out, depth_loss=(loss_of_depth, self.config.depth_loss_weight))
 
     @torch.no_grad()
     def prefill_scene(
@@ -337,10 +313,6 @@ class Video3DForConditionalGeneration(PreTrainedModel, GenerationMixin):
         *,
         scene: SceneTokens | None = None,
         scene_cache: SceneCache | None = None,
-        pixel_values: Float[Tensor, "b f 3 h w"] | None = None,
-        points_world: Float[Tensor, "b f gh gw 3"] | None = None,
-        valid_share: Float[Tensor, "b f gh gw"] | None = None,
-        frame_mask: Bool[Tensor, "b f"] | None = None,
         attention_mask: Int[Tensor, "b t"] | None = None,
         **kwargs: Any,
     ) -> Any:
@@ -353,16 +325,14 @@ class Video3DForConditionalGeneration(PreTrainedModel, GenerationMixin):
             scene: from ``encode_scene``, instead of pixels.
             scene_cache: from ``prefill_scene``, instead of a scene; the tokens are the same as without it. One scene
                 may serve a batch of prompts.
-            pixel_values: see ``encode_scene``, as the next three.
-            points_world: see ``encode_scene``.
-            valid_share: see ``encode_scene``.
-            frame_mask: see ``encode_scene``.
             attention_mask: 0 for padding.
-            **kwargs: what ``generate`` of Hugging Face takes: ``max_new_tokens``, ``do_sample``, ``streamer``, ...
+            **kwargs: the fields of ``SceneInputs``, instead of a scene; and what ``generate`` of Hugging Face takes:
+                ``max_new_tokens``, ``do_sample``, ``streamer``, ...
         """
         input_ids = kwargs.pop("inputs", input_ids)  # what the base class calls it
         if input_ids is None:
             raise ValueError("generate: expected input_ids, which say where the scene goes, got none")
+        given = {name: kwargs.pop(name) for name in SCENE_KEYS if name in kwargs}
         ids, mask = input_ids, attention_mask
         closed = self.scene_closed
         if closed:  # as if the scene's tokens were not in the prompt: they would only be read to be ignored
@@ -381,8 +351,8 @@ class Video3DForConditionalGeneration(PreTrainedModel, GenerationMixin):
             repeats = max(kwargs.get(name) or getattr(generation, name, None) or 1 for name in wanted)
             ids, mask, kwargs[CACHE_WORD] = continue_prompt(scene_cache, ids, mask, repeats)
         elif not closed:
-            if scene is None and pixel_values is not None:
-                scene = self.encode_scene(pixel_values, points_world, valid_share, frame_mask)
+            if scene is None and given.get("pixel_values") is not None:
+                scene = self.encode_scene(**given)
             if scene is not None:
                 kwargs.update(scene_embeds=scene.embeds, scene_mask=scene.mask)
         # GenerationMixin asks for a protocol that PreTrainedModel's own attributes do not meet.
@@ -397,7 +367,7 @@ class Video3DForConditionalGeneration(PreTrainedModel, GenerationMixin):
         ``inputs_embeds`` is listed and the rest named ``**kwargs`` because ``generate`` reads this signature.
         """
         if not is_first_iteration and kwargs.get("use_cache", True):
-            for name in ("scene_embeds", "scene_mask", "pixel_values", "points_world", "valid_share", "frame_mask"):
+            for name in ("scene_embeds", "scene_mask", *SCENE_KEYS):
                 kwargs.pop(name, None)
         return super().prepare_inputs_for_generation(  # pyright: ignore[reportAttributeAccessIssue]
             input_ids, inputs_embeds=inputs_embeds, is_first_iteration=is_first_iteration, **kwargs

@@ -60,7 +60,7 @@ def pool_grid(grid: Float[Tensor, "m c gh gw"], pool: int, mode: PoolMode) -> Fl
 
 def pool_points(
     points_world: Float32[Tensor, "m gh gw 3"], weight: Float32[Tensor, "m gh gw"], pool: int, mode: PoolMode
-) -> tuple[Float32[Tensor, "m th tw 3"], Bool[Tensor, "m th tw"]]:
+) -> tuple[Float32[Tensor, "m th tw 3"], Float32[Tensor, "m th tw"]]:
     """Mean world point of the patches that a token is made of; only patches with a point count, by their weight.
 
     Args:
@@ -70,51 +70,80 @@ def pool_points(
         mode: the same as for the features, so that a token's place is the place of what it shows.
 
     Returns:
-        Points (NaN for a token without one) and whether a token has one.
+        Points (NaN for a token without one), and the weight behind each (0: it has none).
     """
     known = torch.isfinite(points_world).all(-1)
     weight = torch.where(known, weight, 0.0).nan_to_num(0.0)
     summed = torch.where(known[..., None], points_world, 0.0) * weight[..., None]
     both = pool_grid(torch.cat([summed, weight[..., None]], -1).permute(0, 3, 1, 2), pool, mode).permute(0, 2, 3, 1)
     total = both[..., 3:]
-    valid = total[..., 0] > 0
-    return torch.where(
-        valid[..., None], both[..., :3] / total.clamp_min(torch.finfo(total.dtype).tiny), torch.nan
-    ), valid
+    points = torch.where(total > 0, both[..., :3] / total.clamp_min(torch.finfo(total.dtype).tiny), torch.nan)
+    return points, total[..., 0]
+
+
+def pool_extent(extent_world: Float32[Tensor, "m gh gw 2 3"], pool: int) -> Float32[Tensor, "m th tw 2 3"]:
+    """Box around the pixels of ``pool`` x ``pool`` patches; NaN where none of them has one."""
+    if pool == 1:
+        return extent_world
+    # Corners as "the larger the further out", so that one maximum serves both: -lower and upper.
+    outward = torch.stack([-extent_world[..., 0, :], extent_world[..., 1, :]], -2).flatten(-2).permute(0, 3, 1, 2)
+    outward = torch.where(outward.isnan(), -torch.inf, outward)
+    pooled = functional.max_pool2d(outward, pool, ceil_mode=True).permute(0, 2, 3, 1).unflatten(-1, (2, 3))
+    pooled = torch.where(pooled.isinf(), torch.nan, pooled)
+    return torch.stack([-pooled[..., 0, :], pooled[..., 1, :]], -2)
 
 
 class WorldPosition(nn.Module):
-    """Vector for a world point; zero for a token without one."""
+    """Vector for a world point, or for the box around a token's pixels; zero for a token without one."""
 
     def __init__(self, config: Video3DConfig, width: int) -> None:
         super().__init__()
         self.kind = config.position_kind
+        self.num_points = 2 if config.position_points == "minmax" else 1
         self.voxel_m = config.position_voxel_m
         self.min_m, self.max_m = tuple(config.position_min_m), tuple(config.position_max_m)
         self.temperature = config.position_temperature
+        self.half = config.compat_half_coordinates
         self.width = width
         if self.kind == "mlp":
-            self.linear_1 = nn.Linear(3, width)
+            self.linear_1 = nn.Linear(3 * self.num_points, width)
             self.linear_2 = nn.Linear(width, width)
 
     def forward(
-        self, points_world: Float32[Tensor, "*n 3"], valid: Bool[Tensor, "*n"]
+        self,
+        points_world: Float32[Tensor, "*n 3"],
+        valid: Bool[Tensor, "*n"],
+        extent_world: Float32[Tensor, "*n 2 3"] | None = None,
     ) -> Float32[Tensor, "*n {self.width}"]:
-        """Encode points in metres; rows of ``points_world`` that are not ``valid`` may hold anything, NaN too."""
+        """Encode points in metres; rows of ``points_world`` that are not ``valid`` may hold anything, NaN too.
+
+        Args:
+            points_world: metres.
+            valid: whether a token has a point.
+            extent_world: lower and upper corner, for ``position_points="minmax"``; ``None`` or NaN: both are the point.
+        """
         points = torch.where(valid[..., None], points_world, 0.0)
         if self.kind == "none":
             return points.new_zeros(*points.shape[:-1], self.width)
-        if self.kind == "sin3d":
-            index = voxel_index(points, voxel_m=self.voxel_m, min_m=self.min_m, max_m=self.max_m)
-            encoded = sin3d(index, self.width, self.temperature)
-        else:
-            encoded = self._learned(points)
+        corners = points[..., None, :]
+        if self.num_points == 2:
+            corners = corners.expand(*points.shape[:-1], 2, 3)
+            if extent_world is not None:
+                corners = torch.where(extent_world.isfinite() & valid[..., None, None], extent_world, corners)
+        if self.half:
+            corners = corners.half().float()
+        encoded = self._waves(corners) if self.kind == "sin3d" else self._learned(corners)
         return torch.where(valid[..., None], encoded, 0.0)
 
-    def _learned(self, points: Float32[Tensor, "*n 3"]) -> Float32[Tensor, "*n d"]:
-        low, high = points.new_tensor(self.min_m), points.new_tensor(self.max_m)
-        unit = 2 * (points.clamp(low, high) - low) / (high - low) - 1
+    def _waves(self, corners: Float32[Tensor, "*n p 3"]) -> Float32[Tensor, "*n d"]:
+        index = voxel_index(corners, voxel_m=self.voxel_m, min_m=self.min_m, max_m=self.max_m)
+        each = sin3d(index, self.width if self.num_points == 1 else 3 * (self.width // 6), self.temperature).flatten(-2)
+        return functional.pad(each, (0, self.width - each.shape[-1]))
+
+    def _learned(self, corners: Float32[Tensor, "*n p 3"]) -> Float32[Tensor, "*n d"]:
+        low, high = corners.new_tensor(self.min_m), corners.new_tensor(self.max_m)
+        unit = (2 * (corners.clamp(low, high) - low) / (high - low) - 1).flatten(-2)
         # In float32 whatever the weights are: the first layer is where coordinates would lose their centimetres.
-        with torch.autocast(points.device.type, enabled=False):
+        with torch.autocast(corners.device.type, enabled=False):
             hidden = functional.gelu(functional.linear(unit, self.linear_1.weight.float(), self.linear_1.bias.float()))
             return functional.linear(hidden, self.linear_2.weight.float(), self.linear_2.bias.float())

@@ -9,12 +9,15 @@ from typing import Any, no_type_check
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float32, Int, UInt8
+from jaxtyping import Float32, Int, UInt8
 from torch import Tensor
 from transformers import AutoProcessor, BatchFeature, PreTrainedTokenizerBase
 from transformers.processing_utils import ProcessorMixin
 
 from video3d.model.configuration_video3d import Video3DConfig
+from video3d.model.scene_encoder import SCENE_KEYS
+from video3d.model.scene_geometry import geometry_tensors, wanted_geometry
+from video3d.model.tokens import plan_merge
 from video3d.types import InputError, PatchPoints, PosedClip
 
 SCENE_TOKEN = "<scene>"  # noqa: S105  a word of the prompt, no password
@@ -47,6 +50,9 @@ class Video3DProcessor(ProcessorMixin):
         max_patches: largest number of patches of a frame.
         image_mean: of the vision tower, for colours in 0..1.
         image_std: likewise.
+        geometry: what the model reads beside points: ``scene_geometry.GEOMETRY``.
+        merge_voxel_m: side of the voxels that tokens are merged by, metres; ``None``: they are not.
+        max_scene_tokens: most tokens of a scene where they are merged; ``None``: all.
         chat_template: Hugging Face keeps the tokenizer's here too; the tokenizer's is the one that is used.
     """
 
@@ -60,6 +66,9 @@ class Video3DProcessor(ProcessorMixin):
         max_patches: int = 256,
         image_mean: Sequence[float] = (0.485, 0.456, 0.406),
         image_std: Sequence[float] = (0.229, 0.224, 0.225),
+        geometry: Sequence[str] = (),
+        merge_voxel_m: float | None = None,
+        max_scene_tokens: int | None = None,
         chat_template: str | None = None,
     ) -> None:
         if SCENE_TOKEN not in tokenizer.get_vocab():
@@ -70,20 +79,29 @@ class Video3DProcessor(ProcessorMixin):
         self.patch_px, self.pool, self.row_separators = patch_px, pool, row_separators
         self.max_patches = max_patches
         self.image_mean, self.image_std = list(image_mean), list(image_std)
+        self.geometry, self.merge_voxel_m, self.max_scene_tokens = list(geometry), merge_voxel_m, max_scene_tokens
 
     @classmethod
     def for_model(
         cls, config: Video3DConfig, tokenizer: PreTrainedTokenizerBase, **settings: Any
     ) -> "Video3DProcessor":
         """The processor that fits a configuration; ``settings`` are ``max_patches``, ``image_mean``, ``image_std``."""
+        merged = config.arrangement == "voxel"
         return cls(
-            tokenizer, patch_px=config.patch_px, pool=config.pool, row_separators=config.row_separators, **settings
+            tokenizer,
+            patch_px=config.patch_px,
+            pool=config.pool,
+            row_separators=config.row_separators and not merged,
+            geometry=wanted_geometry(config),
+            merge_voxel_m=config.token_voxel_m if merged else None,
+            max_scene_tokens=config.max_scene_tokens,
+            **settings,
         )
 
     @property
     def model_input_names(self) -> list[str]:
         """What a batch can hold."""
-        return ["input_ids", "attention_mask", "pixel_values", "points_world", "valid_share", "frame_mask", "labels"]
+        return ["input_ids", "attention_mask", *SCENE_KEYS, "labels"]
 
     @property
     def scene_token_id(self) -> int:
@@ -105,7 +123,7 @@ class Video3DProcessor(ProcessorMixin):
         return int(rows[best]) * unit, int(columns[best]) * unit
 
     def num_scene_tokens(self, num_frames: int, size_hw: tuple[int, int]) -> int:
-        """Tokens that frames of this size become."""
+        """Tokens that frames of this size become as a grid (merged by voxel, it depends on the scene)."""
         rows, columns = (-(-(side // self.patch_px) // self.pool) for side in size_hw)
         return num_frames * rows * (columns + int(self.row_separators))
 
@@ -128,8 +146,9 @@ class Video3DProcessor(ProcessorMixin):
             num_scene_tokens: instead of a clip: the scene is encoded already and has so many tokens.
 
         Returns:
-            ``input_ids``, ``attention_mask``, and with a clip ``pixel_values`` (b f 3 h w), ``points_world``
-            (b f gh gw 3, float32, NaN unknown), ``valid_share`` (b f gh gw), ``frame_mask`` where lengths differ.
+            ``input_ids``, ``attention_mask``, and with a clip those of the fields of ``SceneInputs`` that the model reads:
+            ``pixel_values`` (b f 3 h w), ``points_world`` (b f gh gw 3, float32, NaN unknown), ``valid_share``
+            (b f gh gw), ``frame_mask`` where lengths differ, and what ``geometry`` names.
 
         Raises:
             InputError: frames of another size, points of other patches, numbers of things that do not agree.
@@ -146,14 +165,15 @@ class Video3DProcessor(ProcessorMixin):
                 expected="as many clips, points and answers as texts",
                 got=f"{len(clips)} clips, {len(patches)} points, {len(texts)} texts, {len(answers)} answers",
             )
-        counts = [self._count(one) for one in clips] or [num_scene_tokens or 0]
+        scenes = self._scenes(clips, patches)
+        counts = [self._count(clip, one) for clip, one in zip(clips, scenes, strict=True)] or [num_scene_tokens or 0]
         counts = counts * len(texts) if len(counts) == 1 else counts
         batch = self._tokens(texts, answers, counts)
-        if clips:
-            batch |= self._frames(clips, patches)
+        if scenes:
+            batch |= _stack(scenes)
         return BatchFeature(batch)
 
-    def _count(self, clip: PosedClip) -> int:
+    def _check_size(self, clip: PosedClip) -> None:
         height, width = clip.size_hw
         unit = self.patch_px * self.pool
         if height % unit or width % unit or not height or not width:
@@ -163,7 +183,24 @@ class Video3DProcessor(ProcessorMixin):
                 got=f"{height} x {width}",
                 do="resize the clip to processor.frame_size_hw(size_hw)",
             )
-        return self.num_scene_tokens(clip.num_frames, clip.size_hw)
+
+    def _count(self, clip: PosedClip, scene: dict[str, Tensor]) -> int:
+        """Placeholders that a scene needs: merged tokens are counted by the very plan that the model will merge by."""
+        if self.merge_voxel_m is None:
+            return self.num_scene_tokens(clip.num_frames, clip.size_hw)
+        rows, columns = (side // (self.patch_px * self.pool) for side in clip.size_hw)
+        frame = torch.arange(clip.num_frames).repeat_interleave(rows * columns)
+        nowhere = torch.full((clip.num_frames, rows, columns, 3), torch.nan)
+        points = scene.get("points_world", nowhere).flatten(0, 2)
+        plan = plan_merge(
+            points,
+            scene.get("valid_share", nowhere[..., 0]).flatten().nan_to_num(0.0),
+            frame,
+            torch.ones_like(frame, dtype=torch.bool),
+            voxel_m=self.merge_voxel_m,
+            max_tokens=self.max_scene_tokens,
+        )
+        return len(plan.num_views)
 
     def _harmless(self, text: str) -> str:
         """Break up control tokens, so that a question cannot end the user's turn and begin another."""
@@ -214,36 +251,36 @@ class Video3DProcessor(ProcessorMixin):
             batch["labels"] = torch.tensor([[-100] * (longest - len(row)) + row for row in labels])
         return batch
 
-    def _frames(self, clips: list[PosedClip], patches: list[PatchPoints]) -> dict[str, Tensor]:
+    def _scenes(self, clips: list[PosedClip], patches: list[PatchPoints]) -> list[dict[str, Tensor]]:
+        """Pixels and geometry of every clip, checked."""
         sizes = {clip.size_hw for clip in clips}
         if len(sizes) > 1:
             raise InputError(
                 "batch", expected="clips of one size", got=sorted(sizes), do="batch clips of one aspect, or one by one"
             )
-        (height, width) = sizes.pop()
-        grid = (height // self.patch_px, width // self.patch_px)
-        for clip, one in zip(clips, patches, strict=bool(patches)):
-            if one.patch_px != self.patch_px or one.depth_m.shape != (clip.num_frames, *grid):
+        scenes = []
+        for number, clip in enumerate(clips):
+            self._check_size(clip)
+            points = patches[number] if patches else None
+            grid = (clip.size_hw[0] // self.patch_px, clip.size_hw[1] // self.patch_px)
+            if points is not None and (
+                points.patch_px != self.patch_px or points.depth_m.shape != (clip.num_frames, *grid)
+            ):
                 raise InputError(
                     "points",
                     expected=f"{clip.num_frames} frames of {grid[0]} x {grid[1]} patches of {self.patch_px} px",
-                    got=f"{one.depth_m.shape} of {one.patch_px} px",
+                    got=f"{points.depth_m.shape} of {points.patch_px} px",
                     do="lift_patches(clip, processor.patch_px) on the resized clip",
                 )
-        most = max(clip.num_frames for clip in clips)
-        lacks = [most - clip.num_frames for clip in clips]
-        pixels = [normalize_frames(clip.rgb, self.image_mean, self.image_std) for clip in clips]
-        batch: dict[str, Tensor] = {"pixel_values": _stack_left(pixels, lacks, 0.0)}
-        if patches:
-            batch["points_world"] = _stack_left(
-                [torch.from_numpy(np.array(one.points_world)) for one in patches], lacks, np.nan
+            pixels = {"pixel_values": normalize_frames(clip.rgb, self.image_mean, self.image_std)}
+            merged = self.merge_voxel_m is not None
+            scenes.append(
+                pixels
+                | geometry_tensors(
+                    clip, points, self.geometry, pool=self.pool, patch_px=self.patch_px, to_tokens=merged
+                )
             )
-            batch["valid_share"] = _stack_left(
-                [torch.from_numpy(np.array(one.valid_share)) for one in patches], lacks, 0.0
-            )
-        if any(lacks):
-            batch["frame_mask"] = torch.stack([torch.arange(most) >= lack for lack in lacks])
-        return batch
+        return scenes
 
     def scene_prefix(
         self, input_ids: Int[Tensor, "b t"], attention_mask: Int[Tensor, "b t"] | None = None
@@ -266,11 +303,19 @@ class Video3DProcessor(ProcessorMixin):
         return [text.strip() for text in texts]
 
 
-def _stack_left(parts: list[Float[Tensor, "..."]], lacks: list[int], fill: float) -> Float[Tensor, "..."]:
-    padded = [
-        torch.cat([part.new_full((lack, *part.shape[1:]), fill), part]) for part, lack in zip(parts, lacks, strict=True)
-    ]
-    return torch.stack(padded)
+def _stack(scenes: list[dict[str, Tensor]]) -> dict[str, Tensor]:
+    """One batch; shorter clips are padded at the front: pixels and shares with 0, all other geometry with NaN."""
+    frames = [len(scene["pixel_values"]) for scene in scenes]
+    most = max(frames)
+    batch = {}
+    for name in scenes[0]:
+        fill = 0.0 if name in ("pixel_values", "valid_share") else torch.nan
+        parts = [scene[name] for scene in scenes]
+        padded = [torch.cat([part.new_full((most - len(part), *part.shape[1:]), fill), part]) for part in parts]
+        batch[name] = torch.stack(padded)
+    if min(frames) < most:
+        batch["frame_mask"] = torch.stack([torch.arange(most) >= most - count for count in frames])
+    return batch
 
 
 AutoProcessor.register(Video3DConfig, Video3DProcessor, exist_ok=True)

@@ -1,0 +1,253 @@
+"""From frames and their geometry to scene tokens: the half of the model that looks.
+
+    frames ─▶ vision tower ─▶ video encoder (depth, camera, time) ─▶ content of tokens ─┐
+    points, or depth (given, else predicted) and cameras ─▶ places of tokens ───────────┴▶ projector ─▶ scene tokens
+
+Measured geometry wins: points that are given are used as they are; else they are lifted from the depth that is given; only
+where there is none does the model's own depth head speak.
+"""
+
+import inspect
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+import torch
+from jaxtyping import Float, Float32
+from torch import Tensor, nn
+
+from video3d.model.configuration_video3d import Video3DConfig
+from video3d.model.depth_head import DepthHead, lift_depth
+from video3d.model.scene_projector import SceneProjector, token_extent
+from video3d.model.tokens import GridTokens, merge_by_voxel
+from video3d.model.video_encoder import VideoEncoder
+from video3d.types import InputError
+from video3d.types.scene_tokens import SceneInputs, SceneTokens
+
+SCENE_KEYS = tuple(field.name for field in fields(SceneInputs))
+"""What of a batch goes into the scene encoder."""
+
+FRAMES_AT_ONCE = 8
+"""Frames that the vision tower sees at once without gradients: more are no faster on a CPU, and hold more memory."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EncodedScene:
+    """Scene tokens, and the depth that the model saw on the way (metres; ``None`` without a depth head)."""
+
+    tokens: SceneTokens
+    predicted_depth_m: Float32[Tensor, "b f h w"] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Places:
+    """Where patches (or tokens already) look: m frames in a row."""
+
+    points: Float32[Tensor, "m ph pw 3"]
+    share: Float32[Tensor, "m ph pw"]
+    extent: Float32[Tensor, "m ph pw 2 3"] | None
+
+
+class SceneEncoder:
+    """The encoding half of ``Video3DForConditionalGeneration``, which holds the modules."""
+
+    config: Video3DConfig
+    vision_tower: Any
+    video_encoder: VideoEncoder
+    scene_projector: SceneProjector
+    depth_head: DepthHead | None
+
+    def _compose_encoder(self, config: Video3DConfig, vision_tower: Any, width: int) -> None:
+        self.vision_tower = vision_tower
+        features_width = vision_tower.config.hidden_size
+        self.video_encoder = VideoEncoder(config, features_width)
+        self.scene_projector = SceneProjector(config, features_width, width)
+        self.depth_head = DepthHead(features_width) if config.depth_head else None
+        # CLIP, SigLIP and ViT refuse other sizes than their own unless asked; DINO always interpolates.
+        parameters = inspect.signature(type(vision_tower).forward).parameters
+        self._interpolate = {"interpolate_pos_encoding": True} if "interpolate_pos_encoding" in parameters else {}
+
+    def patch_features(self, pixel_values: Float[Tensor, "m 3 h w"]) -> Float[Tensor, "m gh gw c"]:
+        """Patch tokens of frames as a grid, at the configured layer, without class and register tokens."""
+        layer = self.config.vision_feature_layer
+        outputs = self.vision_tower(
+            pixel_values=pixel_values.to(self.vision_tower.dtype),
+            output_hidden_states=layer is not None,
+            **self._interpolate,
+        )
+        tokens = outputs.last_hidden_state if layer is None else outputs.hidden_states[layer]
+        rows, columns = (side // self.config.patch_px for side in pixel_values.shape[-2:])
+        extra = tokens.shape[1] - rows * columns
+        # Class and register tokens come first in every tower of this kind; more than a few is another kind of tower.
+        most = 2 + int(getattr(self.vision_tower.config, "num_register_tokens", 0) or 0)
+        if not 0 <= extra <= most:
+            raise InputError(
+                f"vision tower {self.vision_tower.config.model_type}",
+                expected=f"{rows} x {columns} patch tokens and at most {most} others",
+                got=f"{tokens.shape[1]} tokens",
+                do="use a tower that gives one token a patch: DINOv2, DINOv3, SigLIP, CLIP or ViT",
+            )
+        return tokens[:, extra:].unflatten(1, (rows, columns))
+
+    def encode_inputs(self, inputs: SceneInputs, *, keep_patches: bool = False) -> EncodedScene:
+        """Scene tokens of a batch, with gradients where they are enabled.
+
+        Args:
+            inputs: frames and geometry.
+            keep_patches: keep what every patch shows (``SceneTokens.patch_content``), for grounding as published.
+
+        Raises:
+            InputError: points of another grid than the frames', or not in float32.
+        """
+        b, f = inputs.pixel_values.shape[:2]
+        frames = inputs.pixel_values.flatten(0, 1)
+        at_once = len(frames) if torch.is_grad_enabled() else FRAMES_AT_ONCE
+        features = torch.cat([self.patch_features(part) for part in frames.split(max(at_once, 1))])
+        size_hw = (int(frames.shape[-2]), int(frames.shape[-1]))
+        predicted = self._predict_depth(features, inputs, size_hw)
+        depth = inputs.depth_m if inputs.depth_m is not None else predicted
+        if depth is not None and self.config.compat_unknown_depth:
+            depth = depth.nan_to_num(0.0)
+        encoded = self.video_encoder(
+            features.unflatten(0, (b, f)),
+            depth_m=depth,
+            k_px=inputs.k_px,
+            world_from_camera=inputs.world_from_camera,
+            time_s=inputs.time_s,
+            frame_mask=inputs.frame_mask,
+            size_hw=size_hw,
+        ).flatten(0, 1)
+        patches = self.scene_projector.patch_content(encoded)
+        content = self.scene_projector.pool_content(patches)
+        places = self._places(inputs, depth, encoded.shape[1:3], content.shape[1:3])
+        arrange = self._merged if self.config.arrangement == "voxel" else self._grid
+        return EncodedScene(
+            tokens=arrange(inputs, content, places, patches.unflatten(0, (b, f)) if keep_patches else None),
+            predicted_depth_m=predicted,
+        )
+
+    def _predict_depth(
+        self, features: Float[Tensor, "m gh gw c"], inputs: SceneInputs, size_hw: tuple[int, int]
+    ) -> Float32[Tensor, "b f h w"] | None:
+        if self.depth_head is None:
+            return None
+        b, f = inputs.pixel_values.shape[:2]
+        covered = (features.shape[1] * self.config.patch_px, features.shape[2] * self.config.patch_px)
+        k_px = None if inputs.k_px is None else inputs.k_px.flatten(0, 1)
+        return self.depth_head(features, k_px, size_hw, covered).unflatten(0, (b, f))
+
+    def _places(
+        self,
+        inputs: SceneInputs,
+        depth_m: Float[Tensor, "b f h w"] | None,
+        patches_hw: Sequence[int],
+        tokens_hw: Sequence[int],
+    ) -> _Places:
+        num_frames = inputs.pixel_values.shape[0] * inputs.pixel_values.shape[1]
+        device = inputs.pixel_values.device
+        points, share = inputs.points_world, inputs.valid_share
+        if points is not None:
+            grid = tuple(points.shape[2:4])
+            if grid not in (tuple(patches_hw), tuple(tokens_hw)) or points.dtype != torch.float32:
+                raise InputError(
+                    "points_world",
+                    expected=f"one float32 point for each of {patches_hw[0]} x {patches_hw[1]} patches",
+                    got=f"{grid[0]} x {grid[1]} in {points.dtype}",
+                    do=f"lift patches of {self.config.patch_px} px, and do not cast points with the pixels",
+                )
+            points = points.flatten(0, 1)
+            share = torch.ones_like(points[..., 0]) if share is None else share.flatten(0, 1).float()
+        elif depth_m is not None and inputs.k_px is not None and inputs.world_from_camera is not None:
+            points, share = lift_depth(
+                depth_m.flatten(0, 1),
+                inputs.k_px.flatten(0, 1),
+                inputs.world_from_camera.flatten(0, 1),
+                self.config.patch_px,
+            )
+        else:
+            points = torch.full((num_frames, *patches_hw, 3), torch.nan, device=device)
+            share = torch.zeros(num_frames, *patches_hw, device=device)
+        extent = None if inputs.extent_world is None else inputs.extent_world.flatten(0, 1).float()
+        return _Places(points=points, share=share, extent=extent)
+
+    def _grid(self, inputs: SceneInputs, content: Tensor, places: _Places, patches: Tensor | None) -> SceneTokens:
+        """Every frame's rows of tokens, one frame after another."""
+        projector, (b, f) = self.scene_projector, inputs.pixel_values.shape[:2]
+        grid_hw = content.shape[1:3]
+        points, share = projector.pool_places(places.points, places.share, grid_hw)
+        embeds = projector.embed(content, points, share > 0, token_extent(places.extent, grid_hw, projector.pool))
+        separator = 0.0 if projector.separator is None else projector.separator.float()
+        embeds = projector.separate_rows(embeds, separator)
+        n = embeds.shape[1]
+        seen = frames_seen(inputs)
+        is_token = projector.separate_rows(torch.ones_like(share)[..., None], 0.0)[..., 0] > 0
+        is_token = is_token.view(b, f * n) & seen.repeat_interleave(n, 1)
+        times = frame_times(inputs).float()[:, :, None, None].expand(b, f, n, 2).reshape(b, f * n, 2)
+        return SceneTokens(
+            embeds=embeds.view(b, f * n, -1).to(self.language_dtype),
+            mask=seen.repeat_interleave(n, 1),
+            points_world=projector.separate_rows(points, torch.nan).view(b, f * n, 3),
+            content=projector.separate_rows(content, 0.0).view(b, f * n, -1),
+            num_views=is_token.to(torch.int32),
+            seen_s=torch.where(is_token[..., None], times, torch.nan),
+            patch_content=patches,
+        )
+
+    def _merged(self, inputs: SceneInputs, content: Tensor, places: _Places, patches: Tensor | None) -> SceneTokens:
+        """Tokens that look at the same voxel as one."""
+        projector, (b, f) = self.scene_projector, inputs.pixel_values.shape[:2]
+        points, share = projector.pool_places(places.points, places.share, content.shape[1:3])
+        per_frame = points.shape[1] * points.shape[2]
+
+        def rows(grid: Tensor) -> Tensor:
+            return grid.reshape(b, f * per_frame, *grid.shape[3:])
+
+        def each_token(of_frame: Tensor) -> Tensor:
+            return of_frame.repeat_interleave(per_frame, 1)
+
+        distance = None
+        if inputs.world_from_camera is not None:
+            eyes = each_token(inputs.world_from_camera[..., :3, 3].float())
+            distance = (rows(points) - eyes).norm(dim=-1)
+        tokens = GridTokens(
+            content=rows(content),
+            points_world=rows(points),
+            weight=rows(share),
+            frame=each_token(torch.arange(f, device=points.device).expand(b, f)),
+            mask=each_token(frames_seen(inputs)),
+            distance_m=distance,
+            time_s=None if inputs.time_s is None else each_token(inputs.time_s.float()),
+        )
+        config = self.config
+        merged = merge_by_voxel(tokens, voxel_m=config.token_voxel_m, max_tokens=config.max_scene_tokens)
+        placed = merged.points_world.isfinite().all(-1)
+        embeds = projector.embed(merged.content, merged.points_world, placed)
+        return SceneTokens(
+            embeds=torch.where(merged.mask[..., None], embeds, 0.0).to(self.language_dtype),
+            mask=merged.mask,
+            points_world=merged.points_world,
+            content=merged.content,
+            num_views=merged.num_views,
+            seen_s=merged.seen_s,
+            patch_content=patches,
+        )
+
+    @property
+    def language_dtype(self) -> torch.dtype:
+        """Of the language model, which reads the tokens."""
+        language_model: nn.Module = self.language_model  # pyright: ignore[reportAttributeAccessIssue]
+        return next(language_model.parameters()).dtype
+
+
+def frames_seen(inputs: SceneInputs) -> Tensor:
+    """``frame_mask`` (b f), all true where none was given."""
+    if inputs.frame_mask is not None:
+        return inputs.frame_mask
+    return torch.ones(inputs.pixel_values.shape[:2], dtype=torch.bool, device=inputs.pixel_values.device)
+
+
+def frame_times(inputs: SceneInputs) -> Tensor:
+    """Seconds of every frame (b f), NaN where unknown."""
+    if inputs.time_s is not None:
+        return inputs.time_s
+    return torch.full(inputs.pixel_values.shape[:2], torch.nan, device=inputs.pixel_values.device)

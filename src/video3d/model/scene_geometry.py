@@ -1,0 +1,74 @@
+"""What a model wants to know of a clip's geometry, as the tensors of its batch.
+
+A configuration decides what is wanted (``wanted_geometry``): depth maps only where a module reads them, cameras, times. Points
+come at the patch grid, or pooled to tokens already where tokens are merged by voxel: the voxel that a point falls in must not
+depend on which device pooled it, and the number of tokens has to be known to write the prompt.
+"""
+
+from collections.abc import Collection
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from video3d.geometry.lift_variants import lift_centers, lift_extents
+from video3d.model.configuration_video3d import Video3DConfig
+from video3d.model.position import pool_points
+from video3d.types import PatchPoints, PosedClip
+
+GEOMETRY = ("depth", "camera", "time", "extent", "center")
+
+
+def wanted_geometry(config: Video3DConfig) -> list[str]:
+    """Which of ``GEOMETRY`` the modules of a configuration read.
+
+    >>> wanted_geometry(Video3DConfig(camera_encoding=True, temporal_layers=1))
+    ['camera', 'time']
+    """
+    wanted = {
+        "depth": config.depth_encoding or config.depth_head or (config.temporal_layers > 0 and config.depth_attention),
+        "camera": config.camera_encoding or config.depth_head or config.arrangement == "voxel",
+        "time": config.temporal_layers > 0 or config.arrangement == "voxel",
+        "extent": config.position_points == "minmax",
+        "center": config.position_points == "center",
+    }
+    return [name for name in GEOMETRY if wanted[name]]
+
+
+def geometry_tensors(
+    clip: PosedClip, points: PatchPoints | None, wanted: Collection[str], *, pool: int, patch_px: int, to_tokens: bool
+) -> dict[str, Tensor]:
+    """The tensors of one clip (f ...): ``points_world`` and ``valid_share`` with points, and what is wanted besides.
+
+    Args:
+        clip: at the size of the model's frames.
+        points: of its patches; ``None``: no token has a place.
+        wanted: of ``GEOMETRY``.
+        pool: patches per token along each side.
+        patch_px: side of a patch.
+        to_tokens: pool points to tokens here.
+    """
+    out: dict[str, Tensor] = {}
+    if points is not None:
+        if "center" in wanted:  # of a token, which is what is encoded, not of its patches
+            points = lift_centers(clip, pool * patch_px)
+        world, share = torch.from_numpy(np.array(points.points_world)), torch.from_numpy(np.array(points.valid_share))
+        if to_tokens and "center" not in wanted:
+            world, share = pool_points(world, share, pool, "avg")
+        out["points_world"], out["valid_share"] = world, share
+        if "extent" in wanted:
+            out["extent_world"] = torch.from_numpy(lift_extents(clip, patch_px))
+    if "depth" in wanted:
+        known = np.isfinite(clip.depth_m) & (clip.depth_m > 0)
+        out["depth_m"] = torch.from_numpy(np.where(known, clip.depth_m, np.float32(np.nan)))
+    if "camera" in wanted:
+        out["k_px"] = torch.from_numpy(clip.k_px.astype(np.float32))
+        out["world_from_camera"] = torch.from_numpy(clip.world_from_camera.astype(np.float32))
+    if "time" in wanted:
+        out["time_s"] = torch.from_numpy(clip.time_s - _first(clip.time_s)).float()
+    return out
+
+
+def _first(time_s: np.ndarray) -> float:
+    known = time_s[np.isfinite(time_s)]
+    return float(known[0]) if len(known) else 0.0

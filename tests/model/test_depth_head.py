@@ -1,0 +1,102 @@
+"""The depth head's loss and lifting, against numpy's."""
+
+import numpy as np
+import pytest
+import torch
+
+from video3d.geometry.lift import lift_depth_patches
+from video3d.model.depth_head import DepthHead, depth_loss, lift_depth
+
+
+def clip(f=3, h=24, w=36, seed=0):
+    rng = np.random.default_rng(seed)
+    depth = rng.uniform(0.5, 6.0, (f, h, w)).astype(np.float32)
+    depth[rng.random(depth.shape) < 0.3] = np.nan
+    depth[0, :6, :6] = np.nan
+    k = np.tile(np.array([[40.0, 0.5, 17.0], [0, 42, 11], [0, 0, 1]]), (f, 1, 1))
+    pose = np.tile(np.eye(4), (f, 1, 1))
+    for one in pose:
+        one[:3, :3] = np.linalg.qr(rng.normal(size=(3, 3)))[0]
+        one[:3, 3] = rng.normal(size=3)
+    pose[2] = np.nan
+    return depth, k, pose
+
+
+def test_lifting_is_that_of_the_geometry():
+    depth, k, pose = clip()
+    points, share = lift_depth(*(torch.from_numpy(part).float() for part in (depth, k, pose)), 6)
+    expected = lift_depth_patches(depth, k, pose, 6)
+    np.testing.assert_allclose(points.numpy(), expected.points_world, atol=2e-5)
+    np.testing.assert_allclose(share[:2].numpy(), expected.valid_share[:2], atol=1e-6)
+    assert points[2].isnan().all() and (share[2] == 0).all()  # a frame without a pose has no place
+
+
+def test_lifting_has_a_gradient_where_depth_is_known():
+    depth, k, pose = (torch.from_numpy(part).float() for part in clip())
+    depth.requires_grad_()
+    points, _ = lift_depth(depth, k, pose, 6)
+    points.nan_to_num(0.0).sum().backward()
+    assert depth.grad is not None and depth.grad.isfinite().all()
+    assert (depth.grad[:2][depth.detach()[:2].isfinite()] != 0).float().mean() > 0.99
+    assert (depth.grad[depth.detach().isnan()] == 0).all()
+
+
+def test_twice_the_focal_length_is_twice_as_far():
+    torch.manual_seed(0)
+    head, features = DepthHead(8).eval(), torch.randn(1, 4, 6, 8)
+    k = torch.tensor([[[30.0, 0, 18], [0, 30, 12], [0, 0, 1]]])
+    with torch.no_grad():
+        near, far = head(features, k, (24, 36)), head(features, 2 * k, (24, 36))
+        unknown = head(features, torch.full((1, 3, 3), torch.nan), (24, 36))
+        nothing = head(features, None, (24, 36))
+    assert torch.allclose(far, 2 * near) and near.shape == (1, 24, 36)
+    assert unknown.isfinite().all() and torch.equal(unknown, nothing)
+
+
+def test_what_no_patch_covers_repeats_the_edge():
+    head, features = DepthHead(8).eval(), torch.randn(1, 2, 2, 8)
+    with torch.no_grad():
+        depth = head(features, None, (12, 14), (10, 10))
+    assert torch.equal(depth[:, 10:, :10], depth[:, 9:10, :10].expand(-1, 2, -1))
+    assert torch.equal(depth[:, :, 10:], depth[:, :, 9:10].expand(-1, -1, 4))
+
+
+def test_loss_forgives_scale_in_part_and_ignores_the_unknown():
+    torch.manual_seed(0)
+    true = torch.rand(2, 16, 16) * 4 + 0.5
+    wrong = true * (1 + 0.3 * torch.randn_like(true)).clamp_min(0.2)
+    scaled, exact = depth_loss(1.3 * true, true), depth_loss(true, true)
+    assert exact < 0.02 < scaled < depth_loss(wrong, true)
+    holes = true.clone()
+    holes[:, :4] = torch.nan
+    predicted = wrong.clone()
+    predicted[:, :4] = 77.0
+    other = wrong.clone()
+    other[:, :4] = 0.1
+    assert torch.equal(depth_loss(predicted, holes), depth_loss(other, holes))
+    assert depth_loss(true, torch.full_like(true, torch.nan)) == pytest.approx(0.0, abs=1e-6)
+
+
+def test_a_blurred_edge_costs_by_the_gradient_term():
+    true = torch.ones(1, 16, 16)
+    true[:, :, 8:] = 3.0
+    sharp = true.clone()
+    sharp[:, :, 8:] = 3.3
+    blurred = torch.nn.functional.avg_pool2d(sharp[:, None], 5, stride=1, padding=2, count_include_pad=False)[:, 0]
+    assert depth_loss(sharp, true) < depth_loss(blurred, true)
+
+
+def test_a_head_learns_a_map_by_heart():
+    torch.manual_seed(0)
+    head, features = DepthHead(8), torch.randn(2, 4, 6, 8)
+    true = torch.rand(2, 24, 36) * 0.1 + torch.linspace(1, 3, 36)
+    optimizer = torch.optim.Adam(head.parameters(), lr=2e-3)
+    first = last = None
+    for _ in range(60):
+        loss = depth_loss(head(features, None, (24, 36)), true)
+        first = first or float(loss.detach())
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        last = float(loss.detach())
+    assert first is not None and last is not None and last < 0.35 * first
