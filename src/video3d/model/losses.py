@@ -33,5 +33,5 @@ def with_losses(out: Any, **parts: tuple[Float[Tensor, ""], float]) -> Any:
     if isinstance(out, tuple):
         return (loss, *out[1:])
     known = {field.name for field in fields(CausalLMOutputWithPast)}
-    kept = {name: value for name, value in out.items() if name in known and name != "loss"}
+    kept: dict[str, Any] = {name: value for name, value in out.items() if name in known and name != "loss"}
     return Video3DOutput(loss=loss, language_loss=out[0], **kept, **{name: part for name, (part, _) in parts.items()})

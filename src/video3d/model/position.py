@@ -103,7 +103,7 @@ class WorldPosition(nn.Module):
         self.voxel_m = config.position_voxel_m
         self.min_m, self.max_m = tuple(config.position_min_m), tuple(config.position_max_m)
         self.temperature = config.position_temperature
-        self.half = config.compat_half_coordinates
+        self.rounds_to_half = config.compat_half_coordinates
         self.width = width
         if self.kind == "mlp":
             self.linear_1 = nn.Linear(3 * self.num_points, width)
@@ -130,7 +130,7 @@ class WorldPosition(nn.Module):
             corners = corners.expand(*points.shape[:-1], 2, 3)
             if extent_world is not None:
                 corners = torch.where(extent_world.isfinite() & valid[..., None, None], extent_world, corners)
-        if self.half:
+        if self.rounds_to_half:
             corners = corners.half().float()
         encoded = self._waves(corners) if self.kind == "sin3d" else self._learned(corners)
         return torch.where(valid[..., None], encoded, 0.0)
