@@ -198,9 +198,9 @@ def load_scene(
     return SavedScene(scene=scene, metadata=metadata)
 
 
-def _without(config: Mapping[str, Any]) -> dict[str, Any]:
+def _without(config: Mapping[Any, Any]) -> dict[str, Any]:
     return {
-        name: _without(value) if isinstance(value, Mapping) else value
+        str(name): _without(value) if isinstance(value, Mapping) else value
         for name, value in config.items()
         if name not in _OF_A_FILE
     }
