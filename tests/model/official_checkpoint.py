@@ -19,7 +19,7 @@ VISION = "model.vision_tower.vision_tower.vision_model."
 
 @dataclass(frozen=True, kw_only=True)
 class Tiny:
-    """Sizes of a checkpoint; 48 = 3 x 16 and 40 = 3 x 13 + 1 have an even and an odd number of waves an axis."""
+    """Sizes of a checkpoint. Heads have 128 channels wherever the published code runs: its rotary embedding is cut so."""
 
     width: int = 48
     heads: int = 4
