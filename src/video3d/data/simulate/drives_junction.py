@@ -34,7 +34,7 @@ def watch_junction(rng: np.random.Generator, library: AssetLibrary, config: Stag
         return x, y
 
     eye = at(-plan.half_m - float(rng.uniform(2.2, 3.4)), -plan.half_m - float(rng.uniform(0.7, 1.2)))
-    angle = float(np.radians(rng.uniform(18.0, 26.0)))  # nearer to the street at the right, or the left where mirrored
+    angle = float(np.radians(rng.uniform(25.0, 32.0)))  # nearer to the street at the right, or the left where mirrored
     sight = np.array(at(float(np.cos(angle)), float(np.sin(angle))))
     here = np.array([*eye, height + 0.12])
     pose = look_at(here, here + np.array([*sight * 9.0, -float(rng.uniform(0.2, 0.6))]))
@@ -42,7 +42,7 @@ def watch_junction(rng: np.random.Generator, library: AssetLibrary, config: Stag
     acts = [str(act) for act in rng.permutation(["left", "right"])]  # rarer elsewhere than to wait or to go on
     if rng.random() < 0.6:
         acts.append("waits" if rng.random() < 0.5 else "on")
-    if not sum(_acts(draft, act, quarters) for act in acts):
+    if not sum(_acts(draft, act, quarters, mirrored=mirrored) for act in acts):
         raise StagingFailed("watch_junction: nobody can move")
     kind = str(rng.choice(["stands", "crosses", "along"], p=[0.32, 0.4, 0.28]))
     corner = -plan.half_m - float(rng.uniform(0.4, 0.7))
@@ -70,14 +70,14 @@ def watch_junction(rng: np.random.Generator, library: AssetLibrary, config: Stag
     return draft.staged("watch_junction", viewer=viewer, camera=camera, fov_deg=float(rng.uniform(50.0, 57.0)))
 
 
-def _acts(draft: Draft, act: str, quarters: int) -> bool:
+def _acts(draft: Draft, act: str, quarters: int, *, mirrored: bool) -> bool:
     """Stages what one car does, from any side where there is room for it."""
     for heading in draft.rng.choice(4, 3, replace=False, p=_IN_VIEW):
         come = int(heading) + quarters
         if act == "on":
             found = drive_on(draft, come)
         elif act == "waits":
-            found = wait_at_junction(draft, 2 + int(heading) % 2 + quarters)
+            found = wait_at_junction(draft, quarters + (3 if mirrored else 2))  # where the camera looks along
         else:
             found = turn_at_junction(draft, come, "left" if act == "left" else "right")
         if found is not None:

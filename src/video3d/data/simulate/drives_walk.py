@@ -123,7 +123,9 @@ def static_street(rng: np.random.Generator, library: AssetLibrary, config: Stage
         -float(rng.uniform(8.5, 12.0) if yields else rng.uniform(7.0, 16.0)),
         side * (plan.half_m + float(rng.uniform(1.3, 2.2))),
     )
-    look = np.array([x + float(rng.uniform(7.0, 11.0)), side * float(rng.uniform(-2.0, 3.0)), height - 0.3])
+    # Along the road where somebody crosses: seen from nearer to the side, they would go neither across nor away.
+    ahead_m, aside_m = ((9.0, 11.0), (1.0, 3.5)) if yields else ((7.0, 11.0), (-2.0, 3.0))
+    look = np.array([x + float(rng.uniform(*ahead_m)), side * float(rng.uniform(*aside_m)), height - 0.3])
     eye = np.array([x, y, height + 0.12])
     pose = look_at(eye, look)
     draft.street.standing.append((x, y, 0.0, 0.4, 0.4))
