@@ -1,4 +1,5 @@
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -6,6 +7,7 @@ import pytest
 from video3d.data.questions.blind import Riddle, examine
 from video3d.data.questions.held_out import highest, luckless, marks_of
 from video3d.data.questions.offer import Offer
+from video3d.data.questions.unblind import unblinded
 
 
 def _yes_no(number: int, words: str, label: str) -> Offer:
@@ -65,3 +67,14 @@ def test_small_subtypes_seldom_lose_every_question_to_luck():
             assert np.mean([marks[o.clip_id, 0] for o in left], axis=0).max() <= 0.03 + 1e-9
             assert len({sum(o.key == k for o in left) for k in ("yes", "no")}) == 1
     assert lost <= 4
+
+
+def test_a_small_split_that_the_cuts_left_without_one_answer_is_taken_again():
+    rng = np.random.default_rng(5)
+    train = [replace(o, split="train") for o in _drawn(rng, 160, 0, 0.4)]
+    asked = _drawn(rng, 4, 1000, 1.0)  # told by their words: the first to go
+    found = unblinded({"train": train, "test": asked}, rng, margin=0.02)
+    assert 40 <= len(found.kept["train"]) < 160
+    assert found.log["taken_again_test"] == 4 and found.kept["test"] == asked
+    left = luckless(asked, marks_of(found.kept["train"], asked), 0.03)
+    assert not left or highest(left, marks_of(found.kept["train"], left)) <= 0.03 + 1e-9

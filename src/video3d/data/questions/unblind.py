@@ -175,6 +175,13 @@ def unblinded(by_split: dict[Split, list[Offer]], rng: np.random.Generator, *, m
     kept: dict[Split, list[Offer]] = {split: [] for split in by_split}
     for item in offers:
         kept[item.split].append(item)
+    if len(kept.get("train", [])) >= MIN_NUM:
+        # A small split that lost one of its answers in the cuts lost all of them. What the training questions tell of it goes
+        # when they are known (``held_out``).
+        for split, items in kept.items():
+            if not items and by_split[split] and split != "train":
+                kept[split] = list(by_split[split])
+                log[f"taken_again_{split}"] = len(kept[split])
     return Filtered(kept=kept, log=log)
 
 
