@@ -34,7 +34,7 @@ def watch_junction(rng: np.random.Generator, library: AssetLibrary, config: Stag
         return x, y
 
     eye = at(-plan.half_m - float(rng.uniform(2.2, 3.4)), -plan.half_m - float(rng.uniform(0.7, 1.2)))
-    angle = float(np.radians(rng.uniform(25.0, 32.0)))  # nearer to the street at the right, or the left where mirrored
+    angle = float(np.radians(rng.uniform(23.0, 30.0)))  # nearer to the street at the right, or the left where mirrored
     sight = np.array(at(float(np.cos(angle)), float(np.sin(angle))))
     here = np.array([*eye, height + 0.12])
     pose = look_at(here, here + np.array([*sight * 9.0, -float(rng.uniform(0.2, 0.6))]))
@@ -44,7 +44,7 @@ def watch_junction(rng: np.random.Generator, library: AssetLibrary, config: Stag
         acts.append("waits" if rng.random() < 0.5 else "on")
     if not sum(_acts(draft, act, quarters, mirrored=mirrored) for act in acts):
         raise StagingFailed("watch_junction: nobody can move")
-    kind = str(rng.choice(["stands", "crosses", "along"], p=[0.32, 0.4, 0.28]))
+    kind = str(rng.choice(["stands", "crosses", "along"], p=[0.22, 0.4, 0.38]))
     corner = -plan.half_m - float(rng.uniform(0.4, 0.7))
     back = float(np.arctan2(-sight[1], -sight[0])) + np.pi / 2  # a front is at -y
     if kind == "stands":
@@ -67,7 +67,7 @@ def watch_junction(rng: np.random.Generator, library: AssetLibrary, config: Stag
     def camera(times_s: np.ndarray, change: float) -> np.ndarray:
         return np.broadcast_to(pose, (len(times_s), 4, 4)).copy()
 
-    return draft.staged("watch_junction", viewer=viewer, camera=camera, fov_deg=float(rng.uniform(50.0, 57.0)))
+    return draft.staged("watch_junction", viewer=viewer, camera=camera, fov_deg=float(rng.uniform(52.0, 59.0)))
 
 
 def _acts(draft: Draft, act: str, quarters: int, *, mirrored: bool) -> bool:

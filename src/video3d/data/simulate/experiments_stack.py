@@ -73,8 +73,8 @@ def _tower(
 def _propped(rng: np.random.Generator, library: AssetLibrary, config: StageConfig) -> StagedClip:
     lab = open_lab(rng, half_m=(1.2, 1.0))
     every_s = float(rng.choice([0.12, 0.16, 0.2]))
-    # What topples goes along +x: toward a camera that is ahead of it, away from one behind.
-    side = draw_side(rng, (0, 0, 1, 2, 2, 2, 3))
+    # What topples goes along +x: toward a camera that is ahead of it, away from one behind. Dominoes go left and right.
+    side = draw_side(rng, (0, 0, 1, 2, 2, 2, 2, 2, 3))
     num = int(rng.integers(2, 5))
     fails = int(rng.integers(num - 1)) if rng.random() < 0.7 else None
     ids, places, halves, bottoms = _tower(rng, lab, num, fails)

@@ -147,7 +147,7 @@ def overhang(rng: np.random.Generator, library: AssetLibrary, config: StageConfi
                       (half_x + out, y, 0.0), (0.0, -half_y, top + 0.2))  # fmt: skip
     return stage_lab(
         rng, library, config, lab, "overhang", view_m=view, every_s=every_s, paths=(path,),
-        must_see=(plank, block, table, post), side_rad=draw_side(rng, (0, 0, 1, 2, 2, 3)),
+        must_see=(plank, block, table, post), side_rad=draw_side(rng, (0, 0, 1, 2, 2, 2, 3)),
     )  # fmt: skip
 
 
