@@ -25,13 +25,19 @@ class Video3DOutput(CausalLMOutputWithPast):
     grounding_loss: Float[Tensor, ""] | None = None
 
 
-def with_losses(out: Any, **parts: tuple[Float[Tensor, ""], float]) -> Any:
-    """Add parts of the loss, each with its weight, to what a language model returned (an output, or a tuple with the loss first)."""
-    loss = out[0]
-    for part, weight in parts.values():
-        loss = loss + weight * part.to(loss.device)
+def with_losses(out: Any, *, has_words: bool = True, **parts: tuple[Tensor, float]) -> Any:
+    """Add parts of the loss, each with its weight, to what a language model returned (an output, or a tuple).
+
+    Args:
+        out: with its own loss first, if ``has_words``.
+        has_words: whether there were words to learn.
+        **parts: of ``Video3DOutput``, each with its weight.
+    """
+    words: Tensor | None = out[0] if has_words else None
+    loss = sum((weight * part for part, weight in parts.values()), 0.0 if words is None else words)
     if isinstance(out, tuple):
-        return (loss, *out[1:])
+        return (loss, *(out[1:] if has_words else out))
     known = {field.name for field in fields(CausalLMOutputWithPast)}
     kept: dict[str, Any] = {name: value for name, value in out.items() if name in known and name != "loss"}
-    return Video3DOutput(loss=loss, language_loss=out[0], **kept, **{name: part for name, (part, _) in parts.items()})
+    kept |= {name: part for name, (part, _) in parts.items()}
+    return Video3DOutput(loss=loss, language_loss=words, **kept)  # pyright: ignore[reportArgumentType]

@@ -25,10 +25,13 @@ from transformers.utils.generic import ModelOutput
 from video3d.model.configuration_video3d import Video3DConfig
 from video3d.model.depth_head import depth_loss
 from video3d.model.losses import with_losses
+from video3d.model.reasoning_types import SpatialTargets
 from video3d.model.scene_encoder import SCENE_KEYS, EncodedScene, SceneEncoder
+from video3d.model.scene_heads import GroundingTargets, SceneHeads, init_heads
 from video3d.model.scene_memory import (
     CACHE_WORD,
     SceneCache,
+    add_coordinates,
     behind_prompts,
     continue_prompt,
     leave_out,
@@ -40,7 +43,7 @@ from video3d.types import InputError
 from video3d.types.scene_tokens import SceneInputs, SceneTokens
 
 
-class Video3DForConditionalGeneration(SceneEncoder, PreTrainedModel, GenerationMixin):
+class Video3DForConditionalGeneration(SceneEncoder, SceneHeads, PreTrainedModel, GenerationMixin):
     """Answers in words about a scene.
 
     >>> from transformers import Dinov2Config, LlamaConfig
@@ -72,7 +75,9 @@ class Video3DForConditionalGeneration(SceneEncoder, PreTrainedModel, GenerationM
         super().__init__(config)
         vision_tower = vision_tower or AutoModel.from_config(config.vision_config)
         self.language_model: Any = language_model or AutoModelForCausalLM.from_config(config.text_config)
-        self._compose_encoder(config, vision_tower, self.language_model.config.hidden_size)
+        width = self.language_model.config.hidden_size
+        self._compose_encoder(config, vision_tower, width)
+        self._compose_heads(config, self.scene_projector.content_width, width)
         rows = self.language_model.get_input_embeddings().weight.shape[0]
         if not 0 <= config.scene_token_id < rows:
             raise ValueError(
@@ -133,6 +138,7 @@ class Video3DForConditionalGeneration(SceneEncoder, PreTrainedModel, GenerationM
 
     def _init_weights(self, module: nn.Module) -> None:
         super()._init_weights(module)
+        init_heads(module, init.normal_)
         if isinstance(module, SceneProjector):
             if module.separator is not None:
                 init.normal_(module.separator, mean=0.0, std=0.02)
@@ -226,6 +232,9 @@ class Video3DForConditionalGeneration(SceneEncoder, PreTrainedModel, GenerationM
         frame_mask: Bool[Tensor, "b f"] | None = None,
         scene_embeds: Float[Tensor, "b n d"] | None = None,
         scene_mask: Bool[Tensor, "b n"] | None = None,
+        coord_points: Float[Tensor, "b c 3"] | None = None,
+        spatial_targets: SpatialTargets | None = None,
+        grounding_targets: GroundingTargets | None = None,
         logits_to_keep: int | Tensor = 0,
         **kwargs: Any,
     ) -> ModelOutput | tuple:
@@ -234,6 +243,8 @@ class Video3DForConditionalGeneration(SceneEncoder, PreTrainedModel, GenerationM
         The scene comes as pixels and points, or as ``scene_embeds`` and ``scene_mask`` from ``encode_scene``; its
         tokens take the places of the ``<scene>`` tokens in ``input_ids``. A shut gate hides nothing here, so that
         training can open it. ``cache`` is what transformers calls ``past_key_values`` since 5.24; either is taken.
+        ``coord_points`` are the world points (metres) of the ``<coord>`` tokens, in order. With pixels, depth and targets
+        add their losses (``losses.with_losses``); grounding needs ``labels`` or not, as its rows have words to learn or not.
         """
         key_values = past_key_values if cache is None else cache
         encoded: EncodedScene | None = None
@@ -242,13 +253,17 @@ class Video3DForConditionalGeneration(SceneEncoder, PreTrainedModel, GenerationM
                 pixel_values=pixel_values, points_world=points_world, valid_share=valid_share, extent_world=extent_world,
                 depth_m=depth_m, k_px=k_px, world_from_camera=world_from_camera, time_s=time_s, frame_mask=frame_mask,
             )  # fmt: skip
-            encoded = self.encode_inputs(inputs)
+            keep = grounding_targets is not None and grounding_targets.share is not None
+            encoded = self.encode_inputs(inputs, keep_patches=keep)
             scene_embeds, scene_mask = encoded.tokens.embeds, encoded.tokens.mask
         embeds = inputs_embeds
         if embeds is None:
             if input_ids is None:
                 raise ValueError("forward: expected input_ids or inputs_embeds, got neither")
             embeds = self.get_input_embeddings()(input_ids)
+        if coord_points is not None and input_ids is not None:
+            codes = self.scene_projector.position(coord_points.float(), coord_points.isfinite().all(-1))
+            embeds = add_coordinates(embeds, input_ids == self.config.coord_token_id, codes)
         if scene_embeds is not None:
             if input_ids is None:
                 raise ValueError("forward: expected input_ids with a scene (they say where it goes), got inputs_embeds")
@@ -269,13 +284,25 @@ class Video3DForConditionalGeneration(SceneEncoder, PreTrainedModel, GenerationM
             position_ids=position_ids,
             labels=labels,
             logits_to_keep=logits_to_keep,
+            **({"output_hidden_states": True} if grounding_targets is not None else {}),
             **{CACHE_WORD: key_values},
             **kwargs,
         )
-        if labels is None or encoded is None or encoded.predicted_depth_m is None or depth_m is None:
+        if encoded is None:
             return out
-        loss_of_depth = depth_loss(encoded.predicted_depth_m.flatten(0, 1), depth_m.flatten(0, 1))
-        return with_losses(out, depth_loss=(loss_of_depth, self.config.depth_loss_weight))
+        parts: dict[str, tuple[Tensor, float]] = {}
+        if encoded.predicted_depth_m is not None and depth_m is not None and (self.training or labels is not None):
+            found = depth_loss(encoded.predicted_depth_m.flatten(0, 1), depth_m.flatten(0, 1))
+            parts["depth_loss"] = (found, self.config.depth_loss_weight)
+        if spatial_targets is not None:
+            parts["spatial_loss"] = (
+                self.spatial_loss(encoded.tokens, spatial_targets),
+                self.config.spatial_loss_weight,
+            )
+        if grounding_targets is not None and input_ids is not None:
+            phrases = self.phrase_state(out.hidden_states[-1], input_ids)
+            parts["grounding_loss"] = (self.grounding_loss(encoded.tokens, phrases, grounding_targets), 1.0)
+        return with_losses(out, has_words=labels is not None, **parts) if parts else out
 
     @torch.no_grad()
     def prefill_scene(
@@ -367,7 +394,7 @@ class Video3DForConditionalGeneration(SceneEncoder, PreTrainedModel, GenerationM
         ``inputs_embeds`` is listed and the rest named ``**kwargs`` because ``generate`` reads this signature.
         """
         if not is_first_iteration and kwargs.get("use_cache", True):
-            for name in ("scene_embeds", "scene_mask", *SCENE_KEYS):
+            for name in ("scene_embeds", "scene_mask", "coord_points", *SCENE_KEYS):
                 kwargs.pop(name, None)
         return super().prepare_inputs_for_generation(  # pyright: ignore[reportAttributeAccessIssue]
             input_ids, inputs_embeds=inputs_embeds, is_first_iteration=is_first_iteration, **kwargs

@@ -95,6 +95,25 @@ def place_scene(
     return torch.where(is_placeholder[..., None], placed, text_embeds)
 
 
+def add_coordinates(
+    text_embeds: Float[Tensor, "b t d"], is_coord: Bool[Tensor, "b t"], codes: Float[Tensor, "b c d"]
+) -> Float[Tensor, "b t d"]:
+    """Add the code of each given point to its ``<coord>`` token, in order, as published.
+
+    Raises:
+        InputError: a row has more or fewer such tokens than points.
+    """
+    if bool((is_coord.sum(1) != codes.shape[1]).any()):
+        raise InputError(
+            "coord_points",
+            expected="one <coord> token for each point",
+            got=f"{is_coord.sum(1).tolist()} tokens, {codes.shape[1]} points",
+            do="name a model that knows <coord>, and write one for each point",
+        )
+    source = (is_coord.cumsum(1) - 1).clamp_min(0)[..., None].expand(-1, -1, codes.shape[-1])
+    return text_embeds + torch.where(is_coord[..., None], codes.gather(1, source), 0.0).to(text_embeds.dtype)
+
+
 def leave_out(
     input_ids: Int[Tensor, "b t"], attention_mask: Int[Tensor, "b t"], token_id: int
 ) -> tuple[Int[Tensor, "b r"], Int[Tensor, "b r"]]:

@@ -1,0 +1,170 @@
+"""What the model says besides words: which object a phrase means, and what the reasoning module finds.
+
+Both stand on ``SceneTokens.content``, what tokens show before their place is added; grounding asks the language model for the
+phrase, the reasoning module needs none.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Float32, Int
+from torch import Tensor, nn
+
+from video3d.model.configuration_video3d import Video3DConfig
+from video3d.model.grounding import (
+    GroundingHead,
+    add_place,
+    infonce_loss,
+    object_content,
+    object_content_from_tokens,
+)
+from video3d.model.reasoning import ReasoningModule
+from video3d.model.reasoning_findings import reason
+from video3d.model.reasoning_losses import spatial_loss
+from video3d.model.reasoning_types import SpatialTargets
+from video3d.model.scene_projector import SceneProjector
+from video3d.types import Box3D, InputError
+from video3d.types.scene_tokens import SceneTokens
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroundingTargets:
+    """Phrases of a batch and the objects they may mean.
+
+    Attributes:
+        boxes: proposed objects of every scene, as many as there are.
+        meant: which of them the phrase means; none at all is an answer too.
+        share: share of every patch's pixels inside every box (``geometry.patch_boxes``), to see objects by patches as
+            published; ``None``: by the scene tokens whose points lie inside.
+    """
+
+    boxes: Sequence[Sequence[Box3D]]
+    meant: Sequence[Bool[np.ndarray, "n"]]
+    share: Sequence[Float32[np.ndarray, "n f gh gw"]] | None = None
+
+
+class SceneHeads:
+    """The heads of ``Video3DForConditionalGeneration``, which holds the modules."""
+
+    config: Video3DConfig
+    scene_projector: SceneProjector
+    grounding: GroundingHead | None
+    reasoning: ReasoningModule | None
+
+    def _compose_heads(self, config: Video3DConfig, content_width: int, width: int) -> None:
+        self.grounding = GroundingHead(width) if config.grounding else None
+        self.reasoning = ReasoningModule(config, content_width) if config.reasoning_layers else None
+
+    # ---- reasoning ----------------------------------------------------------------------------------------------------
+
+    def reason(self, scene: SceneTokens, kind: str, **asked: Any) -> Any:
+        """What the reasoning module finds in a scene: ``relation``, ``layout`` or ``physics``; see ``reasoning_findings.reason``.
+
+        Its ``lines()`` are sentences that can be written into a prompt.
+
+        Raises:
+            InputError: the model has no reasoning module, or something that is asked for is missing.
+        """
+        if self.reasoning is None:
+            raise InputError(
+                "model", expected="one with a reasoning module (reasoning_layers > 0)", got="none",
+                do="name a model that was trained with it",
+            )  # fmt: skip
+        return reason(self.reasoning, scene, kind, **asked)  # pyright: ignore[reportCallIssue, reportArgumentType]
+
+    def spatial_loss(self, scene: SceneTokens, targets: SpatialTargets) -> Float32[Tensor, ""]:
+        """The reasoning module's loss, before its weight.
+
+        Raises:
+            ValueError: targets for a model without the module.
+        """
+        if self.reasoning is None:
+            raise ValueError("spatial_targets: expected a model with reasoning_layers > 0, got one without")
+        targets = targets.to(scene.mask.device)
+        return spatial_loss(self.reasoning(scene, targets), targets)
+
+    # ---- grounding ----------------------------------------------------------------------------------------------------
+
+    def phrase_state(self, hidden: Float[Tensor, "b t d"], input_ids: Int[Tensor, "b t"]) -> Float[Tensor, "b d"]:
+        """The last hidden state at ``<ground>``; of the last token where the model has no such token.
+
+        Raises:
+            InputError: a prompt without ``<ground>``.
+        """
+        token = self.config.ground_token_id
+        if token is None:
+            return hidden[:, -1]
+        is_ground = input_ids == token
+        if not bool(is_ground.any(1).all()):
+            raise InputError("prompt", expected="<ground> at its end", got="none", do="let ground_prompt write it")
+        at = is_ground.int().cumsum(1).argmax(1)  # the last one
+        return hidden[torch.arange(len(hidden), device=hidden.device), at]
+
+    def object_embeds(
+        self,
+        scene: SceneTokens,
+        boxes: Sequence[Box3D],
+        share: Float32[np.ndarray, "n f gh gw"] | None = None,
+        *,
+        row: int = 0,
+    ) -> Float[Tensor, "n d"]:
+        """What objects show and where they are, in the language model's width.
+
+        Raises:
+            InputError: ``share`` for a scene whose patches were not kept.
+        """
+        content = scene.content
+        if content is None or (share is not None and scene.patch_content is None):
+            raise InputError(
+                "scene", expected="tokens with what they show" + ("" if share is None else ", and patches"), got="none",
+                do="encode_scene(..., keep_patches=True) and do not drop content",
+            )  # fmt: skip
+        device = content.device
+        if share is not None and scene.patch_content is not None:
+            shown = object_content(scene.patch_content[row], torch.from_numpy(share).to(device))
+        else:
+            shown = object_content_from_tokens(content[row], scene.points_world[row], boxes)
+        projected = self.scene_projector.project(shown.content)
+        projected = torch.where(
+            shown.num_seen[:, None] > 0, projected, 0.0
+        )  # of a box that nothing was seen of, its place
+        centers = np.stack([box.center_world for box in boxes]) if boxes else np.zeros((0, 3))
+        places = torch.from_numpy(centers).to(device=device, dtype=torch.float32)
+        return add_place(projected, places, self.scene_projector.position)
+
+    def score_objects(
+        self, scene: SceneTokens, phrase: Float[Tensor, "d"], boxes: Sequence[Box3D],
+        share: Float32[np.ndarray, "n f gh gw"] | None = None, *, row: int = 0,
+    ) -> Float32[Tensor, "n1"]:  # fmt: skip
+        """Cosine of every object and, last, of "none of them" with a phrase.
+
+        Raises:
+            InputError: the model has no grounding heads.
+        """
+        if self.grounding is None:
+            raise InputError(
+                "model", expected="one with grounding heads", got="none", do="name a model that was trained with them"
+            )
+        objects = self.object_embeds(scene, boxes, share, row=row)
+        return self.grounding(objects[None], phrase[None])[0]
+
+    def grounding_loss(
+        self, scene: SceneTokens, phrases: Float[Tensor, "b d"], targets: GroundingTargets
+    ) -> Float32[Tensor, ""]:
+        """InfoNCE over the objects of each scene, the mean over the batch."""
+        losses = []
+        for row, boxes in enumerate(targets.boxes):
+            share = None if targets.share is None else targets.share[row]
+            scores = self.score_objects(scene, phrases[row], boxes, share, row=row)
+            meant = torch.from_numpy(targets.meant[row]).to(scores.device)
+            losses.append(infonce_loss(scores[None], meant[None], self.config.grounding_temperature))
+        return torch.stack(losses).mean()
+
+
+def init_heads(module: nn.Module, normal: Any) -> None:
+    """What transformers' own initialisation does not know of the heads."""
+    if isinstance(module, GroundingHead):
+        normal(module.zero_target, mean=0.0, std=1.0)
