@@ -60,7 +60,7 @@ def turned(points, yaw):
 def make(seed=0, scenes=4, objects=4, tokens_each=16, floor=24):
     """Scenes in which chairs and tables stand, balls rest on the ground and fall or hit by their category's content, cars drive."""
     generator = torch.Generator().manual_seed(seed)
-    looks = torch.randn(len(CATEGORIES) + 1, CONTENT, generator=generator) * 1.5
+    looks = torch.randn(len(CATEGORIES) + 1, CONTENT, generator=torch.Generator().manual_seed(99)) * 1.5
     centers, sizes, yaws, names, points, content = [], [], [], [], [], []
     for _ in range(scenes):
         slots = torch.randperm(9, generator=generator)[:objects]

@@ -7,7 +7,9 @@ from dataclasses import replace
 import pytest
 import torch
 from reasoning_scenes import CATEGORIES, CONTENT, EVENTS, Made, config, make, move
+from transformers.modeling_utils import PreTrainedModel
 
+from video3d.model.configuration_video3d import Video3DConfig
 from video3d.model.reasoning import ReasoningModule
 from video3d.model.reasoning_layers import NearbySelfAttention, head_widths
 from video3d.model.reasoning_losses import match, spatial_loss
@@ -259,3 +261,27 @@ def test_targets_go_to_a_device_whole(made):
     there = made.targets.to("meta")
     assert there.relation.observer.yaw_rad.device.type == there.layout.boxes.size_m.device.type == "meta"
     assert there.physics.event.device.type == "meta"
+
+
+class Holder(PreTrainedModel):
+    """A model that may have the module."""
+
+    config_class = Video3DConfig
+
+    def __init__(self, config):
+        super().__init__(config)
+        self.other = torch.nn.Linear(2, 2)
+        self.reasoning = ReasoningModule(config, CONTENT) if config.reasoning_layers else None
+        self.post_init()
+
+
+def test_a_module_that_a_checkpoint_lacks_is_initialised(tmp_path):
+    Holder(config(reasoning_layers=0)).save_pretrained(tmp_path)
+    module = Holder.from_pretrained(tmp_path, config=config()).reasoning
+    for name, value in module.named_parameters():
+        if "norm" in name and name.endswith("weight"):
+            assert (value == 1).all(), name
+        elif name.endswith("bias"):
+            assert (value == 0).all(), name
+        else:
+            assert 0 < value.abs().max() < 0.2, name

@@ -65,7 +65,7 @@ def test_layout(learned):
     truth = made.targets.layout
     hits, proposed, objects = 0, 0, truth.category.numel()
     for scene in range(truth.category.shape[0]):
-        found = reason(module, made.scene, "layout", scene_index=scene).detections
+        found = reason(module, made.scene, "layout", scene_index=scene, score_threshold=0.4).detections
         proposed += len(found)
         for k, category in enumerate(truth.category[scene].tolist()):
             box = truth_box(truth.boxes, scene, k)
