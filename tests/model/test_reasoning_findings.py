@@ -54,12 +54,21 @@ def test_without_observer_and_metres_only_what_can_be_told(module, scene):
         ({"relations": ["beside"]}, "relations: expected some of left, right"),
         ({"reference": None}, "reference: expected a Thing"),
         ({"score_threshold": 1.5}, "score_threshold: expected a score, 0 to 1, got 1.5"),
+        ({"nms_iou": 0.5}, "nms_iou: expected one of score_threshold, thing, reference"),
         ({"scene_index": 2}, "scene_index: expected 0 to 1, got 2"),
     ],
 )
 def test_relation_that_cannot_be_told(module, scene, asked, said):
     with pytest.raises(InputError, match=said):
         reason(module, scene, "relation", **({"thing": CHAIR, "reference": SPOT} | asked))
+
+
+def test_a_scene_that_was_read_once_serves_many_questions(module, scene):
+    with torch.no_grad():
+        context = module.read(scene)
+    for asked in ({"kind": "physics", "thing": CHAIR}, {"kind": "relation", "thing": CHAIR, "reference": SPOT}):
+        once, anew = (reason(module, s, **asked, score_threshold=0.0, scene_index=1) for s in (context, scene))
+        assert once.subject == anew.subject and once.lines() == anew.lines()
 
 
 def test_kind_unknown(module, scene):

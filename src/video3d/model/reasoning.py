@@ -102,7 +102,7 @@ class ReasoningModule(nn.Module):
             x = x + self.time(_age_code(seen_s.float(), mask).to(dtype))
         whole = self.whole.weight.to(x.dtype).expand(x.shape[0], 1, -1)
         x = torch.cat([whole, x], 1)  # (b 1+n d): one token for the scene, so that none is ever empty
-        keep = torch.cat([torch.ones_like(mask[:, :1]), mask], 1) if mask.shape[1] else _one(mask)
+        keep = torch.cat([mask.new_ones((mask.shape[0], 1)), mask], 1)
         placed = torch.cat([torch.zeros_like(keep[:, :1]), placed], 1)
         points = torch.cat([torch.zeros_like(center[:, None]), points], 1)
         for layer in self.layers:
@@ -151,10 +151,6 @@ class ReasoningModule(nn.Module):
             layout=None if asked.layout is None else self.layout(context),
             physics=None if physics is None else self.physics(context, physics.thing),
         )
-
-
-def _one(mask: Bool[Tensor, "b n"]) -> Bool[Tensor, "b 1"]:
-    return mask.new_ones((mask.shape[0], 1))
 
 
 def _age_code(seen_s: Float32[Tensor, "b n 2"], mask: Bool[Tensor, "b n"]) -> Float32[Tensor, "b n 7"]:

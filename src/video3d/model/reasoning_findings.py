@@ -3,6 +3,8 @@
 Nothing here is random; of equal scores the earlier query wins.
 """
 
+import dataclasses
+import inspect
 import math
 from collections.abc import Sequence
 from typing import Any, Literal, overload
@@ -34,7 +36,7 @@ NMS_IOU = 0.25
 @overload
 def reason(
     module: ReasoningModule,
-    scene: SceneTokens,
+    scene: SceneTokens | SceneContext,
     kind: Literal["relation"],
     *,
     thing: Thing,
@@ -48,7 +50,7 @@ def reason(
 @overload
 def reason(
     module: ReasoningModule,
-    scene: SceneTokens,
+    scene: SceneTokens | SceneContext,
     kind: Literal["layout"],
     *,
     score_threshold: float = 0.5,
@@ -59,7 +61,7 @@ def reason(
 @overload
 def reason(
     module: ReasoningModule,
-    scene: SceneTokens,
+    scene: SceneTokens | SceneContext,
     kind: Literal["physics"],
     *,
     thing: Thing,
@@ -68,12 +70,14 @@ def reason(
     scene_index: int = 0,
 ) -> PhysicsFinding: ...
 @torch.no_grad()
-def reason(module: ReasoningModule, scene: SceneTokens, kind: str, *, scene_index: int = 0, **asked: Any) -> Any:
+def reason(
+    module: ReasoningModule, scene: SceneTokens | SceneContext, kind: str, *, scene_index: int = 0, **asked: Any
+) -> Any:
     """What the module believes about one scene; the language model is not needed.
 
     Args:
         module: trained.
-        scene: from ``encode_scene``.
+        scene: from ``encode_scene``; or ``module.read`` of it, where many things are asked: reading is most of the work.
         kind: ``relation`` of ``thing`` to ``reference``, ``layout`` of the whole scene, ``physics`` of ``thing``.
         scene_index: which of the scenes in ``scene``.
         **asked: ``thing``, ``reference``; ``observer`` for left, right, front, behind (without one, these are not among the
@@ -87,23 +91,25 @@ def reason(module: ReasoningModule, scene: SceneTokens, kind: str, *, scene_inde
     choices = {"relation": _relation, "layout": _layout, "physics": _physics}
     if kind not in choices:
         raise InputError("kind", expected=f"one of {', '.join(choices)}", got=repr(kind), do="choose one")
-    num = scene.mask.shape[0]
+    known = [name for name in inspect.signature(choices[kind]).parameters if name not in ("module", "context")]
+    for name in asked:
+        if name not in known:
+            raise InputError(name, expected=f"one of {', '.join(known)} for {kind}", got="this name", do="leave it out")
+    num = (scene.mask if isinstance(scene, SceneTokens) else scene.keep).shape[0]
     if not 0 <= scene_index < num:
         raise InputError("scene_index", expected=f"0 to {num - 1}", got=scene_index, do="count from 0")
     threshold = asked.setdefault("score_threshold", 0.5)
     if not 0 <= threshold <= 1:
         raise InputError("score_threshold", expected="a score, 0 to 1", got=threshold, do="0.5 is a coin's")
-    return choices[kind](module, module.read(_one_scene(scene, scene_index)), **asked)
+    only = _only(scene, scene_index)
+    return choices[kind](module, module.read(only) if isinstance(only, SceneTokens) else only, **asked)
 
 
-def _one_scene(scene: SceneTokens, index: int) -> SceneTokens:
-    only = slice(index, index + 1)
-    return SceneTokens(
-        embeds=scene.embeds[only],
-        mask=scene.mask[only],
-        points_world=scene.points_world[only],
-        content=None if scene.content is None else scene.content[only],
-        seen_s=None if scene.seen_s is None else scene.seen_s[only],
+def _only(scene: SceneTokens | SceneContext, index: int) -> SceneTokens | SceneContext:
+    """One scene of a batch."""
+    rows = {field.name: getattr(scene, field.name) for field in dataclasses.fields(scene)}
+    return dataclasses.replace(
+        scene, **{name: value[index : index + 1] for name, value in rows.items() if isinstance(value, Tensor)}
     )
 
 
