@@ -9,12 +9,11 @@ import official_inputs
 import pytest
 import torch
 from safetensors.numpy import load_file as load_numpy
-from safetensors.torch import load_file
 
 from video3d.geometry.lift import lift_depth_patches
 from video3d.geometry.patch_boxes import patch_box_shares
 from video3d.model.convert_official import convert_official
-from video3d.model.grounding import GroundingHead, add_place, infonce_loss, object_content
+from video3d.model.grounding import infonce_loss
 from video3d.model.nano import load_model
 from video3d.model.position import voxel_index
 from video3d.types import Box3D
@@ -29,28 +28,18 @@ def our_stages(name, folder):
     """Every stage as our code has it, from a checkpoint in the published layout, converted."""
     tiny, seed = CASES[name]
     source = official.write(folder / name / "official", tiny)
-    convert_official(source, folder / name / "ours", compat=False)
+    convert_official(source, folder / name / "ours")
     model, _ = load_model(folder / name / "ours", dtype=torch.float32, device="cpu")
-    head = GroundingHead(tiny.width)
-    head.load_state_dict(
-        {
-            key.removeprefix("grounding."): value
-            for key, value in load_file(folder / name / "ours" / "model.safetensors").items()
-            if key.startswith("grounding.")
-        }
-    )
-    x = official_inputs.make(seed)
     with torch.no_grad():
-        return stages(model, head, x)
+        return stages(model, official_inputs.make(seed))
 
 
-def stages(model, head, x):
+def stages(model, x):
     projector, config, found = model.scene_projector, model.config, {}
     # 384 px are 14 tokens of 27 px and a remainder, which the published code cuts off; unknown depth votes there.
     depth_m = x.depth_mm / np.float32(1000)
     places = lift_depth_patches(depth_m, x.k_px, x.world_from_camera, 27, unknown_as_zero=True)
-    points = torch.from_numpy(places.points_world)
-    pixels = torch.from_numpy(x.pixels)
+    points, pixels = torch.from_numpy(places.points_world), torch.from_numpy(x.pixels)
 
     found["vision_features"] = model.patch_features(pixels)
     found["projected"] = projector.patch_content(found["vision_features"])
@@ -63,40 +52,36 @@ def stages(model, head, x):
     scene = model.encode_scene(pixels[None], points[None], keep_patches=True)
     found["scene_tokens"] = scene.embeds[0]
 
-    # The published prompt has one place for the scene, ours one for every token; <coord> stands for a point.
+    # The published prompt has one place for the scene, ours one for every token.
     at = int((x.prompt == official_inputs.IMAGE).argmax())
-    num_tokens = scene.embeds.shape[1]
-    ids = torch.from_numpy(
-        np.concatenate([x.prompt[:at], np.full(num_tokens, config.scene_token_id), x.prompt[at + 1 :]])
-    )
-    labels = torch.from_numpy(np.concatenate([x.labels[:at], np.full(num_tokens, -100), x.labels[at + 1 :]]))
-    embeds = model.get_input_embeddings()(ids)
-    embeds[ids == config.scene_token_id] = scene.embeds[0]
-    point = torch.from_numpy(x.point)[None]
-    embeds[ids == config.coord_token_id] += projector.position(point, torch.ones(1, dtype=torch.bool))
-    found["input_embeds"] = embeds
-    out = model.language_model(inputs_embeds=embeds[None], labels=labels[None], output_hidden_states=True)
+    placeholders = np.full(scene.embeds.shape[1], config.scene_token_id)
+    ids = torch.from_numpy(np.concatenate([x.prompt[:at], placeholders, x.prompt[at + 1 :]]))[None]
+    labels = torch.from_numpy(np.concatenate([x.labels[:at], 0 * placeholders - 100, x.labels[at + 1 :]]))
+    point = torch.from_numpy(x.point)[None, None]
+    out = model(
+        input_ids=ids, pixel_values=pixels[None], points_world=points[None], coord_points=point, output_hidden_states=True
+    )  # fmt: skip
     found |= {f"hidden_{i}": hidden[0] for i, hidden in enumerate(out.hidden_states)}
+    found["input_embeds"] = found["hidden_0"]
     found["logits"] = out.logits[0, :, :-1]  # without the row of <scene>, which the published weights do not have
+
     boxes = [
         Box3D(center_world=center, size_m=size, world_from_box=np.eye(3))
         for center, size in zip(x.centers, x.sizes, strict=True)
     ]
-    shares = patch_box_shares(depth_m, x.k_px, x.world_from_camera, boxes, config.patch_px, unknown_as_zero=True)
-    shown = object_content(scene.patch_content[0], torch.from_numpy(shares))
-    assert (shown.num_seen > 0).tolist() == [True, True, False, True, True]
-    centers = torch.from_numpy(x.centers.astype(np.float32))
-    found["object_features"] = add_place(shown.content, centers, projector.position)
-    query = out.hidden_states[-1][:, labels == config.ground_token_id][:, 0]
-    found["scores"] = head(found["object_features"][None], query)
+    share = patch_box_shares(depth_m, x.k_px, x.world_from_camera, boxes, config.patch_px, unknown_as_zero=True)
+    assert (share >= 0.5).any((1, 2, 3)).tolist() == [True, True, False, True, True]
+    found["object_features"] = model.object_embeds(scene, boxes, share)
+    phrase = model.phrase_state(out.hidden_states[-1], ids)
+    found["scores"] = model.score_objects(scene, phrase[0], boxes, share)[None]
 
     def loss(*wanted):
         targets = torch.zeros(1, len(boxes), dtype=torch.bool)
         targets[0, list(wanted)] = True
         return infonce_loss(found["scores"], targets, config.grounding_temperature)
 
-    without_scene = torch.nn.functional.cross_entropy(found["logits"][:-1], labels[1:])
-    found["losses"] = torch.stack([without_scene, loss(0, 4), loss(1), loss()])
+    of_words = torch.nn.functional.cross_entropy(found["logits"][:-1], labels[1:])
+    found["losses"] = torch.stack([of_words, loss(0, 4), loss(1), loss()])
     return found
 
 

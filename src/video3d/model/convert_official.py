@@ -21,7 +21,6 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from video3d.model.checkpoint_files import INDEX, Checkpoint, open_checkpoint, read_json, rewrite
 from video3d.model.configuration_video3d import Video3DConfig
-from video3d.model.grounding import GroundingHead
 from video3d.model.modeling_video3d import Video3DForConditionalGeneration
 from video3d.model.official_layout import (
     EMBEDDINGS,
@@ -211,9 +210,6 @@ def _expected_shapes(config: Video3DConfig) -> dict[str, Shape]:
     with torch.device("meta"):
         model = Video3DForConditionalGeneration(config)
         shapes = {name: tuple(value.shape) for name, value in model.state_dict().items()}
-        if config.grounding:
-            head = GroundingHead(model.language_model.config.hidden_size)
-            shapes |= {f"grounding.{name}": tuple(value.shape) for name, value in head.state_dict().items()}
     if config.tie_word_embeddings:
         shapes.pop(OUTPUT, None)
     return shapes
