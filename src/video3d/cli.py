@@ -10,15 +10,15 @@ import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from cyclopts import App, CycloptsError, Parameter
 
 from video3d._version import __version__
 from video3d.cli_convert import convert
 from video3d.cli_data import data
-from video3d.cli_text import dump, table
-from video3d.types import Answer, InputError
+from video3d.cli_text import answer_json, answer_text, dump, grounding_json, grounding_text, table
+from video3d.types import InputError
 
 app = App(
     name="video3d",
@@ -41,6 +41,7 @@ Ignore = Annotated[
     str,
     Parameter(name="--ignore", help="Treat as missing, comma-separated: depth, poses, intrinsics."),
 ]
+Model = Annotated[str, Parameter(name="--model", help="nano, a model folder, or a Hugging Face id.")]
 Source = Annotated[str, Parameter(help="A video file, a folder of images, or a recording (see docs/recordings.md).")]
 
 
@@ -52,7 +53,7 @@ def ask(
     json_: Json = False,
     frames: Frames = 32,
     depth: Depth = None,
-    model: Annotated[str, Parameter(name="--model", help="nano, a model folder, or a Hugging Face id.")] = "nano",
+    model: Model = "nano",
     ignore: Ignore = "",
 ) -> None:
     """Answer a question about a video or recording."""
@@ -61,7 +62,7 @@ def ask(
     _check_frames(frames)
     engine = load(model, depth=depth)
     answer = engine.ask(source, question, num_frames=frames, ignore=_parts(ignore))
-    print(dump(answer_json(answer)) if json_ else _answer_text(answer))
+    print(dump(answer_json(answer)) if json_ else answer_text(answer))
 
 
 @app.command
@@ -96,6 +97,29 @@ def geometry(
 
 
 @app.command
+def ground(
+    source: Source,
+    phrase: Annotated[str, Parameter(help='What to find: "the chair by the window".')],
+    *,
+    json_: Json = False,
+    frames: Frames = 32,
+    depth: Depth = None,
+    model: Model = "nano",
+    ignore: Ignore = "",
+    threshold: Annotated[float, Parameter(help="Take objects until their shares sum up to this, 0 to 1.")] = 0.4,
+) -> None:
+    """Find an object by words: its box in the world and a score, or an explicit nothing."""
+    from video3d.pipeline import load
+
+    _check_frames(frames)
+    if not 0 < threshold <= 1:
+        raise InputError("--threshold", expected="a share above 0, up to 1", got=threshold)
+    engine = load(model, depth=depth)
+    found = engine.ground(source, phrase, num_frames=frames, ignore=_parts(ignore), threshold=threshold)
+    print(dump(grounding_json(found)) if json_ else grounding_text(found))
+
+
+@app.command
 def doctor(*, json_: Json = False) -> None:
     """Say what this machine has and lacks: decoder, device, weights, viewer, optional parts."""
     from video3d.doctor import examine
@@ -109,43 +133,6 @@ def doctor(*, json_: Json = False) -> None:
         print(f"{mark:8} {check['name']:22} {check['found']}" + (f"  -> {check['do']}" if check["do"] else ""))
     if not ok:
         sys.exit(1)
-
-
-def answer_json(answer: Answer) -> dict[str, Any]:
-    """The published shape of ``ask --json``."""
-    status = answer.geometry
-    return {
-        "answer": answer.text,
-        "source": answer.source,
-        "kind": answer.kind,
-        "quantities": [{"name": q.name, "value": q.value, "unit": q.unit} for q in answer.quantities],
-        "evidence": {
-            "frames": list(answer.evidence.frames),
-            "points_px": [{"frame": p.frame, "x": p.x_px, "y": p.y_px} for p in answer.evidence.points_px],
-            "points_world": [list(p) for p in answer.evidence.points_world],
-        },
-        "geometry": {
-            "depth": status.depth,
-            "intrinsics": status.intrinsics,
-            "poses": status.poses,
-            "scale": status.scale,
-            "gravity": status.gravity,
-            "notes": list(status.notes),
-        },
-        "timings_s": {name: round(value, 3) for name, value in answer.timings_s.items()},
-    }
-
-
-def _answer_text(answer: Answer) -> str:
-    shape = answer_json(answer)
-    says = {"measurement": "measured from the scene", "model": "said by the language model", "unknown": "not known"}
-    geometry = ", ".join(f"{k} {v}" for k, v in shape["geometry"].items() if k != "notes")
-    frames = ", ".join(map(str, answer.evidence.frames[:12])) + (", ..." if len(answer.evidence.frames) > 12 else "")
-    lines = [answer.text, "", f"  source    {says[answer.source]}", f"  geometry  {geometry}"]
-    lines += [f"  note      {note}" for note in answer.geometry.notes]
-    lines += [f"  frames    {frames}"] if frames else []
-    lines += ["  time      " + ", ".join(f"{k} {v:.1f} s" for k, v in answer.timings_s.items())]
-    return "\n".join(lines)
 
 
 def _check_frames(frames: int) -> None:

@@ -28,8 +28,9 @@ from video3d.estimate.complete import complete_geometry
 from video3d.estimate.reconstruction import missing_camera
 from video3d.geometry.gravity import align_to_gravity
 from video3d.geometry.lift import lift_patches
-from video3d.geometry.resize import resize_clip
+from video3d.grounding import check_phrase, ground
 from video3d.types import Answer, Evidence, GeometryStatus, InputError, PosedClip, Recording, World
+from video3d.types.grounding import Grounding
 from video3d.video import forget, open_recording, read_clip, sample_uniform
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from video3d.model.modeling_video3d import Video3DForConditionalGeneration
     from video3d.model.processing_video3d import Video3DProcessor
     from video3d.model.scene_memory import SceneCache
+    from video3d.types import SceneTokens
 
 MAX_QUESTION_CHARS = 4000
 MAX_ANSWER_TOKENS = 96
@@ -96,7 +98,7 @@ class Video3D:
         self.name, self.depth_name = name, depth
         # With what was asked for, so that a Recording's id stays its own as long as its scene is kept.
         self._scenes: OrderedDict[tuple[Any, ...], tuple[Any, Scene]] = OrderedDict()
-        self._encoded: OrderedDict[int, tuple[Scene, SceneCache]] = OrderedDict()
+        self._encoded: OrderedDict[int, tuple[Scene, SceneTokens, SceneCache]] = OrderedDict()
 
     @cached_property
     def model_and_processor(self) -> "tuple[Video3DForConditionalGeneration, Video3DProcessor]":
@@ -158,15 +160,15 @@ class Video3D:
             )
         return Scene(recording=recording, clip=posed, facts=facts, camera=camera, timings_s=timings)
 
-    def encode(self, scene: Scene) -> "SceneCache":
-        """Steps 4-7a: the scene as the language model has read it; done once for a scene, then kept."""
+    def encode(self, scene: Scene) -> "tuple[SceneTokens, SceneCache]":
+        """Steps 4-7a: the scene's tokens, and the scene as the language model has read it; done once, then kept."""
         if id(scene) in self._encoded:
             self._encoded.move_to_end(id(scene))
-            return self._encoded[id(scene)][1]
+            return self._encoded[id(scene)][1:]
         from video3d.model.scene_encoder import SCENE_KEYS
 
         model, processor = self.model_and_processor
-        small = resize_clip(scene.clip, processor.frame_size_hw(scene.clip.size_hw))
+        small = processor.fit_clip(scene.clip)
         points = lift_patches(small, processor.patch_px)
         # Scene and facts are the beginning of every prompt on this scene: what two different questions share.
         batch = processor(small, points, build_prompt(scene.facts, "a")).to(model.device)
@@ -174,15 +176,15 @@ class Video3D:
         num_tokens = tokens.embeds.shape[1]
         other = processor(text=build_prompt(scene.facts, "1"), num_scene_tokens=num_tokens).to(model.device)
         cache = model.prefill_scene(tokens, _common_prefix(batch["input_ids"], other["input_ids"]))
-        self._encoded[id(scene)] = (scene, cache)  # the scene is kept with it, so that its id stays its own
+        self._encoded[id(scene)] = (scene, tokens, cache)  # the scene is kept with it, so that its id stays its own
         while len(self._encoded) > NUM_SCENES_KEPT:
             self._encoded.popitem(last=False)
-        return cache
+        return tokens, cache
 
     def say(self, scene: Scene, question: str) -> str:
         """Steps 6-7: what the model says to a question on a scene, in its own words."""
         model, processor = self.model_and_processor
-        cache = self.encode(scene)
+        _, cache = self.encode(scene)
         num_tokens = int((cache.prefix_ids == processor.scene_token_id).sum())
         batch = processor(text=build_prompt(scene.facts, question), num_scene_tokens=num_tokens).to(model.device)
         said = model.generate(batch["input_ids"], scene_cache=cache, max_new_tokens=MAX_ANSWER_TOKENS, do_sample=False)
@@ -236,6 +238,39 @@ class Video3D:
             with _timed(timings, "generate"):
                 answer = self._open_answer(scene, query)
         return replace(answer, timings_s=timings | {"total": time.perf_counter() - started})
+
+    def ground(
+        self,
+        video: str | Path | Recording | Scene,
+        phrase: str,
+        *,
+        num_frames: int = 32,
+        ignore: frozenset[str] = frozenset(),
+        threshold: float = 0.4,
+    ) -> Grounding:
+        """The objects that a phrase means, as boxes in the world, or an explicit nothing that says why.
+
+        Args:
+            video: a path, an open recording, or a scene from ``read``.
+            phrase: a description, "the chair by the window".
+            num_frames: how many frames to read, evenly spread.
+            ignore: what to treat as missing: ``depth``, ``poses``, ``intrinsics``.
+            threshold: objects are taken, best first, until the model's shares of them sum up to this.
+
+        Raises:
+            InputError: the source cannot be read, or the phrase is empty or too long.
+        """
+        check_phrase(phrase)
+        scene, _ = self._scene(video, None, num_frames, ignore)
+        return ground(
+            phrase,
+            scene.clip,
+            scene.facts,
+            name=self.name,
+            model=lambda: self.model_and_processor,
+            encode=lambda: self.encode(scene),
+            threshold=threshold,
+        )
 
     def analyze(self, video: str | Path | Recording | Scene, query: str = "", *, num_frames: int = 32) -> Analysis:
         """The general analysis of a scene: its measured facts, and the answer to a query if there is one."""

@@ -14,6 +14,7 @@ from torch import Tensor
 from transformers import AutoProcessor, BatchFeature, PreTrainedTokenizerBase
 from transformers.processing_utils import ProcessorMixin
 
+from video3d.geometry.resize import crop_clip, resize_clip
 from video3d.model.configuration_video3d import Video3DConfig
 from video3d.model.scene_encoder import SCENE_KEYS
 from video3d.model.scene_geometry import geometry_tensors, wanted_geometry
@@ -51,6 +52,8 @@ class Video3DProcessor(ProcessorMixin):
         image_mean: of the vision tower, for colours in 0..1.
         image_std: likewise.
         geometry: what the model reads beside points: ``scene_geometry.GEOMETRY``.
+        square_px: side of the square that frames are cropped and resized to, for weights that know no other; ``None``: the
+            aspect is kept.
         merge_voxel_m: side of the voxels that tokens are merged by, metres; ``None``: they are not.
         max_scene_tokens: most tokens of a scene where they are merged; ``None``: all.
         chat_template: Hugging Face keeps the tokenizer's here too; the tokenizer's is the one that is used.
@@ -67,6 +70,7 @@ class Video3DProcessor(ProcessorMixin):
         image_mean: Sequence[float] = (0.485, 0.456, 0.406),
         image_std: Sequence[float] = (0.229, 0.224, 0.225),
         geometry: Sequence[str] = (),
+        square_px: int | None = None,
         merge_voxel_m: float | None = None,
         max_scene_tokens: int | None = None,
         chat_template: str | None = None,
@@ -79,6 +83,7 @@ class Video3DProcessor(ProcessorMixin):
         self.patch_px, self.pool, self.row_separators = patch_px, pool, row_separators
         self.max_patches = max_patches
         self.image_mean, self.image_std = list(image_mean), list(image_std)
+        self.square_px = square_px
         self.geometry, self.merge_voxel_m, self.max_scene_tokens = list(geometry), merge_voxel_m, max_scene_tokens
 
     @classmethod
@@ -113,6 +118,8 @@ class Video3DProcessor(ProcessorMixin):
 
         Of all grids within ``max_patches`` the one that loses least, |log(change of aspect)| + log(loss of area) / 2.
         """
+        if self.square_px is not None:
+            return self.square_px, self.square_px
         height, width = size_hw
         unit = self.patch_px * self.pool
         budget = max(self.max_patches // self.pool**2, 1)
@@ -122,9 +129,17 @@ class Video3DProcessor(ProcessorMixin):
         best = int(np.argmin(aspect + 0.5 * np.log(budget / (rows * columns))))
         return int(rows[best]) * unit, int(columns[best]) * unit
 
+    def fit_clip(self, clip: PosedClip) -> PosedClip:
+        """The clip at the size that the model reads; of a square model, the middle square of its frames."""
+        if self.square_px is not None:
+            height, width = clip.size_hw
+            side = min(height, width)
+            clip = crop_clip(clip, (height - side) // 2, (width - side) // 2, side, side)
+        return resize_clip(clip, self.frame_size_hw(clip.size_hw))
+
     def num_scene_tokens(self, num_frames: int, size_hw: tuple[int, int]) -> int:
         """Tokens that frames of this size become as a grid (merged by voxel, it depends on the scene)."""
-        rows, columns = (-(-(side // self.patch_px) // self.pool) for side in size_hw)
+        rows, columns = self._tokens_hw(size_hw)
         return num_frames * rows * (columns + int(self.row_separators))
 
     def __call__(
@@ -175,20 +190,26 @@ class Video3DProcessor(ProcessorMixin):
 
     def _check_size(self, clip: PosedClip) -> None:
         height, width = clip.size_hw
+        if self.square_px is not None and (height, width) == (self.square_px, self.square_px):
+            return
         unit = self.patch_px * self.pool
         if height % unit or width % unit or not height or not width:
             raise InputError(
                 "frames",
                 expected=f"a height and width that are multiples of {unit} px",
                 got=f"{height} x {width}",
-                do="resize the clip to processor.frame_size_hw(size_hw)",
+                do="bring the clip to its size with processor.fit_clip(clip)",
             )
+
+    def _tokens_hw(self, size_hw: tuple[int, int]) -> tuple[int, int]:
+        rows, columns = (-(-(side // self.patch_px) // self.pool) for side in size_hw)
+        return rows, columns
 
     def _count(self, clip: PosedClip, scene: dict[str, Tensor]) -> int:
         """Placeholders that a scene needs: merged tokens are counted by the very plan that the model will merge by."""
         if self.merge_voxel_m is None:
             return self.num_scene_tokens(clip.num_frames, clip.size_hw)
-        rows, columns = (side // (self.patch_px * self.pool) for side in clip.size_hw)
+        rows, columns = self._tokens_hw(clip.size_hw)
         frame = torch.arange(clip.num_frames).repeat_interleave(rows * columns)
         nowhere = torch.full((clip.num_frames, rows, columns, 3), torch.nan)
         points = scene.get("points_world", nowhere).flatten(0, 2)

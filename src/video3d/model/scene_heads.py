@@ -25,6 +25,7 @@ from video3d.model.reasoning import ReasoningModule
 from video3d.model.reasoning_findings import reason
 from video3d.model.reasoning_losses import spatial_loss
 from video3d.model.reasoning_types import SpatialTargets
+from video3d.model.scene_memory import SceneCache, continue_prompt, leave_out
 from video3d.model.scene_projector import SceneProjector
 from video3d.types import Box3D, InputError
 from video3d.types.scene_tokens import SceneTokens
@@ -102,6 +103,29 @@ class SceneHeads:
             raise InputError("prompt", expected="<ground> at its end", got="none", do="let ground_prompt write it")
         at = is_ground.int().cumsum(1).argmax(1)  # the last one
         return hidden[torch.arange(len(hidden), device=hidden.device), at]
+
+    @torch.no_grad()
+    def read_phrase(self, input_ids: Int[Tensor, "b t"], scene_cache: SceneCache) -> Float[Tensor, "b d"]:
+        """``phrase_state`` of prompts on a scene that was read before; only what is new in them is read.
+
+        Args:
+            input_ids: whole prompts without padding, ``<ground>`` last where the model has such a token.
+            scene_cache: from ``prefill_scene``.
+        """
+        ids, mask = input_ids, torch.ones_like(input_ids)
+        if not bool((scene_cache.read_ids == self.config.scene_token_id).any()):  # read while the gate was shut
+            ids, mask = leave_out(ids, mask, self.config.scene_token_id)
+        ids, mask, key_values = continue_prompt(scene_cache, ids, mask)
+        new = ids[:, scene_cache.num_tokens :]
+        out = self(  # pyright: ignore[reportCallIssue]
+            input_ids=new,
+            attention_mask=mask,
+            position_ids=(mask.cumsum(1) - 1).clamp_min(0)[:, scene_cache.num_tokens :],
+            cache=key_values,
+            output_hidden_states=True,
+            logits_to_keep=1,
+        )
+        return self.phrase_state(out.hidden_states[-1], new)
 
     def object_embeds(
         self,

@@ -1,0 +1,149 @@
+"""From a phrase to boxes: everything that stands out is proposed from geometry alone, the model says which of it is meant.
+
+No detector is needed. A model whose grounding heads are untrained is not asked: it would give numbers that mean nothing.
+"""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from video3d.answers.facts import SceneFacts
+from video3d.answers.prompt import build_prompt
+from video3d.geometry.lift import lift_patches
+from video3d.geometry.proposals import Proposal, propose_boxes
+from video3d.geometry.resize import resize_clip
+from video3d.types import Detection, InputError, PosedClip
+from video3d.types.grounding import Grounding
+
+if TYPE_CHECKING:
+    from video3d.model.modeling_video3d import Video3DForConditionalGeneration
+    from video3d.model.processing_video3d import Video3DProcessor
+    from video3d.model.scene_memory import SceneCache
+    from video3d.types.scene_tokens import SceneTokens
+
+ASKED = "Identify the object according to the following description. "
+"""What the published model was trained to be asked (arXiv 2412.00493), before the description."""
+_POINTS_HW = (120, 160)
+_PATCH_PX = 2
+MAX_PHRASE_CHARS = 500
+
+
+def propose_objects(clip: PosedClip) -> tuple[Proposal, ...]:
+    """Boxes around what stands in a clip's world, the best first; () where depth or poses are unknown.
+
+    Args:
+        clip: with complete geometry, gravity-aligned where that could be done.
+    """
+    height, width = clip.size_hw
+    scale = min(_POINTS_HW[0] / height, _POINTS_HW[1] / width, 1.0)
+    small = resize_clip(clip, (max(4, round(height * scale)), max(4, round(width * scale))))
+    points = lift_patches(small, _PATCH_PX).points_world
+    here = (clip.piece == 0)[:, None, None] & np.isfinite(points).all(-1)  # other pieces have worlds of their own
+    frame = np.broadcast_to(np.arange(clip.num_frames)[:, None, None], here.shape)[here]
+    floor_z = 0.0 if clip.world.gravity_aligned and clip.world.origin == "floor" else None
+    return propose_boxes(points[here], frame=frame, floor_z=floor_z, gravity_aligned=clip.world.gravity_aligned)
+
+
+def check_phrase(phrase: str) -> None:
+    """Refuse what cannot be a description.
+
+    Raises:
+        InputError: nothing, or too much.
+    """
+    if not phrase.strip():
+        raise InputError("phrase", expected="a description of an object, in words", got="nothing")
+    if len(phrase) > MAX_PHRASE_CHARS:
+        raise InputError("phrase", expected=f"at most {MAX_PHRASE_CHARS} characters", got=len(phrase))
+
+
+def ground(
+    phrase: str,
+    clip: PosedClip,
+    facts: SceneFacts,
+    *,
+    name: str,
+    model: "Callable[[], tuple[Video3DForConditionalGeneration, Video3DProcessor]]",
+    encode: "Callable[[], tuple[SceneTokens, SceneCache]]",
+    threshold: float,
+) -> Grounding:
+    """The objects of a scene that a phrase means, or an explicit nothing that says why.
+
+    Args:
+        phrase: a description of an object, or of several.
+        clip: the scene.
+        facts: of it, which stand in the prompt.
+        name: what the model is called.
+        model: loads it and its processor; not called where nothing stands out.
+        encode: the scene as the model encoded it and as its language model has read it; called for trained heads only.
+        threshold: objects are taken, best first, until their shares sum up to this (Multi3DRefer's way).
+
+    Raises:
+        InputError: an empty phrase, or too long a one.
+    """
+    check_phrase(phrase)
+    proposals = propose_objects(clip)
+    if not proposals:
+        why = "depth is unknown" if facts.depth is None else "nothing stands out from floor and walls"
+        return _nothing(phrase, why, clip, ())
+    loaded, processor = model()
+    if loaded.grounding is None or not loaded.config.grounding_trained:
+        why = f"{name} has not learned to find objects by words; {len(proposals)} things stand out"
+        return _nothing(phrase, why, clip, proposals)
+    tokens, cache = encode()
+    return _chosen(phrase, clip, facts, proposals, loaded, processor, tokens, cache, threshold)
+
+
+def _nothing(phrase: str, why: str, clip: PosedClip, proposals: tuple[Proposal, ...]) -> Grounding:
+    return Grounding(
+        phrase=phrase,
+        found=(),
+        why_nothing=why,
+        proposals=_considered(proposals),
+        none_share=None,
+        metric=clip.world.metric,
+        geometry=clip.status,
+    )
+
+
+def _chosen(
+    phrase: str,
+    clip: PosedClip,
+    facts: SceneFacts,
+    proposals: tuple[Proposal, ...],
+    model: "Video3DForConditionalGeneration",
+    processor: "Video3DProcessor",
+    tokens: "SceneTokens",
+    cache: "SceneCache",
+    threshold: float,
+) -> Grounding:
+    import torch
+
+    from video3d.model.grounding import select_objects
+
+    num_tokens = int((cache.prefix_ids == processor.scene_token_id).sum())
+    batch = processor(text=build_prompt(facts, ASKED + phrase), num_scene_tokens=num_tokens).to(model.device)
+    ids = batch["input_ids"]
+    if model.config.ground_token_id is not None:
+        ids = torch.cat([ids, ids.new_tensor([[model.config.ground_token_id]])], 1)
+    state = model.read_phrase(ids, cache)[0]
+    with torch.no_grad():
+        scores = model.score_objects(tokens, state, [one.box for one in proposals])
+    chosen = select_objects(scores.cpu(), threshold, model.config.grounding_temperature)
+    found = tuple(
+        Detection(box=proposals[i].box, label=phrase, score=share)
+        for i, share in zip(chosen.indices, chosen.shares, strict=True)
+    )
+    return Grounding(
+        phrase=phrase,
+        found=found,
+        why_nothing="" if found else f"of {len(proposals)} things that stand out, the model takes none for it",
+        proposals=_considered(proposals),
+        none_share=chosen.zero_share,
+        metric=clip.world.metric,
+        geometry=clip.status,
+    )
+
+
+def _considered(proposals: tuple[Proposal, ...]) -> tuple[Detection, ...]:
+    return tuple(Detection(box=one.box, label="thing", score=one.score) for one in proposals)
