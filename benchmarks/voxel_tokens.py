@@ -7,8 +7,8 @@ A recording played n times is n times as long and shows nothing new. Frames go t
 its patches are pooled and lifted as the model does, then laid out as a ``grid`` (a token for each, and row separators) or
 merged by ``voxel``. Times are for one scene: the tower for all frames (measured once and multiplied: both layouts need it),
 merging at once without and with a cap, each the median of ``--repeats``, and merging as a stream, a frame at a time, with
-the memory that it holds at the end; then the language model reading so many tokens, where it was made for as many. The stream's tokens are compared with those merged at once. Ends with an error where
-voxel tokens grow by 10 % or more.
+the memory that it holds at the end; then the language model reading so many tokens, where it was made for as many. The
+stream's tokens are compared with those merged at once. Ends with an error where voxel tokens grow by 10 % or more.
 
     | plays | frames | grid tokens | voxel tokens | growth | ... | merge ms | stream ms a frame | read grid s | read voxels s |
     |---|---|---|---|---|---|---|---|---|---|

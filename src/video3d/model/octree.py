@@ -105,10 +105,10 @@ def give_way(codes: Int64[Tensor, "v"], most: int) -> Bool[Tensor, "v"]:
     the voxels from the nearest token, and the largest, in cm.
 
         tokens                                     500       1000      2000      4000
-        parents alone (a coarser voxel)          32.5/65   32.5/65   15.7/31   15.7/31
-        this                                     25.3/57   16.9/50   12.8/28    8.6/24
+        parents alone (a coarser voxel)          29.5/58   29.5/58   15.1/28   15.1/28
+        this                                     25.0/57   16.8/43   13.0/25    8.5/22
         farthest-point selection                 23.8/46   17.0/32   12.1/22    8.5/14
-        random                                   29.6/92   20.9/66   14.7/58   10.0/40
+        random                                   29.2/95   21.0/81   14.7/51   10.0/33
 
     Farthest points cover as well on average and better at worst, but throw away what the others show, need all voxels of a
     video at once (nothing can be merged before the last frame is known) and walk through them once for every token.
