@@ -10,6 +10,8 @@ from video3d.geometry.lift import lift_patches
 from video3d.model.modeling_video3d import Video3DForConditionalGeneration
 from video3d.model.processing_video3d import Video3DProcessor
 from video3d.model.scene_encoder import SCENE_KEYS
+from video3d.model.scene_stream import SceneAccumulator
+from video3d.types.scene_tokens import SceneInputs
 
 PARTS = {
     "depth": {"depth_encoding": True},
@@ -291,3 +293,17 @@ def test_checkpointing_gives_the_same_gradients(make, make_clip):
         model(**processor(*lifted(make_clip), "Where?", "There")).loss.backward()
         gradients.append(model.video_encoder.temporal.layers[0].qkv.weight.grad)
     assert torch.allclose(*gradients, atol=1e-6)
+
+
+def test_a_scene_grows_frame_by_frame_to_what_it_is_at_once(make, make_clip):
+    model, processor = make("voxel", "depth", "camera")
+    batch = processor(*lifted(make_clip, 5), "")
+    at_once = encode(model, batch)
+    stream = SceneAccumulator(voxel_m=model.config.token_voxel_m)
+    for begin, end in ((0, 1), (1, 2), (2, 5)):
+        inputs = SceneInputs(**{name: batch[name][:, begin:end] for name in SCENE_KEYS if name in batch})
+        stream.add_frames(model.tokens_to_merge(inputs, first_frame=begin))
+    with torch.no_grad():
+        grown = model.scene_of_merged(stream.tokens())
+    assert torch.allclose(grown.embeds, at_once.embeds, atol=1e-4)
+    assert torch.equal(grown.num_views, at_once.num_views) and torch.equal(grown.seen_s, at_once.seen_s)

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from video3d.model.configuration_video3d import Video3DConfig
 from video3d.model.depth_head import DepthHead, lift_depth
 from video3d.model.scene_projector import SceneProjector, token_extent
-from video3d.model.tokens import GridTokens, merge_by_voxel
+from video3d.model.tokens import GridTokens, MergedTokens, merge_by_voxel
 from video3d.model.video_encoder import VideoEncoder
 from video3d.types import InputError
 from video3d.types.scene_tokens import SceneInputs, SceneTokens
@@ -46,6 +46,18 @@ class _Places:
     points: Float32[Tensor, "m ph pw 3"]
     share: Float32[Tensor, "m ph pw"]
     extent: Float32[Tensor, "m ph pw 2 3"] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Seen:
+    """What m frames in a row show, at patches and pooled to tokens, and where tokens look."""
+
+    patches: Float[Tensor, "m gh gw k"]
+    content: Float[Tensor, "m th tw k"]
+    points: Float32[Tensor, "m th tw 3"]
+    share: Float32[Tensor, "m th tw"]
+    extent: Float32[Tensor, "m th tw 2 3"] | None
+    predicted_depth_m: Float32[Tensor, "b f h w"] | None
 
 
 class SceneEncoder:
@@ -100,6 +112,43 @@ class SceneEncoder:
             InputError: points of another grid than the frames', or not in float32.
         """
         b, f = inputs.pixel_values.shape[:2]
+        seen = self._look(inputs)
+        patches = seen.patches.unflatten(0, (b, f)) if keep_patches else None
+        if self.config.arrangement == "voxel":
+            config = self.config
+            tokens = self._tokens_to_merge(inputs, seen)
+            merged = merge_by_voxel(tokens, voxel_m=config.token_voxel_m, max_tokens=config.max_scene_tokens)
+            scene = self.scene_of_merged(merged, patches)
+        else:
+            scene = self._grid(inputs, seen, patches)
+        return EncodedScene(tokens=scene, predicted_depth_m=seen.predicted_depth_m)
+
+    @torch.no_grad()
+    def tokens_to_merge(self, inputs: SceneInputs, *, first_frame: int = 0) -> GridTokens:
+        """What frames show and where, not yet merged: what a stream collects (``scene_stream.SceneAccumulator``).
+
+        Args:
+            inputs: the next frames of a video; a temporal part sees no others.
+            first_frame: number of the first of them in the video.
+        """
+        return self._tokens_to_merge(inputs, self._look(inputs), first_frame)
+
+    def scene_of_merged(self, merged: MergedTokens, patches: Float[Tensor, "b f gh gw k"] | None = None) -> SceneTokens:
+        """Scene tokens of what was merged, at once or by a stream."""
+        placed = merged.points_world.isfinite().all(-1)
+        embeds = self.scene_projector.embed(merged.content, merged.points_world, placed)
+        return SceneTokens(
+            embeds=torch.where(merged.mask[..., None], embeds, 0.0).to(self.language_dtype),
+            mask=merged.mask,
+            points_world=merged.points_world,
+            content=merged.content,
+            num_views=merged.num_views,
+            seen_s=merged.seen_s,
+            patch_content=patches,
+        )
+
+    def _look(self, inputs: SceneInputs) -> _Seen:
+        b, f = inputs.pixel_values.shape[:2]
         frames = inputs.pixel_values.flatten(0, 1)
         at_once = len(frames) if torch.is_grad_enabled() else FRAMES_AT_ONCE
         features = torch.cat([self.patch_features(part) for part in frames.split(max(at_once, 1))])
@@ -120,9 +169,13 @@ class SceneEncoder:
         patches = self.scene_projector.patch_content(encoded)
         content = self.scene_projector.pool_content(patches)
         places = self._places(inputs, depth, encoded.shape[1:3], content.shape[1:3])
-        arrange = self._merged if self.config.arrangement == "voxel" else self._grid
-        return EncodedScene(
-            tokens=arrange(inputs, content, places, patches.unflatten(0, (b, f)) if keep_patches else None),
+        points, share = self.scene_projector.pool_places(places.points, places.share, content.shape[1:3])
+        return _Seen(
+            patches=patches,
+            content=content,
+            points=points,
+            share=share,
+            extent=token_extent(places.extent, content.shape[1:3], self.scene_projector.pool),
             predicted_depth_m=predicted,
         )
 
@@ -170,34 +223,30 @@ class SceneEncoder:
         extent = None if inputs.extent_world is None else inputs.extent_world.flatten(0, 1).float()
         return _Places(points=points, share=share, extent=extent)
 
-    def _grid(self, inputs: SceneInputs, content: Tensor, places: _Places, patches: Tensor | None) -> SceneTokens:
+    def _grid(self, inputs: SceneInputs, seen: _Seen, patches: Tensor | None) -> SceneTokens:
         """Every frame's rows of tokens, one frame after another."""
         projector, (b, f) = self.scene_projector, inputs.pixel_values.shape[:2]
-        grid_hw = content.shape[1:3]
-        points, share = projector.pool_places(places.points, places.share, grid_hw)
-        embeds = projector.embed(content, points, share > 0, token_extent(places.extent, grid_hw, projector.pool))
+        embeds = projector.embed(seen.content, seen.points, seen.share > 0, seen.extent)
         separator = 0.0 if projector.separator is None else projector.separator.float()
         embeds = projector.separate_rows(embeds, separator)
         n = embeds.shape[1]
-        seen = frames_seen(inputs)
-        is_token = projector.separate_rows(torch.ones_like(share)[..., None], 0.0)[..., 0] > 0
-        is_token = is_token.view(b, f * n) & seen.repeat_interleave(n, 1)
+        shown = frames_seen(inputs).repeat_interleave(n, 1)
+        is_token = projector.separate_rows(torch.ones_like(seen.share)[..., None], 0.0)[..., 0] > 0
+        is_token = is_token.view(b, f * n) & shown
         times = frame_times(inputs).float()[:, :, None, None].expand(b, f, n, 2).reshape(b, f * n, 2)
         return SceneTokens(
             embeds=embeds.view(b, f * n, -1).to(self.language_dtype),
-            mask=seen.repeat_interleave(n, 1),
-            points_world=projector.separate_rows(points, torch.nan).view(b, f * n, 3),
-            content=projector.separate_rows(content, 0.0).view(b, f * n, -1),
+            mask=shown,
+            points_world=projector.separate_rows(seen.points, torch.nan).view(b, f * n, 3),
+            content=projector.separate_rows(seen.content, 0.0).view(b, f * n, -1),
             num_views=is_token.to(torch.int32),
             seen_s=torch.where(is_token[..., None], times, torch.nan),
             patch_content=patches,
         )
 
-    def _merged(self, inputs: SceneInputs, content: Tensor, places: _Places, patches: Tensor | None) -> SceneTokens:
-        """Tokens that look at the same voxel as one."""
-        projector, (b, f) = self.scene_projector, inputs.pixel_values.shape[:2]
-        points, share = projector.pool_places(places.points, places.share, content.shape[1:3])
-        per_frame = points.shape[1] * points.shape[2]
+    def _tokens_to_merge(self, inputs: SceneInputs, seen: _Seen, first_frame: int = 0) -> GridTokens:
+        b, f = inputs.pixel_values.shape[:2]
+        per_frame = seen.share.shape[1] * seen.share.shape[2]
 
         def rows(grid: Tensor) -> Tensor:
             return grid.reshape(b, f * per_frame, *grid.shape[3:])
@@ -208,28 +257,15 @@ class SceneEncoder:
         distance = None
         if inputs.world_from_camera is not None:
             eyes = each_token(inputs.world_from_camera[..., :3, 3].float())
-            distance = (rows(points) - eyes).norm(dim=-1)
-        tokens = GridTokens(
-            content=rows(content),
-            points_world=rows(points),
-            weight=rows(share),
-            frame=each_token(torch.arange(f, device=points.device).expand(b, f)),
+            distance = (rows(seen.points) - eyes).norm(dim=-1)
+        return GridTokens(
+            content=rows(seen.content),
+            points_world=rows(seen.points),
+            weight=rows(seen.share),
+            frame=each_token((first_frame + torch.arange(f, device=seen.points.device)).expand(b, f)),
             mask=each_token(frames_seen(inputs)),
             distance_m=distance,
             time_s=None if inputs.time_s is None else each_token(inputs.time_s.float()),
-        )
-        config = self.config
-        merged = merge_by_voxel(tokens, voxel_m=config.token_voxel_m, max_tokens=config.max_scene_tokens)
-        placed = merged.points_world.isfinite().all(-1)
-        embeds = projector.embed(merged.content, merged.points_world, placed)
-        return SceneTokens(
-            embeds=torch.where(merged.mask[..., None], embeds, 0.0).to(self.language_dtype),
-            mask=merged.mask,
-            points_world=merged.points_world,
-            content=merged.content,
-            num_views=merged.num_views,
-            seen_s=merged.seen_s,
-            patch_content=patches,
         )
 
     @property
