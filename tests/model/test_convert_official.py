@@ -11,8 +11,10 @@ from safetensors.torch import load_file, save_file
 
 from video3d.cli import run
 from video3d.model.checkpoint_files import INDEX, SINGLE
+from video3d.model.configuration_video3d import Video3DConfig
 from video3d.model.convert_official import convert_official, revert_official
 from video3d.model.official_layout import EMBEDDINGS, house_name, official_name
+from video3d.model.presets import OFFICIAL
 from video3d.types import InputError
 
 
@@ -46,6 +48,12 @@ def test_config_says_what_the_published_code_does(tmp_path):
     assert not made["compat_unknown_depth"]
     generation = json.loads((tmp_path / "ours" / "generation_config.json").read_text())
     assert generation["suppress_tokens"] == [made["scene_token_id"]]
+
+
+def test_config_is_the_preset(tmp_path):
+    convert_official(official.write(tmp_path / "official", Tiny()), tmp_path / "ours")
+    config = Video3DConfig.from_pretrained(tmp_path / "ours")
+    assert {name: getattr(config, name) for name in OFFICIAL} == OFFICIAL
 
 
 def test_weights_are_those_of_the_checkpoint_and_load(tmp_path):
