@@ -61,6 +61,7 @@ class Video3DForConditionalGeneration(SceneEncoder, SceneHeads, PreTrainedModel,
     input_modalities = ["video", "text"]  # noqa: RUF012  declared so by the base class
     supports_gradient_checkpointing = True
     _skip_keys_device_placement = [CACHE_WORD]  # noqa: RUF012
+    _no_split_modules = ["TemporalLayer"]  # noqa: RUF012  those of the towers are added
     _supports_flash_attn = True
     _supports_sdpa = True
     _supports_flex_attn = True

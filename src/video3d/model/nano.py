@@ -27,7 +27,7 @@ from video3d.model.processing_video3d import SCENE_TOKEN, Video3DProcessor
 from video3d.types import InputError
 
 # Raise it when what is written to the cache changes: older folders are then left alone and a new one is made.
-CACHE_FORMAT = 1
+CACHE_FORMAT = 2
 NANO_SEED = 20241130
 MANIFEST = "nano.json"
 

@@ -31,7 +31,7 @@ class SceneProjector(nn.Module):
         separated = config.row_separators and config.arrangement == "grid"
         self.separator = nn.Parameter(torch.empty(width)) if separated else None
         self.base = nn.Parameter(torch.empty(width)) if config.gated else None
-        self.gate = nn.Parameter(torch.empty(())) if config.gated else None
+        self.gate = nn.Parameter(torch.empty(1)) if config.gated else None
         self.pool = config.pool
         self.pool_mode: PoolMode = config.pool_mode
         self.pool_after = config.pool_after_projector

@@ -194,7 +194,7 @@ class TemporalTransformer(nn.Module):
         x = to_sequences(x)
         depth = None if depth_m is None else to_sequences(depth_m.float())
         visible = None
-        if frame_mask is not None and not bool(frame_mask.all()):
+        if frame_mask is not None:
             visible = to_sequences(frame_mask[:, :, None, None].expand(b, f, gh, gw))
         for layer in self.layers:
             if self.gradient_checkpointing and self.training:
