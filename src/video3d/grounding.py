@@ -11,6 +11,7 @@ import numpy as np
 from video3d.answers.facts import SceneFacts
 from video3d.answers.prompt import build_prompt
 from video3d.geometry.lift import lift_patches
+from video3d.geometry.patch_boxes import patch_box_shares
 from video3d.geometry.proposals import Proposal, propose_boxes
 from video3d.geometry.resize import resize_clip
 from video3d.types import Detection, InputError, PosedClip
@@ -127,8 +128,16 @@ def _chosen(
     if model.config.ground_token_id is not None:
         ids = torch.cat([ids, ids.new_tensor([[model.config.ground_token_id]])], 1)
     state = model.read_phrase(ids, cache)[0]
+    boxes = [one.box for one in proposals]
+    share = None
+    if tokens.patch_content is not None:  # weights that were trained to see objects by patches
+        small = processor.fit_clip(clip)
+        share = patch_box_shares(
+            small.depth_m, small.k_px, small.world_from_camera, boxes, processor.patch_px,
+            unknown_as_zero=model.config.compat_unknown_depth,
+        )  # fmt: skip
     with torch.no_grad():
-        scores = model.score_objects(tokens, state, [one.box for one in proposals])
+        scores = model.score_objects(tokens, state, boxes, share)
     chosen = select_objects(scores.cpu(), threshold, model.config.grounding_temperature)
     found = tuple(
         Detection(box=proposals[i].box, label=phrase, score=share)

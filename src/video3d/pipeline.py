@@ -172,7 +172,9 @@ class Video3D:
         points = lift_patches(small, processor.patch_px)
         # Scene and facts are the beginning of every prompt on this scene: what two different questions share.
         batch = processor(small, points, build_prompt(scene.facts, "a")).to(model.device)
-        tokens = model.encode_scene(**{name: batch[name] for name in SCENE_KEYS if name in batch})
+        by_patches = model.grounding is not None and model.config.pool_after_projector  # as the published weights do
+        given = {name: batch[name] for name in SCENE_KEYS if name in batch}
+        tokens = model.encode_scene(keep_patches=by_patches, **given)
         num_tokens = tokens.embeds.shape[1]
         other = processor(text=build_prompt(scene.facts, "1"), num_scene_tokens=num_tokens).to(model.device)
         cache = model.prefill_scene(tokens, _common_prefix(batch["input_ids"], other["input_ids"]))

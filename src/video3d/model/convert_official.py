@@ -124,7 +124,12 @@ def convert_official(checkpoint_dir: Path, out_dir: Path, *, compat: bool = Fals
         config.save_pretrained(made)
         _write_generation_config(kept, made, scene_token_id)
         processor = Video3DProcessor.for_model(
-            config, tokenizer, image_mean=(0.5, 0.5, 0.5), image_std=(0.5, 0.5, 0.5), max_patches=27 * 27
+            config,
+            tokenizer,
+            image_mean=(0.5, 0.5, 0.5),
+            image_std=(0.5, 0.5, 0.5),
+            max_patches=27 * 27,
+            square_px=int(config.vision_config.image_size),  # pyright: ignore[reportOptionalMemberAccess, reportAttributeAccessIssue]
         )
         processor.save_pretrained(made)
         record = {"added_rows": added_rows, "tensors": {name: list(s) for name, s in checkpoint.shapes.items()}}

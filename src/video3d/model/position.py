@@ -14,6 +14,9 @@ from torch.nn import functional
 
 from video3d.model.configuration_video3d import PoolMode, Video3DConfig
 
+_MAX_TABLE = 8192
+"""A box of more voxels a side than this is encoded without a table."""
+
 
 def voxel_index(
     points_world: Float32[Tensor, "... 3"], *, voxel_m: float, min_m: Sequence[float], max_m: Sequence[float]
@@ -46,6 +49,14 @@ def sin3d(index: Float32[Tensor, "... 3"], width: int, temperature: float = 1000
     angle = index[..., None] / scale  # (... 3 n)
     waves = torch.where(i % 2 == 0, angle.sin(), angle.cos()).flatten(-2)
     return functional.pad(waves, (0, width - 3 * n))
+
+
+def sin3d_table(count: int, waves: int, temperature: float, device: torch.device) -> Float32[Tensor, "rows waves"]:
+    """One axis of ``sin3d`` for the whole numbers below ``count``, and a row of zeros behind them for what has no place."""
+    i = torch.arange(waves, device=device)
+    scale = torch.pow(torch.tensor(temperature, device=device), 2.0 * (i // 2).float() / max(waves, 1))
+    angle = torch.arange(count, device=device, dtype=torch.float32)[:, None] / scale
+    return functional.pad(torch.where(i % 2 == 0, angle.sin(), angle.cos()), (0, 0, 0, 1))
 
 
 def pool_grid(grid: Float[Tensor, "m c gh gw"], pool: int, mode: PoolMode) -> Float[Tensor, "m c th tw"]:
@@ -132,13 +143,26 @@ class WorldPosition(nn.Module):
                 corners = torch.where(extent_world.isfinite() & valid[..., None, None], extent_world, corners)
         if self.rounds_to_half:
             corners = corners.half().float()
-        encoded = self._waves(corners) if self.kind == "sin3d" else self._learned(corners)
-        return torch.where(valid[..., None], encoded, 0.0)
+        if self.kind == "sin3d":
+            return self._waves(corners, valid)
+        return torch.where(valid[..., None], self._learned(corners), 0.0)
 
-    def _waves(self, corners: Float32[Tensor, "*n p 3"]) -> Float32[Tensor, "*n d"]:
-        index = voxel_index(corners, voxel_m=self.voxel_m, min_m=self.min_m, max_m=self.max_m)
-        each = sin3d(index, self.width if self.num_points == 1 else 3 * (self.width // 6), self.temperature).flatten(-2)
-        return functional.pad(each, (0, self.width - each.shape[-1]))
+    def _waves(self, corners: Float32[Tensor, "*n p 3"], valid: Bool[Tensor, "*n"]) -> Float32[Tensor, "*n d"]:
+        """``sin3d`` of the corners' voxels, from a table: voxels are whole numbers, and sines cost more than to look them up."""
+        index = voxel_index(corners, voxel_m=self.voxel_m, min_m=self.min_m, max_m=self.max_m).long()
+        waves = self.width // (3 * self.num_points)
+        extent = max(high - low for low, high in zip(self.min_m, self.max_m, strict=True))
+        count = round(extent / self.voxel_m) + 2
+        if count > _MAX_TABLE:
+            codes = sin3d(index.float(), 3 * waves, self.temperature).flatten(-2)
+            return functional.pad(torch.where(valid[..., None], codes, 0.0), (0, self.width - codes.shape[-1]))
+        table = sin3d_table(count, waves, self.temperature, corners.device)
+        index = torch.where(valid[..., None, None], index, count).flatten(-2)  # (*n p*3)
+        out = table.new_empty(*valid.shape, self.width)
+        for axis in range(3 * self.num_points):
+            out[..., axis * waves : (axis + 1) * waves] = functional.embedding(index[..., axis], table)
+        out[..., 3 * self.num_points * waves :] = 0.0
+        return out
 
     def _learned(self, corners: Float32[Tensor, "*n p 3"]) -> Float32[Tensor, "*n d"]:
         low, high = corners.new_tensor(self.min_m), corners.new_tensor(self.max_m)

@@ -53,7 +53,8 @@ class Video3DProcessor(ProcessorMixin):
         image_std: likewise.
         geometry: what the model reads beside points: ``scene_geometry.GEOMETRY``.
         square_px: side of the square that frames are cropped and resized to, for weights that know no other; ``None``: the
-            aspect is kept.
+            aspect is kept. Such models take the points of tokens from the cells that these cover.
+        unknown_as_zero: let unknown depth vote there as 0 m, as the published code does.
         merge_voxel_m: side of the voxels that tokens are merged by, metres; ``None``: they are not.
         max_scene_tokens: most tokens of a scene where they are merged; ``None``: all.
         chat_template: Hugging Face keeps the tokenizer's here too; the tokenizer's is the one that is used.
@@ -71,6 +72,7 @@ class Video3DProcessor(ProcessorMixin):
         image_std: Sequence[float] = (0.229, 0.224, 0.225),
         geometry: Sequence[str] = (),
         square_px: int | None = None,
+        unknown_as_zero: bool = False,
         merge_voxel_m: float | None = None,
         max_scene_tokens: int | None = None,
         chat_template: str | None = None,
@@ -83,7 +85,7 @@ class Video3DProcessor(ProcessorMixin):
         self.patch_px, self.pool, self.row_separators = patch_px, pool, row_separators
         self.max_patches = max_patches
         self.image_mean, self.image_std = list(image_mean), list(image_std)
-        self.square_px = square_px
+        self.square_px, self.unknown_as_zero = square_px, unknown_as_zero
         self.geometry, self.merge_voxel_m, self.max_scene_tokens = list(geometry), merge_voxel_m, max_scene_tokens
 
     @classmethod
@@ -100,6 +102,7 @@ class Video3DProcessor(ProcessorMixin):
             geometry=wanted_geometry(config),
             merge_voxel_m=config.token_voxel_m if merged else None,
             max_scene_tokens=config.max_scene_tokens,
+            unknown_as_zero=config.compat_unknown_depth,
             **settings,
         )
 
@@ -298,7 +301,14 @@ class Video3DProcessor(ProcessorMixin):
             scenes.append(
                 pixels
                 | geometry_tensors(
-                    clip, points, self.geometry, pool=self.pool, patch_px=self.patch_px, to_tokens=merged
+                    clip,
+                    points,
+                    self.geometry,
+                    pool=self.pool,
+                    patch_px=self.patch_px,
+                    to_tokens=merged,
+                    cells=self.square_px is not None,
+                    unknown_as_zero=self.unknown_as_zero,
                 )
             )
         return scenes

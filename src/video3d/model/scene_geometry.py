@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from video3d.geometry.lift_cells import Window, lift_cells
 from video3d.geometry.lift_variants import lift_centers, lift_extents
 from video3d.model.configuration_video3d import Video3DConfig
 from video3d.model.position import pool_points
@@ -36,8 +37,9 @@ def wanted_geometry(config: Video3DConfig) -> list[str]:
 
 
 def geometry_tensors(
-    clip: PosedClip, points: PatchPoints | None, wanted: Collection[str], *, pool: int, patch_px: int, to_tokens: bool
-) -> dict[str, Tensor]:
+    clip: PosedClip, points: PatchPoints | None, wanted: Collection[str], *, pool: int, patch_px: int, to_tokens: bool,
+    cells: bool = False, unknown_as_zero: bool = False,
+) -> dict[str, Tensor]:  # fmt: skip
     """The tensors of one clip (f ...): ``points_world`` and ``valid_share`` with points, and what is wanted besides.
 
     Args:
@@ -47,9 +49,13 @@ def geometry_tensors(
         pool: patches per token along each side.
         patch_px: side of a patch.
         to_tokens: pool points to tokens here.
+        cells: take the mean over the cell that a token covers, as published, and not over its patches.
+        unknown_as_zero: let unknown depth vote there as 0 m (``config.compat_unknown_depth``).
     """
     out: dict[str, Tensor] = {}
     if points is not None:
+        if cells:
+            return _cells(clip, pool=pool, patch_px=patch_px, unknown_as_zero=unknown_as_zero)
         if "center" in wanted:  # of a token, which is what is encoded, not of its patches
             points = lift_centers(clip, pool * patch_px)
         world, share = torch.from_numpy(np.array(points.points_world)), torch.from_numpy(np.array(points.valid_share))
@@ -67,6 +73,16 @@ def geometry_tensors(
     if "time" in wanted:
         out["time_s"] = torch.from_numpy(clip.time_s - _first(clip.time_s)).float()
     return out
+
+
+def _cells(clip: PosedClip, *, pool: int, patch_px: int, unknown_as_zero: bool) -> dict[str, Tensor]:
+    """Points of tokens: 27 x 27 patches of 14 px are 14 x 14 tokens of 27 px, whose edges are no patches' edges."""
+    height, width = (side // patch_px * patch_px for side in clip.size_hw)
+    grid = (-(-height // patch_px // pool), -(-width // patch_px // pool))
+    window = Window(top=0.0, left=0.0, height=float(height), width=float(width))
+    found = lift_cells(clip.depth_m, clip.k_px, clip.world_from_camera, grid, window, unknown_as_zero=unknown_as_zero)
+    share = np.ones_like(found.valid_share) if unknown_as_zero else found.valid_share
+    return {"points_world": torch.from_numpy(found.points_world), "valid_share": torch.from_numpy(share)}
 
 
 def _first(time_s: np.ndarray) -> float:
