@@ -14,14 +14,13 @@ from video3d.geometry.lift import lift_patches
 from video3d.geometry.patch_boxes import patch_box_shares
 from video3d.geometry.proposals import Proposal, propose_boxes
 from video3d.geometry.resize import resize_clip
+from video3d.scene import KeptScene
 from video3d.types import Detection, InputError, PosedClip
 from video3d.types.grounding import Grounding
 
 if TYPE_CHECKING:
     from video3d.model.modeling_video3d import Video3DForConditionalGeneration
     from video3d.model.processing_video3d import Video3DProcessor
-    from video3d.model.scene_memory import SceneCache
-    from video3d.types.scene_tokens import SceneTokens
 
 ASKED = "Identify the object according to the following description. "
 """What the published model was trained to be asked (arXiv 2412.00493), before the description."""
@@ -65,7 +64,7 @@ def ground(
     *,
     name: str,
     model: "Callable[[], tuple[Video3DForConditionalGeneration, Video3DProcessor]]",
-    encode: "Callable[[], tuple[SceneTokens, SceneCache]]",
+    kept: Callable[[], KeptScene],
     threshold: float,
 ) -> Grounding:
     """The objects of a scene that a phrase means, or an explicit nothing that says why.
@@ -76,7 +75,7 @@ def ground(
         facts: of it, which stand in the prompt.
         name: what the model is called.
         model: loads it and its processor; not called where nothing stands out.
-        encode: the scene as the model encoded it and as its language model has read it; called for trained heads only.
+        kept: gives the scene as the model has it in mind; called for trained heads only.
         threshold: objects are taken, best first, until their shares sum up to this (Multi3DRefer's way).
 
     Raises:
@@ -91,8 +90,7 @@ def ground(
     if loaded.grounding is None or not loaded.config.grounding_trained:
         why = f"{name} has not learned to find objects by words; {len(proposals)} things stand out"
         return _nothing(phrase, why, clip, proposals)
-    tokens, cache = encode()
-    return _chosen(phrase, clip, facts, proposals, loaded, processor, tokens, cache, threshold)
+    return _chosen(phrase, clip, facts, proposals, loaded, processor, kept(), threshold)
 
 
 def _nothing(phrase: str, why: str, clip: PosedClip, proposals: tuple[Proposal, ...]) -> Grounding:
@@ -114,30 +112,29 @@ def _chosen(
     proposals: tuple[Proposal, ...],
     model: "Video3DForConditionalGeneration",
     processor: "Video3DProcessor",
-    tokens: "SceneTokens",
-    cache: "SceneCache",
+    kept: KeptScene,
     threshold: float,
 ) -> Grounding:
     import torch
 
     from video3d.model.grounding import select_objects
 
-    num_tokens = int((cache.prefix_ids == processor.scene_token_id).sum())
-    batch = processor(text=build_prompt(facts, ASKED + phrase), num_scene_tokens=num_tokens).to(model.device)
+    text = build_prompt(facts, ASKED + phrase, kept.findings)
+    batch = processor(text=text, num_scene_tokens=int(kept.tokens.mask.sum())).to(model.device)
     ids = batch["input_ids"]
     if model.config.ground_token_id is not None:
         ids = torch.cat([ids, ids.new_tensor([[model.config.ground_token_id]])], 1)
-    state = model.read_phrase(ids, cache)[0]
+    state = model.read_phrase(ids, kept.cache)[0]
     boxes = [one.box for one in proposals]
     share = None
-    if tokens.patch_content is not None:  # weights that were trained to see objects by patches
+    if kept.tokens.patch_content is not None:  # weights that were trained to see objects by patches
         small = processor.fit_clip(clip)
         share = patch_box_shares(
             small.depth_m, small.k_px, small.world_from_camera, boxes, processor.patch_px,
             unknown_as_zero=model.config.compat_unknown_depth,
         )  # fmt: skip
     with torch.no_grad():
-        scores = model.score_objects(tokens, state, boxes, share)
+        scores = model.score_objects(kept.tokens, state, boxes, share)
     chosen = select_objects(scores.cpu(), threshold, model.config.grounding_temperature)
     found = tuple(
         Detection(box=proposals[i].box, label=phrase, score=share)

@@ -10,7 +10,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Float64
 
-from video3d.answers.facts import SceneFacts, scene_facts
+from video3d.answers.facts import scene_facts
 from video3d.answers.general import Analysis, without_quantities
 from video3d.answers.measure import measure
 from video3d.answers.prompt import build_prompt
@@ -29,6 +29,7 @@ from video3d.estimate.reconstruction import missing_camera
 from video3d.geometry.gravity import align_to_gravity
 from video3d.geometry.lift import lift_patches
 from video3d.grounding import check_phrase, ground
+from video3d.scene import KeptScene, Scene, source_identity
 from video3d.types import Answer, Evidence, GeometryStatus, InputError, PosedClip, Recording, World
 from video3d.types.grounding import Grounding
 from video3d.video import forget, open_recording, read_clip, sample_uniform
@@ -38,52 +39,12 @@ if TYPE_CHECKING:
     from video3d.estimate.depth import DepthEstimator
     from video3d.model.modeling_video3d import Video3DForConditionalGeneration
     from video3d.model.processing_video3d import Video3DProcessor
-    from video3d.model.scene_memory import SceneCache
-    from video3d.types import SceneTokens
 
 MAX_QUESTION_CHARS = 4000
 MAX_ANSWER_TOKENS = 96
 NUM_SCENES_KEPT = 4
+MAX_FINDINGS = 12
 OF_THE_RECORDING = ("duration", "num_frames")  # kinds of questions that need no geometry
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Scene:
-    """A recording understood: its frames with complete geometry, gravity-aligned, and the facts measured from them.
-
-    Attributes:
-        recording: what was opened, after ``ignore``.
-        clip: the frames, at the recording's own size.
-        facts: depth, camera path, room, surfaces.
-        camera: what structure from motion found, None where it did not run; kept so that further frames need no new run.
-        timings_s: wall time of every step.
-    """
-
-    recording: Recording
-    clip: PosedClip
-    facts: SceneFacts
-    camera: "CameraEstimate | None"
-    timings_s: dict[str, float]
-
-    def report(self) -> dict[str, Any]:
-        """The scene in plain values, as ``report.json`` has it."""
-        clip, status = self.clip, self.clip.status
-        quantities = ("depth", "intrinsics", "poses", "scale", "gravity")
-        return {
-            "source": str(self.recording.source),
-            "format": self.recording.format,
-            "geometry": {name: getattr(status, name) for name in quantities} | {"notes": list(status.notes)},
-            "world": {
-                "metric": clip.world.metric,
-                "gravity_aligned": clip.world.gravity_aligned,
-                "origin": clip.world.origin,
-            },
-            "num_frames": clip.num_frames,
-            "num_posed": int((clip.piece >= 0).sum()),
-            "num_pieces": int(clip.piece.max() + 1),
-            "facts": list(self.facts.lines()),
-            "timings_s": {name: round(value, 3) for name, value in self.timings_s.items()},
-        }
 
 
 class Video3D:
@@ -98,7 +59,7 @@ class Video3D:
         self.name, self.depth_name = name, depth
         # With what was asked for, so that a Recording's id stays its own as long as its scene is kept.
         self._scenes: OrderedDict[tuple[Any, ...], tuple[Any, Scene]] = OrderedDict()
-        self._encoded: OrderedDict[int, tuple[Scene, SceneTokens, SceneCache]] = OrderedDict()
+        self._encoded: OrderedDict[int, KeptScene] = OrderedDict()
 
     @cached_property
     def model_and_processor(self) -> "tuple[Video3DForConditionalGeneration, Video3DProcessor]":
@@ -160,36 +121,47 @@ class Video3D:
             )
         return Scene(recording=recording, clip=posed, facts=facts, camera=camera, timings_s=timings)
 
-    def encode(self, scene: Scene) -> "tuple[SceneTokens, SceneCache]":
+    def encode(self, scene: Scene) -> KeptScene:
         """Steps 4-7a: the scene's tokens, and the scene as the language model has read it; done once, then kept."""
         if id(scene) in self._encoded:
             self._encoded.move_to_end(id(scene))
-            return self._encoded[id(scene)][1:]
+            return self._encoded[id(scene)]
         from video3d.model.scene_encoder import SCENE_KEYS
 
         model, processor = self.model_and_processor
         small = processor.fit_clip(scene.clip)
         points = lift_patches(small, processor.patch_px)
-        # Scene and facts are the beginning of every prompt on this scene: what two different questions share.
-        batch = processor(small, points, build_prompt(scene.facts, "a")).to(model.device)
+        batch = processor(small, points, "a").to(model.device)
         by_patches = model.grounding is not None and model.config.pool_after_projector  # as the published weights do
-        given = {name: batch[name] for name in SCENE_KEYS if name in batch}
-        tokens = model.encode_scene(keep_patches=by_patches, **given)
-        num_tokens = tokens.embeds.shape[1]
-        other = processor(text=build_prompt(scene.facts, "1"), num_scene_tokens=num_tokens).to(model.device)
-        cache = model.prefill_scene(tokens, _common_prefix(batch["input_ids"], other["input_ids"]))
-        self._encoded[id(scene)] = (scene, tokens, cache)  # the scene is kept with it, so that its id stays its own
+        tokens = model.encode_scene(
+            keep_patches=by_patches, **{name: batch[name] for name in SCENE_KEYS if name in batch}
+        )
+        findings: tuple[str, ...] = ()
+        if model.config.reasoning_trained:
+            found = model.reason(tokens, "layout", metric=scene.clip.world.metric)
+            findings = found.lines()[:MAX_FINDINGS]
+        # Scene, facts and findings are the beginning of every prompt on this scene: what two different questions share.
+        num_tokens = int(tokens.mask.sum())
+        one, other = (
+            processor(text=build_prompt(scene.facts, text, findings), num_scene_tokens=num_tokens)["input_ids"]
+            for text in ("a", "1")
+        )
+        cache = model.prefill_scene(tokens, _common_prefix(one, other).to(model.device))
+        encoded = KeptScene(scene=scene, tokens=tokens, findings=findings, cache=cache)
+        self._encoded[id(scene)] = encoded  # the scene is kept with it, so that its id stays its own
         while len(self._encoded) > NUM_SCENES_KEPT:
             self._encoded.popitem(last=False)
-        return tokens, cache
+        return encoded
 
     def say(self, scene: Scene, question: str) -> str:
         """Steps 6-7: what the model says to a question on a scene, in its own words."""
         model, processor = self.model_and_processor
-        _, cache = self.encode(scene)
-        num_tokens = int((cache.prefix_ids == processor.scene_token_id).sum())
-        batch = processor(text=build_prompt(scene.facts, question), num_scene_tokens=num_tokens).to(model.device)
-        said = model.generate(batch["input_ids"], scene_cache=cache, max_new_tokens=MAX_ANSWER_TOKENS, do_sample=False)
+        encoded = self.encode(scene)
+        text = build_prompt(scene.facts, question, encoded.findings)
+        batch = processor(text=text, num_scene_tokens=int(encoded.tokens.mask.sum())).to(model.device)
+        said = model.generate(
+            batch["input_ids"], scene_cache=encoded.cache, max_new_tokens=MAX_ANSWER_TOKENS, do_sample=False
+        )
         return processor.answers(said, batch["input_ids"].shape[1])[0]
 
     def ask(
@@ -270,7 +242,7 @@ class Video3D:
             scene.facts,
             name=self.name,
             model=lambda: self.model_and_processor,
-            encode=lambda: self.encode(scene),
+            kept=lambda: self.encode(scene),
             threshold=threshold,
         )
 
@@ -303,7 +275,7 @@ class Video3D:
         if isinstance(video, Scene):
             scene, timings = video, {}
         else:
-            key = (_identity(video), num_frames, ignore)
+            key = (source_identity(video), num_frames, ignore)
             kept = self._scenes.get(key)
             if kept is None:
                 recording = video if isinstance(video, Recording) else open_recording(video)
@@ -388,19 +360,6 @@ def _check_question(query: str) -> None:
         raise InputError("question", expected="text", got="bytes that are no UTF-8") from error
     if len(query) > MAX_QUESTION_CHARS:
         raise InputError("question", expected=f"at most {MAX_QUESTION_CHARS} characters", got=len(query))
-
-
-def _identity(video: str | Path | Recording) -> tuple[Any, ...]:
-    """What tells whether a source is still the same: its path, and when it and what lies directly in it were changed."""
-    if isinstance(video, Recording):
-        return (id(video),)
-    path = Path(video)
-    try:
-        inside = sorted(path.iterdir()) if path.is_dir() else []
-        stats = [one.stat() for one in (path, *inside)]
-    except (OSError, ValueError):
-        return (str(video),)
-    return (str(path.absolute()), hash(tuple((one.st_mtime_ns, one.st_size) for one in stats)))
 
 
 def _common_prefix(ids: Any, other: Any) -> Any:

@@ -64,7 +64,8 @@ def test_it_answers_as_the_whole_prompt_would(room, make_model, tokenizer, tmp_p
     model = make_model(grounding=True, grounding_trained=True)
     engine = load(folder_of(model, tokenizer, tmp_path / "model"))
     scene = engine.read(room, num_frames=4)
-    tokens, cache = engine.encode(scene)
+    kept = engine.encode(scene)
+    tokens, cache = kept.tokens, kept.cache
     loaded, processor = engine.model_and_processor
     from video3d.answers.prompt import build_prompt
 
@@ -91,3 +92,27 @@ def test_the_rooms_furniture_is_proposed(room):
 def test_what_cannot_be_asked_is_refused(arguments, named, room, capsys):
     code, said = asked(capsys, str(room), *arguments)
     assert code == 2 and named in said and "\n" not in said.strip()
+
+
+def test_what_a_trained_reasoning_module_believes_stands_in_the_prompt(room, make_model, tokenizer, tmp_path):
+    parts = {
+        "reasoning_layers": 1,
+        "reasoning_width": 16,
+        "reasoning_heads": 2,
+        "layout_queries": 4,
+        "categories": ["chair"],
+    }
+    said = {}
+    for trained in (False, True):
+        model = make_model(**parts, reasoning_trained=trained)
+        with torch.no_grad():  # sure of everything
+            for weight in model.reasoning.parameters():
+                weight.mul_(3)
+        engine = load(folder_of(model, tokenizer, tmp_path / str(trained)))
+        scene = engine.read(room, num_frames=4)
+        kept = engine.encode(scene)
+        said[trained] = engine.model_and_processor[1].tokenizer.decode(kept.cache.prefix_ids[0])
+        assert all(line in said[trained] for line in kept.findings) and len(kept.findings) <= 12
+        assert trained or not kept.findings
+        assert isinstance(engine.say(scene, "Where is the chair?"), str)
+    assert "[BELIEVED, NOT MEASURED]" not in said[False]

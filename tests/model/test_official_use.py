@@ -49,7 +49,7 @@ def test_frames_are_the_published_square_and_tokens_its_cells(engine, room):
 def test_words_and_boxes_come_out(engine, room):
     model, _ = engine.model_and_processor
     scene = engine.read(room, num_frames=3)
-    tokens, _ = engine.encode(scene)
+    tokens = engine.encode(scene).tokens
     assert tokens.patch_content is not None and tokens.patch_content.shape[1:4] == (3, 27, 27)
     found = engine.ground(scene, "the table in the middle")
     assert found.none_share is not None and 0 <= found.none_share <= 1

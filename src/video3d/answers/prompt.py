@@ -5,6 +5,7 @@ One template serves training and inference. The question comes last, so that all
 
 import math
 import re
+from collections.abc import Sequence
 
 from video3d.answers.facts import PathFacts, SceneFacts
 from video3d.answers.measurement import Measurement, decimals
@@ -13,10 +14,11 @@ from video3d.answers.surfaces import Surface
 _MAX_TOPS, _MAX_OBJECTS = 2, 6
 
 
-def build_prompt(facts: SceneFacts, question_text: str) -> str:
+def build_prompt(facts: SceneFacts, question_text: str, findings: Sequence[str] = ()) -> str:
     """The facts of a scene, each with its source, and the question on one line.
 
-    The same facts and question always give the same text. About 200 tokens of SmolLM2 besides the question.
+    The same facts and question always give the same text. About 200 tokens of SmolLM2 besides the question. ``findings`` are
+    sentences of the reasoning module, believed and not measured, and stand apart from the facts.
 
     >>> from video3d.answers.facts import SceneFacts
     >>> from video3d.answers.trajectory import Trajectory
@@ -39,7 +41,8 @@ def build_prompt(facts: SceneFacts, question_text: str) -> str:
     What is this?
     """
     question = re.sub(r"\s+", " ", question_text).strip()
-    return "\n".join(["[VIDEO ANALYSIS]", *fact_lines(facts), "[QUESTION]", question])
+    believed = ["[BELIEVED, NOT MEASURED]", *findings] if findings else []
+    return "\n".join(["[VIDEO ANALYSIS]", *fact_lines(facts), *believed, "[QUESTION]", question])
 
 
 def fact_lines(facts: SceneFacts) -> tuple[str, ...]:

@@ -1,0 +1,82 @@
+"""A recording understood, and what a model keeps of it between questions."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from video3d.answers.facts import SceneFacts
+from video3d.types import PosedClip, Recording
+
+if TYPE_CHECKING:
+    from video3d.estimate.camera_estimate import CameraEstimate
+    from video3d.model.scene_memory import SceneCache
+    from video3d.types import SceneTokens
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Scene:
+    """A recording understood: its frames with complete geometry, gravity-aligned, and the facts measured from them.
+
+    Attributes:
+        recording: what was opened, after ``ignore``.
+        clip: the frames, at the recording's own size.
+        facts: depth, camera path, room, surfaces.
+        camera: what structure from motion found, None where it did not run; kept so that further frames need no new run.
+        timings_s: wall time of every step.
+    """
+
+    recording: Recording
+    clip: PosedClip
+    facts: SceneFacts
+    camera: "CameraEstimate | None"
+    timings_s: dict[str, float]
+
+    def report(self) -> dict[str, Any]:
+        """The scene in plain values, as ``report.json`` has it."""
+        clip, status = self.clip, self.clip.status
+        quantities = ("depth", "intrinsics", "poses", "scale", "gravity")
+        return {
+            "source": str(self.recording.source),
+            "format": self.recording.format,
+            "geometry": {name: getattr(status, name) for name in quantities} | {"notes": list(status.notes)},
+            "world": {
+                "metric": clip.world.metric,
+                "gravity_aligned": clip.world.gravity_aligned,
+                "origin": clip.world.origin,
+            },
+            "num_frames": clip.num_frames,
+            "num_posed": int((clip.piece >= 0).sum()),
+            "num_pieces": int(clip.piece.max() + 1),
+            "facts": list(self.facts.lines()),
+            "timings_s": {name: round(value, 3) for name, value in self.timings_s.items()},
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class KeptScene:
+    """A scene as a model has it in mind.
+
+    Attributes:
+        scene: what was read.
+        tokens: it encoded.
+        findings: what the reasoning module believes of it, in sentences; () where it is untrained.
+        cache: its tokens, facts and findings as the language model has read them.
+    """
+
+    scene: Scene
+    tokens: "SceneTokens"
+    findings: tuple[str, ...]
+    cache: "SceneCache"
+
+
+def source_identity(video: str | Path | Recording) -> tuple[Any, ...]:
+    """What tells whether a source is still the same: its path, and when it and what lies directly in it were changed."""
+    if isinstance(video, Recording):
+        return (id(video),)
+    path = Path(video)
+    try:
+        inside = sorted(path.iterdir()) if path.is_dir() else []
+        stats = [one.stat() for one in (path, *inside)]
+    except (OSError, ValueError):
+        return (str(video),)
+    return (str(path.absolute()), hash(tuple((one.st_mtime_ns, one.st_size) for one in stats)))
