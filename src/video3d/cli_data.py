@@ -217,6 +217,26 @@ def show(
 
 
 @data.command
+def read(
+    root: Root,
+    *,
+    out: Out,
+    rows: Annotated[int, Parameter(name="--rows", help="How many questions.")] = 100,
+    seed: Annotated[int, Parameter(name="--seed", help="The same seed draws the same questions.")] = 0,
+    json_: Json = False,
+) -> None:
+    """Draw questions at random and lay them out beside frames of their clips, page by page, for a person to read."""
+    from video3d.data.reading import draw_rows, write_pages
+    from video3d.data.store import open_dataset
+
+    _within("--rows", rows, 1, 10_000)
+    dataset = open_dataset(root)
+    drawn = draw_rows(dataset, rows, seed)
+    pages = [str(path) for path in write_pages(dataset, drawn, out)]
+    _print({"pages": pages, "rows": [row.row_id for row in drawn]}, json_)
+
+
+@data.command
 def validate(
     root: Root,
     *,

@@ -14,6 +14,7 @@ from video3d.data import store
 from video3d.data.drawing import box_segments, depth_rgb, instance_color
 from video3d.data.inspection import stats, validate
 from video3d.data.merge import merge
+from video3d.data.reading import row_lines
 from video3d.data.sheet import (
     CELL_PX,
     MOST_BYTES,
@@ -340,3 +341,29 @@ def test_joined_sets_name_all_makers_and_do_not_say_that_there_are_none(tmp_path
     merge([tmp_path / "a", tmp_path / "b"], tmp_path / "both")
     text = (tmp_path / "both" / "ATTRIBUTION.md").read_text()
     assert "Ann" in text and ALL_MADE_HERE not in text and text.count("# Attribution") == 1
+
+
+def test_questions_are_laid_out_to_be_read(tmp_path, capsys):
+    data = write_small(tmp_path / "data")
+    number = sum(len(list(data.rows(split))) for split in data.splits())
+    command = [
+        "data",
+        "read",
+        str(tmp_path / "data"),
+        "--out",
+        str(tmp_path / "pages"),
+        "--rows",
+        str(number),
+        "--json",
+    ]
+    assert run(command) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert len(set(shown["rows"])) == number and len(shown["pages"]) == -(-number // 4)
+    with Image.open(shown["pages"][0]) as page:
+        assert page.width == 6 * (240 + 8) and page.height > 4 * 192
+    run(command)
+    assert json.loads(capsys.readouterr().out)["rows"] == shown["rows"]
+    row = small_row(0)
+    assert row.question["en"] in row_lines(row)[1] and row.answer_text["en"] in row_lines(row)[-1]
+    assert run([*command[:-2], str(number + 1)]) == 2
+    assert "at most" in capsys.readouterr().err
