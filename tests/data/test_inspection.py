@@ -363,7 +363,7 @@ def test_questions_are_laid_out_to_be_read(tmp_path, capsys):
         assert page.width == 6 * (240 + 8) and page.height > 4 * 192
     run(command)
     assert json.loads(capsys.readouterr().out)["rows"] == shown["rows"]
-    row = small_row(0)
+    row = small_row(small_clip())
     assert row.question["en"] in row_lines(row)[1] and row.answer_text["en"] in row_lines(row)[-1]
     assert run([*command[:-2], str(number + 1)]) == 2
     assert "at most" in capsys.readouterr().err
