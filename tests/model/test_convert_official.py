@@ -7,6 +7,7 @@ import official_checkpoint as official
 import pytest
 import torch
 from official_checkpoint import Tiny
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from video3d.cli import run
@@ -266,6 +267,28 @@ def test_out_must_be_free_and_checkpoint_must_be_there(tmp_path, whole):
         convert_official(tmp_path / "nowhere", tmp_path / "new")
     with pytest.raises(InputError, match="no such folder"):
         revert_official(tmp_path / "nowhere", tmp_path / "new")
+
+
+def test_a_place_that_cannot_be_written_to_is_one_line(tmp_path, whole, monkeypatch):
+    with pytest.raises(InputError, match="File name too long"):
+        convert_official(whole, tmp_path / ("x" * 300))
+
+    def full(*_args, **_kwargs):
+        raise SafetensorError("I/O error: No space left on device")
+
+    monkeypatch.setattr("video3d.model.checkpoint_files.save_file", full)
+    with pytest.raises(InputError, match="No space left"):
+        convert_official(whole, tmp_path / "ours")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("shape", [None, 3, "48"])
+def test_a_record_whose_shapes_are_none_is_refused(tmp_path, whole, shape):
+    convert_official(whole, tmp_path / "ours")
+    record = tmp_path / "ours" / "official" / "converted.json"
+    record.write_text(json.dumps({"added_rows": 0, "tensors": {"model.norm.weight": shape}}))
+    with pytest.raises(InputError, match="and tensors"):
+        revert_official(tmp_path / "ours", tmp_path / "back")
 
 
 def test_only_converted_models_of_published_parts_go_back(tmp_path, whole):

@@ -115,6 +115,10 @@ def rewrite(
         out: folder to write to, which exists.
         rename: new name of a tensor.
         change: new value of a tensor, by its old name.
+
+    Raises:
+        InputError: a file that cannot be read.
+        OSError: one that cannot be written.
     """
     total, weight_map = 0, {}
     for file, names in checkpoint.names.items():
@@ -125,7 +129,10 @@ def rewrite(
             raise InputError(checkpoint.folder / file, expected="a whole safetensors file", got=error) from error
         total += sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
         weight_map |= dict.fromkeys(tensors, file)
-        save_file(tensors, out / file, metadata=checkpoint.metadata[file])
+        try:
+            save_file(tensors, out / file, metadata=checkpoint.metadata[file])
+        except SafetensorError as error:  # a full disk is no OSError of its own here
+            raise OSError(f"{file}: {error}") from error
     if checkpoint.indexed:
         index = {"metadata": {"total_size": total}, "weight_map": dict(sorted(weight_map.items()))}
         (out / INDEX).write_text(json.dumps(index, indent=2) + "\n", encoding="utf-8")

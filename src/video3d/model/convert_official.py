@@ -155,7 +155,11 @@ def revert_official(model_dir: Path, out_dir: Path) -> Conversion:
     checkpoint = open_checkpoint(model_dir)
     record = read_json(model_dir / KEPT / RECORD)
     added_rows, tensors = record.get("added_rows"), record.get("tensors")
-    if added_rows not in (0, 1) or not isinstance(tensors, dict):
+    if (
+        added_rows not in (0, 1)
+        or not isinstance(tensors, dict)
+        or any(not isinstance(s, list) for s in tensors.values())
+    ):
         raise InputError(model_dir / KEPT / RECORD, expected="added_rows 0 or 1, and tensors", got="something else")
     found: dict[str, Shape] = {}
     for name, shape in checkpoint.shapes.items():
@@ -295,9 +299,9 @@ def _write_generation_config(kept: Path, made: Path, scene_token_id: int) -> Non
 @contextmanager
 def _put_beside(out: Path) -> Iterator[Path]:
     """A folder to fill, renamed to ``out`` once it is whole and removed if it is not."""
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise InputError(out, expected="a folder to make", got="something there already", do="name another")
     try:
+        if out.exists() and (not out.is_dir() or any(out.iterdir())):
+            raise InputError(out, expected="a folder to make", got="something there already", do="name another")
         out.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent, ignore_cleanup_errors=True) as scratch:
             made = Path(scratch) / "made"
