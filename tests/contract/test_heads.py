@@ -74,6 +74,20 @@ def test_both_ways_of_seeing_an_object_train(grounded):
             assert weight.grad is not None and weight.grad.abs().sum() > 0, name
 
 
+def test_objects_of_a_shorter_clip_in_a_batch_are_what_they_are_alone(make_model, tokenizer, make_clip):
+    model = make_model(grounding=True)
+    processor = Video3DProcessor.for_model(model.config, tokenizer, max_patches=24)
+    clips = [make_clip(frames, frames)[0] for frames in (1, 3)]
+    points = [lift_patches(clip, 4) for clip in clips]
+    together = encode(model, processor(clips, points, ["", ""]), keep_patches=True)
+    for row, (clip, one) in enumerate(zip(clips, points, strict=True)):
+        boxes = [box(one.points_world[np.isfinite(one.points_world).all(-1)][0], 6.0)]
+        share = patch_box_shares(clip.depth_m, clip.k_px, clip.world_from_camera, boxes, 4)
+        assert (share >= 0.5).any()
+        alone = model.object_embeds(encode(model, processor(clip, one, ""), keep_patches=True), boxes, share)
+        assert torch.allclose(model.object_embeds(together, boxes, share, row=row), alone, atol=1e-5)
+
+
 def test_a_few_steps_teach_which_box_is_meant(grounded):
     model, batch, _, boxes = grounded
     targets = GroundingTargets(boxes=[boxes], meant=[np.array([False, True, False])])

@@ -148,7 +148,8 @@ class SceneHeads:
             )  # fmt: skip
         device = content.device
         if share is not None and scene.patch_content is not None:
-            shown = object_content(scene.patch_content[row], torch.from_numpy(share).to(device))
+            frames = scene.patch_content[row, -share.shape[1] :]  # shorter clips of a batch are padded at the front
+            shown = object_content(frames, torch.from_numpy(share).to(device))
         else:
             shown = object_content_from_tokens(content[row], scene.points_world[row], boxes)
         projected = self.scene_projector.project(shown.content)
