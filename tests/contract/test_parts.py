@@ -11,6 +11,7 @@ from video3d.model.modeling_video3d import Video3DForConditionalGeneration
 from video3d.model.processing_video3d import Video3DProcessor
 from video3d.model.scene_encoder import SCENE_KEYS
 from video3d.model.scene_stream import SceneAccumulator
+from video3d.types import InputError
 from video3d.types.scene_tokens import SceneInputs
 
 PARTS = {
@@ -307,3 +308,60 @@ def test_a_scene_grows_frame_by_frame_to_what_it_is_at_once(make, make_clip):
         grown = model.scene_of_merged(stream.tokens())
     assert torch.allclose(grown.embeds, at_once.embeds, atol=1e-4)
     assert torch.equal(grown.num_views, at_once.num_views) and torch.equal(grown.seen_s, at_once.seen_s)
+
+
+def test_the_depth_head_serves_frames_that_nobody_measured_and_no_others(make, make_clip):
+    model, processor = make("depth_head")
+    clip, points = lifted(make_clip)
+    unknown = replace(clip, depth_m=np.where(np.arange(3)[:, None, None] == 1, np.float32(np.nan), clip.depth_m))
+    measured = encode(model, processor(clip, points, ""))
+    mixed = encode(model, processor(unknown, lift_patches(unknown, 4), ""))
+    per_frame = mixed.points_world.view(3, -1, 3)
+    assert torch.equal(per_frame[::2].nan_to_num(), measured.points_world.view(3, -1, 3)[::2].nan_to_num())
+    assert per_frame[1].isfinite().all(-1).sum() == 6  # every token of the frame, by the model's own depth
+    longer = processor(
+        [unknown, make_clip(5)[0]], [lift_patches(unknown, 4), lift_patches(make_clip(5)[0], 4)], ["", ""]
+    )
+    both = encode(model, longer)
+    assert torch.allclose(both.embeds[0][both.mask[0]], mixed.embeds[0], atol=1e-5)
+    assert not both.points_world[0][~both.mask[0]].isfinite().any()
+
+
+def test_square_frames_bring_all_that_the_parts_read(make, make_clip):
+    model, processor = make("depth", "camera", "temporal", position_points="minmax")
+    processor.square_px = 16
+    clip = processor.fit_clip(make_clip(3)[0])
+    batch = processor(clip, lift_patches(clip, 4), "")
+    assert {"depth_m", "k_px", "world_from_camera", "time_s", "extent_world"} <= set(batch)
+    assert encode(model, batch).embeds.isfinite().all()
+
+
+@pytest.mark.parametrize("part", ["depth", "depth_head"])
+def test_placeholders_of_merged_tokens_agree_where_no_points_are_given(part, make, make_clip):
+    model, processor = make(part, "voxel")
+    assert model(**processor(make_clip(3)[0], None, "Where?", "There")).loss.isfinite()
+
+
+def test_a_scene_without_any_token_is_no_fault(make, make_clip):
+    model, processor = make("voxel", max_scene_tokens=1)
+    batch = processor(make_clip(2)[0], None, "Where?", "There")
+    assert encode(model, batch).mask.sum() == 0
+    assert model(**batch).loss.isfinite()
+
+
+@pytest.mark.parametrize("name", ["depth_m", "k_px", "world_from_camera", "time_s"])
+def test_geometry_in_half_precision_is_refused(name, make, make_clip):
+    model, processor = make("depth", "camera", "temporal")
+    batch = processor(*lifted(make_clip), "")
+    batch[name] = batch[name].bfloat16()
+    with pytest.raises(InputError, match=name):
+        encode(model, batch)
+
+
+def test_autocast_moves_no_point(make, make_clip):
+    model, processor = make("depth_head")
+    batch = processor(*lifted(make_clip), "")
+    del batch["points_world"], batch["valid_share"]
+    expected = encode(model, batch).points_world
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(encode(model, batch).points_world.nan_to_num(), expected.nan_to_num())

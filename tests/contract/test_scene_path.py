@@ -117,6 +117,9 @@ def test_scenes_encoded_apart_can_be_stacked(make_model, processor, make_clip):
     apart = stack_scenes([encode(model, processor(*pair, "")) for pair in zip(clips, points, strict=True)])
     assert torch.equal(together.mask, apart.mask)
     assert torch.allclose(together.embeds[together.mask], apart.embeds[apart.mask], atol=1e-5)
+    assert torch.allclose(together.content[together.mask], apart.content[apart.mask], atol=1e-5)
+    assert torch.equal(together.num_views, apart.num_views)
+    assert torch.equal(together.seen_s.nan_to_num(-1.0), apart.seen_s.nan_to_num(-1.0))
 
 
 def test_points_of_other_patches_are_refused(make_model):

@@ -131,7 +131,8 @@ def lift_depth(
     eye = torch.eye(4, device=z.device)
     k = torch.where(usable[:, None, None], k_px.float(), eye[:3, :3])
     pose = torch.where(usable[:, None, None], world_from_camera.float(), eye)
-    world_from_px = pose[:, :3, :3] @ torch.linalg.inv(k)
-    points = torch.einsum("mij,mjyx->myxi", world_from_px, means) + pose[:, None, None, :3, 3]
+    with torch.autocast(z.device.type, enabled=False):  # metres times pixels in bfloat16 would lose decimetres
+        world_from_px = pose[:, :3, :3] @ torch.linalg.inv(k)
+        points = torch.einsum("mij,mjyx->myxi", world_from_px, means) + pose[:, None, None, :3, 3]
     good = seen & usable[:, None, None]
     return torch.where(good[..., None], points, torch.nan), torch.where(good, share, 0.0)

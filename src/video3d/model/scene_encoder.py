@@ -31,6 +31,9 @@ FRAMES_AT_ONCE = 8
 """Frames that the vision tower sees at once without gradients: more are no faster on a CPU, and hold more memory."""
 
 
+_HALVES = (torch.float16, torch.bfloat16)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EncodedScene:
     """Scene tokens, and the depth that the model saw on the way (metres; ``None`` without a depth head)."""
@@ -109,7 +112,7 @@ class SceneEncoder:
             keep_patches: keep what every patch shows (``SceneTokens.patch_content``), for grounding as published.
 
         Raises:
-            InputError: points of another grid than the frames', or not in float32.
+            InputError: points of another grid than the frames', or geometry that is not in float32.
         """
         b, f = inputs.pixel_values.shape[:2]
         seen = self._look(inputs)
@@ -148,13 +151,14 @@ class SceneEncoder:
         )
 
     def _look(self, inputs: SceneInputs) -> _Seen:
+        _check_whole(inputs)
         b, f = inputs.pixel_values.shape[:2]
         frames = inputs.pixel_values.flatten(0, 1)
         at_once = len(frames) if torch.is_grad_enabled() else FRAMES_AT_ONCE
         features = torch.cat([self.patch_features(part) for part in frames.split(max(at_once, 1))])
         size_hw = (int(frames.shape[-2]), int(frames.shape[-1]))
         predicted = self._predict_depth(features, inputs, size_hw)
-        depth = inputs.depth_m if inputs.depth_m is not None else predicted
+        depth = predicted if inputs.depth_m is None else _measured_first(inputs.depth_m, predicted, inputs)
         if depth is not None and self.config.compat_unknown_depth:
             depth = depth.nan_to_num(0.0)
         encoded = self.video_encoder(
@@ -210,6 +214,9 @@ class SceneEncoder:
                 )
             points = points.flatten(0, 1)
             share = torch.ones_like(points[..., 0]) if share is None else share.flatten(0, 1).float()
+            # Merged tokens stay as they are: the prompt's placeholders were counted by the points that came with it.
+            if self.depth_head is not None and depth_m is not None and self.config.arrangement == "grid":
+                points, share = self._own_places(inputs, depth_m, points, share)
         elif depth_m is not None and inputs.k_px is not None and inputs.world_from_camera is not None:
             points, share = lift_depth(
                 depth_m.flatten(0, 1),
@@ -222,6 +229,19 @@ class SceneEncoder:
             share = torch.zeros(num_frames, *patches_hw, device=device)
         extent = None if inputs.extent_world is None else inputs.extent_world.flatten(0, 1).float()
         return _Places(points=points, share=share, extent=extent)
+
+    def _own_places(self, inputs: SceneInputs, depth_m: Tensor, points: Tensor, share: Tensor) -> tuple[Tensor, Tensor]:
+        """Places by the model's own depth for frames that nothing is known of, beside those that were given."""
+        if inputs.k_px is None or inputs.world_from_camera is None:
+            return points, share
+        unmeasured = frames_seen(inputs) if inputs.depth_m is None else _unmeasured(inputs.depth_m, inputs)
+        nowhere = unmeasured.flatten() & ~points.isfinite().all(-1).flatten(1).any(1)
+        cameras = (inputs.k_px.flatten(0, 1), inputs.world_from_camera.flatten(0, 1))
+        own, own_share = lift_depth(depth_m.flatten(0, 1), *cameras, self.config.patch_px)
+        if own.shape != points.shape:  # given for tokens
+            own, own_share = self.scene_projector.pool_places(own, own_share, points.shape[1:3])
+        nowhere = nowhere[:, None, None]
+        return torch.where(nowhere[..., None], own, points), torch.where(nowhere, own_share, share)
 
     def _grid(self, inputs: SceneInputs, seen: _Seen, patches: Tensor | None) -> SceneTokens:
         """Every frame's rows of tokens, one frame after another."""
@@ -273,6 +293,27 @@ class SceneEncoder:
         """Of the language model, which reads the tokens."""
         language_model: nn.Module = self.language_model  # pyright: ignore[reportAttributeAccessIssue]
         return next(language_model.parameters()).dtype
+
+
+def _check_whole(inputs: SceneInputs) -> None:
+    for field in fields(inputs):
+        value = getattr(inputs, field.name)
+        if field.name not in ("pixel_values", "points_world") and value is not None and value.dtype in _HALVES:
+            raise InputError(
+                field.name, expected="float32, whatever the model's dtype", got=value.dtype,
+                do="do not cast geometry with the pixels: metres would lose their centimetres",
+            )  # fmt: skip
+
+
+def _unmeasured(depth_m: Tensor, inputs: SceneInputs) -> Tensor:
+    """Frames (b f) without any known depth, those that only pad left aside."""
+    return frames_seen(inputs) & ~(depth_m.isfinite() & (depth_m > 0)).flatten(2).any(-1)
+
+
+def _measured_first(depth_m: Tensor, predicted_m: Tensor | None, inputs: SceneInputs) -> Tensor:
+    if predicted_m is None:
+        return depth_m
+    return torch.where(_unmeasured(depth_m, inputs)[..., None, None], predicted_m, depth_m)
 
 
 def frames_seen(inputs: SceneInputs) -> Tensor:

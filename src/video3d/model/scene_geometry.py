@@ -14,7 +14,7 @@ from torch import Tensor
 from video3d.geometry.lift_cells import Window, lift_cells
 from video3d.geometry.lift_variants import lift_centers, lift_extents
 from video3d.model.configuration_video3d import Video3DConfig
-from video3d.model.position import pool_points
+from video3d.model.position import pool_extent, pool_points
 from video3d.types import PatchPoints, PosedClip
 
 GEOMETRY = ("depth", "camera", "time", "extent", "center")
@@ -55,15 +55,18 @@ def geometry_tensors(
     out: dict[str, Tensor] = {}
     if points is not None:
         if cells:
-            return _cells(clip, pool=pool, patch_px=patch_px, unknown_as_zero=unknown_as_zero)
-        if "center" in wanted:  # of a token, which is what is encoded, not of its patches
-            points = lift_centers(clip, pool * patch_px)
-        world, share = torch.from_numpy(np.array(points.points_world)), torch.from_numpy(np.array(points.valid_share))
-        if to_tokens and "center" not in wanted:
-            world, share = pool_points(world, share, pool, "avg")
-        out["points_world"], out["valid_share"] = world, share
+            out |= _cells(clip, pool=pool, patch_px=patch_px, unknown_as_zero=unknown_as_zero)
+        else:
+            out |= _patches(clip, points, pool=pool, patch_px=patch_px, pooled=to_tokens, center="center" in wanted)
         if "extent" in wanted:
-            out["extent_world"] = torch.from_numpy(lift_extents(clip, patch_px))
+            extents = torch.from_numpy(lift_extents(clip, patch_px))
+            out["extent_world"] = pool_extent(extents, pool) if cells else extents  # at one grid with the points
+    elif (
+        to_tokens
+    ):  # known to have no place, so that the model lifts none either: the prompt's placeholders are counted
+        grid = tuple(-(-(side // patch_px) // pool) for side in clip.size_hw)
+        out["points_world"] = torch.full((clip.num_frames, *grid, 3), torch.nan)
+        out["valid_share"] = torch.zeros(clip.num_frames, *grid)
     if "depth" in wanted:
         known = np.isfinite(clip.depth_m) & (clip.depth_m > 0)
         out["depth_m"] = torch.from_numpy(np.where(known, clip.depth_m, np.float32(np.nan)))
@@ -73,6 +76,18 @@ def geometry_tensors(
     if "time" in wanted:
         out["time_s"] = torch.from_numpy(clip.time_s - _first(clip.time_s)).float()
     return out
+
+
+def _patches(
+    clip: PosedClip, points: PatchPoints, *, pool: int, patch_px: int, pooled: bool, center: bool
+) -> dict[str, Tensor]:
+    """Points of patches as they were lifted, or pooled to tokens; or of the middle of what is encoded, which is a token."""
+    if center:
+        points = lift_centers(clip, pool * patch_px)
+    world, share = torch.from_numpy(np.array(points.points_world)), torch.from_numpy(np.array(points.valid_share))
+    if pooled and not center:
+        world, share = pool_points(world, share, pool, "avg")
+    return {"points_world": world, "valid_share": share}
 
 
 def _cells(clip: PosedClip, *, pool: int, patch_px: int, unknown_as_zero: bool) -> dict[str, Tensor]:

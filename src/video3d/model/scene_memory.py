@@ -49,7 +49,7 @@ class SceneCache:
 
 
 def stack_scenes(scenes: Sequence[SceneTokens]) -> SceneTokens:
-    """One batch of scenes of different length: padding goes to the left.
+    """One batch of scenes of different length: padding goes to the left. ``patch_content`` is not kept.
 
     >>> def scene(n):
     ...     ones = torch.ones(1, n, 3)
@@ -59,14 +59,19 @@ def stack_scenes(scenes: Sequence[SceneTokens]) -> SceneTokens:
     """
     longest = max(scene.mask.shape[1] for scene in scenes)
     lacks = [longest - scene.mask.shape[1] for scene in scenes]
-    pairs = list(zip(scenes, lacks, strict=True))
-    return SceneTokens(
-        embeds=torch.cat([functional.pad(scene.embeds, (0, 0, lack, 0)) for scene, lack in pairs]),
-        mask=torch.cat([functional.pad(scene.mask, (lack, 0)) for scene, lack in pairs]),
-        points_world=torch.cat(
-            [functional.pad(scene.points_world, (0, 0, lack, 0), value=torch.nan) for scene, lack in pairs]
-        ),
-    )
+
+    def stacked(name: str, fill: float = 0) -> Tensor | None:
+        parts = [getattr(scene, name) for scene in scenes]
+        if any(part is None for part in parts):
+            return None
+        behind = (0, 0) * (parts[0].ndim - 2)
+        return torch.cat(
+            [functional.pad(part, (*behind, lack, 0), value=fill) for part, lack in zip(parts, lacks, strict=True)]
+        )
+
+    given = {name: stacked(name) for name in ("embeds", "mask", "content", "num_views")}
+    placed = {name: stacked(name, torch.nan) for name in ("points_world", "seen_s")}
+    return SceneTokens(**given, **placed)  # pyright: ignore[reportArgumentType]
 
 
 def place_scene(
@@ -88,6 +93,8 @@ def place_scene(
             got=found.tolist(),
             do="let Video3DProcessor write the prompt",
         )
+    if not scene_embeds.shape[1]:  # nothing in it has a place, and a cap left no room for what has none
+        return text_embeds
     # A gather and not masked_scatter: the shapes do not depend on the data. Scenes are padded at the left.
     source = is_placeholder.cumsum(1) - 1 + (scene_embeds.shape[1] - expected)[:, None]
     source = source.clamp(0, scene_embeds.shape[1] - 1)[..., None].expand(-1, -1, scene_embeds.shape[2])
