@@ -165,3 +165,27 @@ def test_reasoning_learns_beside_words_and_speaks(make_model, tokenizer, make_cl
     assert any("chair" in line and "table" in line for line in found.lines())
     assert model.reason(scene, "layout", score_threshold=0.0) is not None
     assert model.reason(scene, "physics", thing=thing).lines() is not None
+
+
+def test_a_tuple_comes_out_where_one_is_wanted(grounded):
+    model, batch, _, boxes = grounded
+    targets = GroundingTargets(boxes=[boxes], meant=[np.array([True, False, False])])
+    whole = model(**batch, grounding_targets=targets)
+    assert torch.equal(model(**batch, grounding_targets=targets, return_dict=False)[0], whole.loss)
+    assert not model.accepts_loss_kwargs
+
+
+def test_adapters_reach_the_layers_that_compute_in_float32(make_model, tokenizer, make_clip):
+    peft = pytest.importorskip("peft")
+    names = ["pose_1", "pose_2", "intrinsics_1", "intrinsics_2", "position.linear_1", "position.linear_2"]
+    model = make_model(camera_encoding=True, position_kind="mlp")
+    processor = Video3DProcessor.for_model(model.config, tokenizer, max_patches=24)
+    clip, _ = make_clip(2)
+    batch = processor(clip, lift_patches(clip, 4), "Where?", "There")
+    before = model(**batch).logits.detach()
+    adapted = peft.get_peft_model(model, peft.LoraConfig(r=2, target_modules=names, init_lora_weights=False))
+    assert not torch.allclose(adapted(**batch).logits, before, atol=1e-3)
+    adapted(**batch).loss.backward()
+    for name, weight in adapted.named_parameters():
+        if "lora_" in name:
+            assert weight.grad is not None and weight.grad.abs().sum() > 0, name

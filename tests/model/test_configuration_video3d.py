@@ -37,3 +37,26 @@ def test_patches_must_be_square():
 def test_tying_follows_the_language_model():
     assert Video3DConfig(text_config=LlamaConfig(tie_word_embeddings=True)).tie_word_embeddings
     assert not Video3DConfig(text_config=LlamaConfig()).tie_word_embeddings
+
+
+@pytest.mark.parametrize(
+    "settings, named",
+    [
+        ({"depth_attention": True}, "temporal_layers"),
+        ({"max_scene_tokens": 9}, "arrangement voxel"),
+        ({"pool": 2.5}, "pool"),
+        ({"projector_width": 0}, "projector_width"),
+        ({"temporal_layers": "2"}, "temporal_layers"),
+        ({"coord_token_id": -1}, "coord_token_id"),
+        ({"position_temperature": 0.0}, "position_temperature"),
+        ({"position_voxel_m": float("inf")}, "position_voxel_m"),
+        ({"position_max_m": (float("inf"), 1.0, 1.0)}, "position_min_m"),
+        ({"depth_loss_weight": float("nan")}, "depth_loss_weight"),
+        ({"arrangement": "heap"}, "arrangement"),
+        ({"arrangement": "voxel", "position_points": "minmax"}, "position_points"),
+        ({"reasoning_layers": 1, "reasoning_width": 10, "reasoning_heads": 4}, "reasoning_heads"),
+    ],
+)
+def test_values_that_no_model_works_with_are_named(settings, named):
+    with pytest.raises(ValueError, match=named):
+        Video3DConfig(**settings)

@@ -100,3 +100,10 @@ def test_a_head_learns_a_map_by_heart():
         optimizer.step()
         last = float(loss.detach())
     assert first is not None and last is not None and last < 0.35 * first
+
+
+def test_a_camera_that_cannot_be_inverted_is_one_that_is_not_known():
+    depth, k, pose = (torch.from_numpy(part).float() for part in clip())
+    k[0] = 0.0
+    points, share = lift_depth(depth, k, pose, 6)
+    assert points[0].isnan().all() and (share[0] == 0).all() and points[1].isfinite().any()

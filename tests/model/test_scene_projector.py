@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from video3d.model.configuration_video3d import Video3DConfig
-from video3d.model.scene_projector import SceneProjector, num_frame_tokens
+from video3d.model.scene_projector import SceneProjector
 
 
 def make(**settings):
@@ -63,4 +63,8 @@ def test_pooling_after_the_projector_differs_only_by_its_nonlinearity():
 def test_tokens_can_be_counted_beforehand(settings, gh, gw):
     config = Video3DConfig(vision_config={"model_type": "dinov2", "patch_size": 14}, **settings)
     tokens, points = run(SceneProjector(config, 8, 12), gh, gw)
-    assert tokens.shape[1] == points.shape[1] == num_frame_tokens((gh * 14, gw * 14), config)
+    assert (
+        tokens.shape[1]
+        == points.shape[1]
+        == -(-gh // config.pool) * (-(-gw // config.pool) + int(config.row_separators))
+    )

@@ -25,6 +25,13 @@ _CHOICES: dict[str, Any] = {
 }
 
 
+_WHOLE = {
+    "pool": 2, "scene_token_id": 0, "vision_feature_layer": -2, "projector_width": 576, "temporal_layers": 4, "temporal_heads": 12,
+    "reasoning_layers": 2, "reasoning_width": 256, "reasoning_heads": 8, "layout_queries": 64, "max_scene_tokens": 2000,
+    "ground_token_id": 7, "coord_token_id": 8,
+}  # fmt: skip
+
+
 # Its generated __init__ accepts more than the declared fields, which run-time checkers of the signature would refuse.
 @no_type_check
 class Video3DConfig(PreTrainedConfig):
@@ -66,7 +73,8 @@ class Video3DConfig(PreTrainedConfig):
             of all frames.
         depth_attention: subtract s·|d_q - d_k| from the scores of that transformer, d the patches' z-depth in metres and s
             >= 0 learned for every head.
-        depth_head: a metric depth head on the vision tower, which serves where a clip has no depth.
+        depth_head: a metric depth head on the vision tower, which serves where a clip has no depth. Merged by ``voxel``, such
+            frames are encoded with it but get no places from it: their number of tokens has to be known before the model runs.
         reasoning_layers: layers of the 3D reasoning module (relations, layout, physics); 0: none.
         reasoning_width: width of it.
         reasoning_heads: attention heads of it.
@@ -79,8 +87,9 @@ class Video3DConfig(PreTrainedConfig):
         coord_token_id: id of ``<coord>``, to whose embedding the code of a given point is added; ``None``: no such token.
         depth_loss_weight: of the depth head's loss beside the language model's.
         spatial_loss_weight: of the reasoning module's.
-        compat_unknown_depth: treat unknown depth as 0 m, so that such pixels vote with the camera's own place, as the
-            published code does. Only for weights that were trained so.
+        compat_unknown_depth: where tokens of square frames and objects of grounding take their places from depth, let unknown
+            depth vote as 0 m, that is with the camera's own place, as the published code does. Done by the processor and by
+            ``video3d ground``; only for weights that were trained so.
         compat_half_coordinates: round coordinates to half precision before they are encoded, as the published evaluation
             does. Only to repeat it.
         gated: scene tokens are ``base + tanh(gate) * (projection + position)`` instead of ``projection + position``.
@@ -164,15 +173,38 @@ class Video3DConfig(PreTrainedConfig):
         for name, kind in _CHOICES.items():
             if getattr(self, name) not in get_args(kind):
                 raise ValueError(f"{name}: expected one of {', '.join(get_args(kind))}, got {getattr(self, name)!r}")
+        for name, value in _WHOLE.items():
+            given = getattr(self, name)
+            if given is not None and (not isinstance(given, int) or isinstance(given, bool)):
+                raise ValueError(f"{name}: expected a whole number, such as {value}, got {given!r}")
         for name in ("temporal_layers", "reasoning_layers"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name}: expected 0 (none) or more, got {getattr(self, name)}")
-        for name in ("temporal_heads", "reasoning_heads", "reasoning_width", "layout_queries", "max_scene_tokens"):
+        for name in (
+            "temporal_heads",
+            "reasoning_heads",
+            "reasoning_width",
+            "layout_queries",
+            "max_scene_tokens",
+            "projector_width",
+        ):
             if getattr(self, name) is not None and getattr(self, name) < 1:
                 raise ValueError(f"{name}: expected 1 or more, got {getattr(self, name)}")
-        for name in ("token_voxel_m", "grounding_temperature"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name}: expected > 0, got {getattr(self, name)}")
+        for name in ("token_voxel_m", "grounding_temperature", "position_temperature", "position_voxel_m"):
+            if not 0 < getattr(self, name) < float("inf"):
+                raise ValueError(f"{name}: expected a finite number > 0, got {getattr(self, name)}")
+        for name in ("depth_loss_weight", "spatial_loss_weight"):
+            if not 0 <= getattr(self, name) < float("inf"):
+                raise ValueError(f"{name}: expected a finite number >= 0, got {getattr(self, name)}")
+        for name in ("scene_token_id", "ground_token_id", "coord_token_id"):
+            if getattr(self, name) is not None and getattr(self, name) < 0:
+                raise ValueError(f"{name}: expected a token's id, got {getattr(self, name)}")
+        if self.depth_attention and not self.temporal_layers:
+            raise ValueError("depth_attention: expected temporal_layers > 0 with it, got 0")
+        if self.max_scene_tokens is not None and self.arrangement == "grid":
+            raise ValueError(
+                "max_scene_tokens: expected arrangement voxel with it (a grid keeps every token), got grid"
+            )
         if self.arrangement == "voxel" and self.position_points == "minmax":
             raise ValueError(
                 "position_points: expected mean or center with merged tokens (arrangement voxel), got minmax"
@@ -183,10 +215,12 @@ class Video3DConfig(PreTrainedConfig):
             )
         if self.pool < 1:
             raise ValueError(f"pool: expected 1 or more patches, got {self.pool}")
-        if not self.position_voxel_m > 0:
-            raise ValueError(f"position_voxel_m: expected a length > 0 in metres, got {self.position_voxel_m}")
         low, high = self.position_min_m, self.position_max_m
-        if len(low) != 3 or len(high) != 3 or any(a >= b for a, b in zip(low, high, strict=True)):
+        if (
+            len(low) != 3
+            or len(high) != 3
+            or not all(-float("inf") < a < b < float("inf") for a, b in zip(low, high, strict=True))
+        ):
             raise ValueError(
                 f"position_min_m, position_max_m: expected two corners, lower and upper, got {low}, {high}"
             )

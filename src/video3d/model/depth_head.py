@@ -127,7 +127,9 @@ def lift_depth(
     share = pooled[:, 3]
     seen = share > 0
     means = pooled[:, :3] / torch.where(seen, share, 1.0)[:, None]  # (m 3 gh gw)
-    usable = k_px.isfinite().flatten(1).all(1) & world_from_camera.isfinite().flatten(1).all(1)
+    # A camera that cannot be inverted is one that is not known.
+    usable = torch.linalg.det(k_px.float().nan_to_num(0.0)).abs() > 1e-9
+    usable = usable & k_px.isfinite().flatten(1).all(1) & world_from_camera.isfinite().flatten(1).all(1)
     eye = torch.eye(4, device=z.device)
     k = torch.where(usable[:, None, None], k_px.float(), eye[:3, :3])
     pose = torch.where(usable[:, None, None], world_from_camera.float(), eye)

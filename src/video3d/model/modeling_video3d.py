@@ -176,6 +176,14 @@ class Video3DForConditionalGeneration(SceneEncoder, SceneHeads, PreTrainedModel,
         return embeddings
 
     @property
+    def accepts_loss_kwargs(self) -> bool:
+        """Whether ``Trainer`` may leave gradient accumulation to the loss.
+
+        Not where there are losses beside the words': these know nothing of the tokens in other batches.
+        """
+        return not (self.config.depth_head or self.config.reasoning_layers or self.config.grounding)
+
+    @property
     def scene_closed(self) -> bool:
         """Whether the gate is shut (exactly 0, untrained): ``generate`` and ``prefill_scene`` then leave the scene out."""
         gate = self.scene_projector.gate
@@ -285,9 +293,9 @@ class Video3DForConditionalGeneration(SceneEncoder, SceneHeads, PreTrainedModel,
             position_ids=position_ids,
             labels=labels,
             logits_to_keep=logits_to_keep,
-            **({"output_hidden_states": True} if grounding_targets is not None else {}),
+            **({"output_hidden_states": True, "return_dict": True} if grounding_targets is not None else {}),
             **{CACHE_WORD: key_values},
-            **kwargs,
+            **{k: v for k, v in kwargs.items() if k != "return_dict" or grounding_targets is None},
         )
         if encoded is None:
             return out
@@ -303,7 +311,9 @@ class Video3DForConditionalGeneration(SceneEncoder, SceneHeads, PreTrainedModel,
         if grounding_targets is not None and input_ids is not None:
             phrases = self.phrase_state(out.hidden_states[-1], input_ids)
             parts["grounding_loss"] = (self.grounding_loss(encoded.tokens, phrases, grounding_targets), 1.0)
-        return with_losses(out, has_words=labels is not None, **parts) if parts else out
+        if parts:
+            out = with_losses(out, has_words=labels is not None, **parts)
+        return out.to_tuple() if kwargs.get("return_dict") is False and isinstance(out, ModelOutput) else out
 
     @torch.no_grad()
     def prefill_scene(

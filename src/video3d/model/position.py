@@ -18,6 +18,13 @@ _MAX_TABLE = 8192
 """A box of more voxels a side than this is encoded without a table."""
 
 
+def exact_linear(layer: nn.Module, x: Float32[Tensor, "*n c"]) -> Float32[Tensor, "*n d"]:
+    """A linear layer in float32 whatever its weights are; an adapted or quantised one computes in its own way."""
+    if type(layer) is nn.Linear:
+        return functional.linear(x, layer.weight.float(), None if layer.bias is None else layer.bias.float())
+    return layer(x.to(next(layer.parameters()).dtype)).float()
+
+
 def voxel_index(
     points_world: Float32[Tensor, "... 3"], *, voxel_m: float, min_m: Sequence[float], max_m: Sequence[float]
 ) -> Float32[Tensor, "... 3"]:
@@ -169,5 +176,4 @@ class WorldPosition(nn.Module):
         unit = (2 * (corners.clamp(low, high) - low) / (high - low) - 1).flatten(-2)
         # In float32 whatever the weights are: the first layer is where coordinates would lose their centimetres.
         with torch.autocast(corners.device.type, enabled=False):
-            hidden = functional.gelu(functional.linear(unit, self.linear_1.weight.float(), self.linear_1.bias.float()))
-            return functional.linear(hidden, self.linear_2.weight.float(), self.linear_2.bias.float())
+            return exact_linear(self.linear_2, functional.gelu(exact_linear(self.linear_1, unit)))

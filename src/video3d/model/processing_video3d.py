@@ -15,7 +15,7 @@ from transformers import AutoProcessor, BatchFeature, PreTrainedTokenizerBase
 from transformers.processing_utils import ProcessorMixin
 
 from video3d.geometry.resize import crop_clip, resize_clip
-from video3d.model.configuration_video3d import Video3DConfig
+from video3d.model.configuration_video3d import PoolMode, Video3DConfig
 from video3d.model.scene_encoder import SCENE_KEYS
 from video3d.model.scene_geometry import geometry_tensors, wanted_geometry
 from video3d.model.tokens import plan_merge
@@ -48,6 +48,7 @@ class Video3DProcessor(ProcessorMixin):
         patch_px: side of the vision tower's patches.
         pool: patches per token along each side.
         row_separators: whether a separator follows every row of tokens.
+        pool_mode: how patches become tokens.
         max_patches: largest number of patches of a frame.
         image_mean: of the vision tower, for colours in 0..1.
         image_std: likewise.
@@ -67,6 +68,7 @@ class Video3DProcessor(ProcessorMixin):
         patch_px: int = 14,
         pool: int = 2,
         row_separators: bool = True,
+        pool_mode: PoolMode = "bilinear",
         max_patches: int = 256,
         image_mean: Sequence[float] = (0.485, 0.456, 0.406),
         image_std: Sequence[float] = (0.229, 0.224, 0.225),
@@ -82,7 +84,7 @@ class Video3DProcessor(ProcessorMixin):
                 {"additional_special_tokens": [SCENE_TOKEN]}, replace_extra_special_tokens=False
             )
         super().__init__(tokenizer, chat_template=chat_template)
-        self.patch_px, self.pool, self.row_separators = patch_px, pool, row_separators
+        self.patch_px, self.pool, self.row_separators, self.pool_mode = patch_px, pool, row_separators, pool_mode
         self.max_patches = max_patches
         self.image_mean, self.image_std = list(image_mean), list(image_std)
         self.square_px, self.unknown_as_zero = square_px, unknown_as_zero
@@ -94,10 +96,15 @@ class Video3DProcessor(ProcessorMixin):
     ) -> "Video3DProcessor":
         """The processor that fits a configuration; ``settings`` are ``max_patches``, ``image_mean``, ``image_std``."""
         merged = config.arrangement == "voxel"
+        if settings.get("square_px") is not None and config.position_points == "center":
+            raise ValueError(
+                "position_points: expected mean or minmax with square frames, whose tokens are cells, got center"
+            )
         return cls(
             tokenizer,
             patch_px=config.patch_px,
             pool=config.pool,
+            pool_mode=config.pool_mode,
             row_separators=config.row_separators and not merged,
             geometry=wanted_geometry(config),
             merge_voxel_m=config.token_voxel_m if merged else None,
@@ -305,6 +312,7 @@ class Video3DProcessor(ProcessorMixin):
                     points,
                     self.geometry,
                     pool=self.pool,
+                    pool_mode=self.pool_mode,
                     patch_px=self.patch_px,
                     to_tokens=merged,
                     cells=self.square_px is not None,

@@ -159,8 +159,6 @@ class SceneEncoder:
         size_hw = (int(frames.shape[-2]), int(frames.shape[-1]))
         predicted = self._predict_depth(features, inputs, size_hw)
         depth = predicted if inputs.depth_m is None else _measured_first(inputs.depth_m, predicted, inputs)
-        if depth is not None and self.config.compat_unknown_depth:
-            depth = depth.nan_to_num(0.0)
         encoded = self.video_encoder(
             features.unflatten(0, (b, f)),
             depth_m=depth,

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from video3d.geometry.lift_cells import Window, lift_cells
 from video3d.geometry.lift_variants import lift_centers, lift_extents
-from video3d.model.configuration_video3d import Video3DConfig
+from video3d.model.configuration_video3d import PoolMode, Video3DConfig
 from video3d.model.position import pool_extent, pool_points
 from video3d.types import PatchPoints, PosedClip
 
@@ -37,8 +37,8 @@ def wanted_geometry(config: Video3DConfig) -> list[str]:
 
 
 def geometry_tensors(
-    clip: PosedClip, points: PatchPoints | None, wanted: Collection[str], *, pool: int, patch_px: int, to_tokens: bool,
-    cells: bool = False, unknown_as_zero: bool = False,
+    clip: PosedClip, points: PatchPoints | None, wanted: Collection[str], *, pool: int, pool_mode: PoolMode,
+    patch_px: int, to_tokens: bool, cells: bool = False, unknown_as_zero: bool = False,
 ) -> dict[str, Tensor]:  # fmt: skip
     """The tensors of one clip (f ...): ``points_world`` and ``valid_share`` with points, and what is wanted besides.
 
@@ -47,6 +47,7 @@ def geometry_tensors(
         points: of its patches; ``None``: no token has a place.
         wanted: of ``GEOMETRY``.
         pool: patches per token along each side.
+        pool_mode: how patches become tokens.
         patch_px: side of a patch.
         to_tokens: pool points to tokens here.
         cells: take the mean over the cell that a token covers, as published, and not over its patches.
@@ -57,7 +58,14 @@ def geometry_tensors(
         if cells:
             out |= _cells(clip, pool=pool, patch_px=patch_px, unknown_as_zero=unknown_as_zero)
         else:
-            out |= _patches(clip, points, pool=pool, patch_px=patch_px, pooled=to_tokens, center="center" in wanted)
+            out |= _patches(
+                clip,
+                points,
+                pool=pool,
+                pool_mode=pool_mode if to_tokens else None,
+                patch_px=patch_px,
+                center="center" in wanted,
+            )
         if "extent" in wanted:
             extents = torch.from_numpy(lift_extents(clip, patch_px))
             out["extent_world"] = pool_extent(extents, pool) if cells else extents  # at one grid with the points
@@ -79,14 +87,14 @@ def geometry_tensors(
 
 
 def _patches(
-    clip: PosedClip, points: PatchPoints, *, pool: int, patch_px: int, pooled: bool, center: bool
+    clip: PosedClip, points: PatchPoints, *, pool: int, pool_mode: PoolMode | None, patch_px: int, center: bool
 ) -> dict[str, Tensor]:
     """Points of patches as they were lifted, or pooled to tokens; or of the middle of what is encoded, which is a token."""
     if center:
         points = lift_centers(clip, pool * patch_px)
     world, share = torch.from_numpy(np.array(points.points_world)), torch.from_numpy(np.array(points.valid_share))
-    if pooled and not center:
-        world, share = pool_points(world, share, pool, "avg")
+    if pool_mode is not None and not center:
+        world, share = pool_points(world, share, pool, pool_mode)
     return {"points_world": world, "valid_share": share}
 
 

@@ -105,14 +105,3 @@ def token_extent(
     if extent_world is None or tuple(extent_world.shape[1:3]) == tuple(grid_hw):
         return extent_world
     return pool_extent(extent_world, pool)
-
-
-def num_frame_tokens(size_hw: tuple[int, int], config: Video3DConfig) -> int:
-    """Tokens that one frame of this size in pixels becomes.
-
-    >>> config = Video3DConfig(vision_config={"model_type": "dinov2", "patch_size": 14}, pool=2)
-    >>> num_frame_tokens((196, 252), config)
-    70
-    """
-    rows, columns = (-(-(side // config.patch_px) // config.pool) for side in size_hw)
-    return rows * (columns + int(config.row_separators))

@@ -17,6 +17,7 @@ from torch.utils.checkpoint import checkpoint
 
 from video3d.model.attention import depth_aware_attention
 from video3d.model.configuration_video3d import Video3DConfig
+from video3d.model.position import exact_linear
 from video3d.types import InputError
 
 DEPTH_WIDTH = 96
@@ -83,13 +84,12 @@ class CameraEncoder(nn.Module):
         return sum(parts[1:], parts[0]) if parts else None
 
 
-def _known_only(values: Float[Tensor, "m k"], first: nn.Linear, second: nn.Linear) -> Float[Tensor, "m c"]:
+def _known_only(values: Float[Tensor, "m k"], first: nn.Module, second: nn.Module) -> Float[Tensor, "m c"]:
     known = values.isfinite().all(-1, keepdim=True)
     values = torch.where(known, values.float(), 0.0)
     with torch.autocast(values.device.type, enabled=False):  # metres in bfloat16 would lose their centimetres
-        hidden = functional.gelu(functional.linear(values, first.weight.float(), first.bias.float()))
-        code = functional.linear(hidden, second.weight.float(), second.bias.float())
-    return torch.where(known, code, 0.0).to(first.weight.dtype)
+        code = exact_linear(second, functional.gelu(exact_linear(first, values)))
+    return torch.where(known, code, 0.0).to(next(first.parameters()).dtype)
 
 
 def time_code(time_s: Float32[Tensor, "*n"]) -> Float32[Tensor, "*n k"]:
@@ -178,7 +178,7 @@ class TemporalTransformer(nn.Module):
         Args:
             features: of the patches.
             depth_m: mean z-depth of every patch, metres, NaN unknown.
-            time_s: seconds; only differences matter to what is learned, the code is of seconds from the first frame.
+            time_s: seconds from the clip's first frame, as the processor gives them.
             frame_mask: false for frames that only pad; these are seen by nobody.
         """
         b, f, gh, gw, _ = features.shape
