@@ -27,7 +27,9 @@ def cases() -> tuple[Case, ...]:
 
 
 def test_all_within_one_per_cent(cases):
-    wrong = [(case.name, round(case.error_percent, 2)) for case in cases if case.theory and abs(case.error_percent) > 1.0]
+    wrong = [
+        (case.name, round(case.error_percent, 2)) for case in cases if case.theory and abs(case.error_percent) > 1.0
+    ]
     assert wrong == []
     assert len(cases) >= 28
 
