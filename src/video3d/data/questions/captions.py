@@ -10,7 +10,7 @@ from video3d.data.questions.arrangement import gap_m, is_still, level_axes, turn
 from video3d.data.questions.candidate import Candidate
 from video3d.data.questions.confusion import confused, nameable
 from video3d.data.questions.layout_place import wall_distances
-from video3d.data.questions.references import Reference, name_of, referable
+from video3d.data.questions.references import TWO_COLORED, Reference, name_of, referable
 from video3d.data.questions.relation_classes import relation_states
 from video3d.data.questions.visibility import ever_seen, seen_mask, well_seen
 from video3d.data.questions.wording import Said, Wordings, article, at_frame, at_most, capitalized, shuffled
@@ -19,6 +19,8 @@ from video3d.data.truth import GROUND, SceneTruth
 from video3d.geometry.rigid import is_known
 
 MAX_WORDS = 100
+_SPECK_SHARE = 0.003  # of the picture: 150 of 224 x 224 pixels
+_LARGE_SHARE = 0.03
 _ASK = Wordings(
     en=(
         "Describe the scene in this video.",
@@ -70,16 +72,21 @@ def _inventory(truth: SceneTruth) -> tuple[Said, tuple[int, ...]]:
     phrases: list[tuple[float, Said]] = []
     ids: list[int] = []
     for category in sorted({o.category for o in truth.objects}):
-        same = [o for o in truth.objects if o.category == category and ever_seen(truth, o.object_id)]
-        if not same or not nameable(category) or not all(well_seen(truth, o.object_id, min_frames=1) for o in same):
+        seen = [o for o in truth.objects if o.category == category and ever_seen(truth, o.object_id)]
+        same = [o for o in seen if _is_plain(truth, o.object_id)]
+        if not same or not nameable(category):
             continue
         entry = vocabulary.category(category)
-        color = same[0].color if len(same) == 1 else None
+        color = same[0].color if len(seen) == 1 and category not in TWO_COLORED else None
         named = name_of(category, color)
         if named is None or len(same) >= len(_FEW):
             continue
         if len(same) == 1:
             said = Said(article(named[0]), f"一{entry.measure_zh}{named[1]}")
+        elif len(same) < len(seen):  # others are there that are seen badly
+            said = Said(
+                f"some {entry.plural}".replace("tv", "TV").replace("dvd", "DVD"), f"几{entry.measure_zh}{entry.zh}"
+            )
         else:
             plural = entry.plural.replace("tv", "TV").replace("dvd", "DVD")
             said = Said(f"{_FEW[len(same)]} {plural}", f"{_FEW_ZH[len(same)]}{entry.measure_zh}{entry.zh}")
@@ -97,9 +104,22 @@ def _inventory(truth: SceneTruth) -> tuple[Said, tuple[int, ...]]:
     return Said(f"A room with {listed_en}.", f"房间里有{listed_zh}。"), tuple(ids)
 
 
+def _is_plain(truth: SceneTruth, object_id: int) -> bool:
+    """Whether nobody would overlook a thing: seen well and not as a speck, or large in most frames, if cut off by their edges."""
+    share = truth.visible_px[:, truth.index(object_id)] / float(np.prod(truth.size_hw))
+    return bool(
+        (well_seen(truth, object_id, min_frames=1) and share.max() >= _SPECK_SHARE)
+        or (share >= _LARGE_SHARE).mean() >= 0.5
+    )
+
+
 def _relations(truth: SceneTruth, rng: np.random.Generator) -> list[Said]:
     """True sentences about who is on, in, beside, above, in front of what; a thing is a subject at most once."""
-    named = [r for i, r in referable(truth).items() if is_still(truth, i) or bool(seen_mask(truth, i)[-1])]
+    named = [
+        r
+        for i, r in referable(truth).items()
+        if _is_plain(truth, i) and (is_still(truth, i) or bool(seen_mask(truth, i)[-1]))
+    ]
     last = truth.num_frames - 1
     used: set[int] = set()
     firm: list[Said] = []
@@ -156,7 +176,12 @@ def _close(truth: SceneTruth, rng: np.random.Generator, named: list[Reference], 
         distance_m = gap_m(truth.object(a.object_id).box(), truth.object(b.object_id).box())
         if distance_m > 0.3 and not confused(a.category, b.category):
             about = f"{distance_m:.1f}"
-            return [Said(f"{a.en} and {b.en} are about {about} m apart.", f"{a.zh}和{b.zh}相距约{about}米。")]
+            return [
+                Said(
+                    f"{a.en} and {b.en} are about {about} m apart at their nearest points.",
+                    f"{a.zh}和{b.zh}最近处相距约{about}米。",
+                )
+            ]
     return []
 
 

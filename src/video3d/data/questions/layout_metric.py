@@ -1,6 +1,6 @@
 """Lengths in metres: distances, heights, sizes, gaps, and which is the largest or the farthest."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import combinations
 
 import numpy as np
@@ -14,6 +14,7 @@ from video3d.data.questions.relations_world import FLAT, still_named
 from video3d.data.questions.visibility import centers_camera, seen_mask
 from video3d.data.questions.wording import Said, Wordings, at_most, choice, number, shuffled
 from video3d.data.truth import SceneTruth
+from video3d.types import Box3D
 
 # Things of one name that come in many sizes, so that the name does not give the size away.
 _MANY_SIZES = frozenset(
@@ -234,14 +235,32 @@ def height_above_floor(truth: SceneTruth, rng: np.random.Generator) -> Iterable[
         yield ask(truth, rng, "layout.height_above_floor", _HEIGHT, answer, key, about=(a,), a=a, when=when)
 
 
-def _seen_whole(truth: SceneTruth, object_id: int) -> bool:
-    """Whether some frame shows most of a thing and cuts none of its ends off."""
+_THIN = frozenset(
+    {"traffic light", "traffic sign", "street lamp", "floor lamp", "lamp", "ceiling lamp", "pole", "bollard"}
+)
+"""Things whose box is mostly air: nobody calls them bigger by volume."""
+
+
+def _seen_whole(truth: SceneTruth, object_id: int) -> list[int]:
+    """Frames that show most of a thing and cut none of its ends off."""
     height, width = truth.size_hw
+    whole = []
     for frame in np.flatnonzero(truth.visible_share[:, truth.index(object_id)] > 0.75).tolist():
         found = outline(truth, object_id, frame)
         if found is None:
             continue
         if found.left_px > 0 and found.top_px > 0 and found.right_px < width and found.bottom_px < height:
+            whole.append(frame)
+    return whole
+
+
+def _broadside(truth: SceneTruth, box: Box3D, frames: Sequence[int]) -> bool:
+    """Whether some frame sees the longer horizontal side at 30 degrees or more, and not from its end."""
+    _, extents, yaw = upright_box(box)
+    along = yaw + (0.0 if extents[0] >= extents[1] else np.pi / 2)
+    for frame in frames:
+        sight = (box.center_world - truth.world_from_camera[frame, :3, 3])[:2]
+        if abs(np.sin(np.arctan2(sight[1], sight[0]) - along)) >= 0.5:
             return True
     return False
 
@@ -252,12 +271,13 @@ def size(truth: SceneTruth, rng: np.random.Generator) -> Iterable[Candidate]:
         box = box_at(truth, a.object_id)
         if a.category not in _MANY_SIZES or box is None or not is_still(truth, a.object_id):
             continue
-        if not _seen_whole(truth, a.object_id):
+        whole = _seen_whole(truth, a.object_id)
+        if not whole:
             continue
         _, extents, _ = upright_box(box)
         tall = bool(rng.integers(2)) and a.category not in FLAT and extents[2] > 0.15
         value = float(extents[2] if tall else max(extents[:2]))
-        if value < 0.15:
+        if value < 0.15 or not (tall or _broadside(truth, box, whole)):
             continue
         answer = number(value, "m", max(0.05, 0.15 * value), digits=2 if value < 1 else 1)
         key = bin_of(value, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 4.0)
@@ -314,6 +334,8 @@ def largest(truth: SceneTruth, rng: np.random.Generator) -> Iterable[Candidate]:
         for measure, (more, less, low, high) in measures.items():
             values = [float(e.prod()) if measure == "volume" else float(e[2]) for e in extents]
             ratio = max(values) / min(values)
+            if measure == "volume" and not _THIN.isdisjoint((a.category, b.category)):
+                continue
             if not low <= ratio <= high or made[measure] >= MANY // 2:
                 continue
             made[measure] += 1

@@ -14,7 +14,9 @@ from video3d.data.questions.candidate import Candidate
 from video3d.data.questions.events import (
     MOVING_MPS,
     Side,
+    at,
     bearing_deg,
+    centers,
     horizon_s,
     last_shown_s,
     speed_mps,
@@ -239,10 +241,40 @@ def seconds(value_s: float) -> Said:
     return Said(f"{short} second" if short == "1" else f"{short} seconds", f"{short}秒")
 
 
+_STIRRED_PX = 3.0
+
+
 def asked_span_s(truth: SceneTruth, most_s: float = 3.0) -> float | None:
     """The time after the last frame that a question asks about: what all rollouts cover, at most some; None below 1 s."""
     span = min(most_s, horizon_s(truth))
     return span if span >= 1.0 else None
+
+
+def foreseeable_span_s(truth: SceneTruth) -> float | None:
+    """As ``asked_span_s``, and None where a helper of the experiment does what no frame has let expect (``sudden_helper``)."""
+    span = asked_span_s(truth)
+    return None if span is None or sudden_helper(truth, span) else span
+
+
+def sudden_helper(truth: SceneTruth, span: float) -> bool:
+    """Whether what holds or pushes something begins to move so late that nobody has seen it move."""
+    if not truth.rollouts:
+        return False
+    now, rollout = last_shown_s(truth), truth.rollouts[0]
+    for column, thing in enumerate(truth.objects):
+        if thing.motion != "scripted" or goes_by_itself(thing):
+            continue
+        way = centers(rollout, column)[at(rollout, now) : at(rollout, now + span) + 1]
+        goes = len(way) > 1 and float(np.linalg.norm(way - way[0], axis=1).max()) > SHOWN_M
+        if goes and not _shown_moving(truth, thing):
+            return True
+    return False
+
+
+def _shown_moving(truth: SceneTruth, thing: ObjectTruth) -> bool:
+    """Whether the last frame shows a thing elsewhere than where it was first, by as little as an eye can tell."""
+    here, before = project(truth, thing.world_from_object[[-1, 0], :3, 3], truth.num_frames - 1)
+    return bool(np.linalg.norm(here - before) >= _STIRRED_PX)
 
 
 def will(value: bool) -> tuple[YesNo, Text]:

@@ -21,6 +21,7 @@ from video3d.data.questions.movers import (
     Mover,
     around,
     asked_span_s,
+    foreseeable_span_s,
     in_the_way,
     key_of,
     late_references,
@@ -237,7 +238,7 @@ def _hits(truth: SceneTruth, rollout: Rollout, a: int, b: int, span: float) -> b
 
 def falls_off(truth: SceneTruth, rng: np.random.Generator) -> Iterator[Candidate]:
     """Whether something that lies or moves on a thing drops off it: experiments, and whatever is seen moving."""
-    span = asked_span_s(truth)
+    span = foreseeable_span_s(truth)
     if span is None:
         return
     said, moving = late_references(truth), {m.object_id for m in movers(truth, colliding=True)}

@@ -20,6 +20,7 @@ from video3d.data.questions.movers import (
     ROUND,
     SIDES,
     asked_span_s,
+    foreseeable_span_s,
     late_references,
     made,
     seconds,
@@ -126,7 +127,7 @@ def _lies_on(truth: SceneTruth, thing: ObjectTruth, loose: Mapping[int, ObjectTr
 
 def stability(truth: SceneTruth, rng: np.random.Generator) -> Iterator[Candidate]:
     """Whether the one stack in the scene is still standing some time later: none of its things falls."""
-    found, span = stacks(truth), asked_span_s(truth)
+    found, span = stacks(truth), foreseeable_span_s(truth)
     if len(found) != 1 or span is None:
         return
     members = found[0]
@@ -161,7 +162,7 @@ def _stands(truth: SceneTruth, rollout: Rollout, members: tuple[int, ...], span:
 
 def topples(truth: SceneTruth, rng: np.random.Generator) -> Iterator[Candidate]:
     """Whether one thing of an experiment falls over or down."""
-    span = asked_span_s(truth)
+    span = foreseeable_span_s(truth)
     if span is None:
         return
     said = late_references(truth)

@@ -15,7 +15,7 @@ from video3d.data.questions.events import (
 )
 from video3d.data.questions.movers import (
     ROUND,
-    asked_span_s,
+    foreseeable_span_s,
     gap_m,
     key_of,
     late_references,
@@ -187,7 +187,7 @@ def _could_carry(truth: SceneTruth, object_id: int, carried_id: int) -> bool:
 
 def ends_on(truth: SceneTruth, rng: np.random.Generator) -> Iterator[Candidate]:
     """What a thing that moves, or is part of an experiment, rests on some time later."""
-    span = asked_span_s(truth)
+    span = foreseeable_span_s(truth)
     if span is None:
         return
     said, moving = referable(truth), {m.object_id for m in movers(truth)}

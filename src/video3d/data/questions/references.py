@@ -40,6 +40,10 @@ class Reference:
     colored: bool = False
 
 
+TWO_COLORED = frozenset({"truck"})
+"""Kinds whose parts have colours of their own: a blue cab hides the white box behind it, and nobody knows which is meant."""
+
+
 def name_of(category: str, color: str | None = None) -> tuple[str, str] | None:
     """Bare words in both languages, or None where the vocabulary has none.
 
@@ -76,7 +80,11 @@ def refer(
     if rivals:
         # A rival that is never seen and has no one colour cannot be taken for "the red one" on the screen.
         doubtful = [o for o in rivals if o.color is not None or ever_seen(truth, o.object_id)]
-        if thing.color is None or any(colors_clash(thing.color, o.color) for o in doubtful):
+        if (
+            thing.color is None
+            or thing.category in TWO_COLORED
+            or any(colors_clash(thing.color, o.color) for o in doubtful)
+        ):
             return None
         color = thing.color
     named = name_of(thing.category, color)
