@@ -17,6 +17,7 @@ from video3d.data.questions.layout_metric import (
 from video3d.data.questions.layout_place import box, clock, free_space, sector, wall, where
 from video3d.data.questions.layout_room import count, room_area, room_extent, room_height
 from video3d.data.questions.layout_street import distance_ahead, lane, road_side
+from video3d.data.questions.references import referable
 
 ROOM = (-3.0, -1.0, 3.0, 7.0, 2.6)
 
@@ -272,3 +273,22 @@ def test_yaw_of_a_box_does_not_tell_front_from_back():
     first, second = (only(box, scene([t])).answer for t in turned)
     assert first == second
     assert np.allclose(yaw_pose((0, 0, 0), 30)[:2, :2], -yaw_pose((0, 0, 0), 210)[:2, :2])
+
+
+def test_a_length_is_not_asked_of_what_is_seen_from_its_end():
+    def lengths(yaw_deg):
+        truth = scene([thing(1, "table", (0, 4, 0), (1.6, 0.8, 0.7), yaw_deg=yaw_deg), thing(2, "chair", (2, 4, 0))])
+        return {c.answer.value for seed in range(10) for c in ask(size, truth, seed)}
+
+    assert lengths(0.0) == {1.6, 0.7}  # broadside: the camera looks along +y
+    assert lengths(90.0) == {0.7}
+
+
+def test_a_truck_is_not_told_by_its_colour_and_a_pole_has_no_volume():
+    white, red = (thing(i, "truck", (3 * i - 4, 9, 0), (1.5, 3, 2), color=c) for i, c in ((1, "white"), (2, "red")))
+    cars = [thing(i, "car", (3 * i - 4, 9, 0), (1.5, 3, 1.4), color=c) for i, c in ((1, "white"), (2, "red"))]
+    assert referable(scene([white, red])) == {} and len(referable(scene(cars))) == 2
+    light = thing(1, "traffic light", (-1, 4, 0), (0.4, 0.4, 2.2))
+    bench = thing(2, "bench", (1, 4, 0), (1.5, 0.5, 0.9))
+    asked = [c for seed in range(20) for c in ask(largest, scene([light, bench]), seed)]
+    assert not any("volume" in c.question["en"] for c in asked)

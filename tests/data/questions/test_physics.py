@@ -353,3 +353,27 @@ def test_a_ball_that_rolls_has_not_fallen():
     assert events.falls(rollout, 0, LAST, END - 0.5) is True
     assert float(events.lean_deg(rollout, 0, LAST)[events.at(rollout, LAST)]) == pytest.approx(0.0, abs=1e-4)
     assert np.isclose(events.speed_mps(rollout, 0, LAST), 0.75, atol=1e-6)
+
+
+def prop_clip(*, stirs_s: float):
+    """A block on a table and a post beside it that is drawn away from some time on; the block drops at 2.2 s."""
+
+    def drops(t):
+        return (0.0, 4.0, 0.85) if t < 2.2 else (0.7, 4.0, max(0.1, 0.85 - 4.9 * (t - 2.2) ** 2))
+
+    def away(t):
+        return (0.5, 4.0, 0.4 - 0.3 * max(0.0, t - stirs_s))
+
+    block = mover(1, "block", drops, color="red", supported_by=10)
+    post = mover(2, "cylinder", away, (0.1, 0.1, 0.8), motion="scripted")
+    table = still_thing(10, "table", (0, 4.0, 0), (0.8, 0.8, 0.75))
+    contacts = [touch(1, 10, 0.0, 2.2), touch(1, GROUND, 2.6)]
+    return clip([block, post, table, *furniture()], {1: drops, 2: away}, contacts)
+
+
+def test_nothing_hangs_on_a_helper_that_nobody_saw_stir():
+    seen, sudden = prop_clip(stirs_s=0.8), prop_clip(stirs_s=LAST)
+    assert [c.answer_key for c in asked(falls_off, seen)] == ["yes"]
+    for generator in (falls_off, topples, ends_on):
+        assert asked(generator, sudden) == []
+    assert asked(falls_off, prop_clip(stirs_s=END + 1)) != []  # it stays where it is: nothing to foresee
