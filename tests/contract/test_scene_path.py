@@ -133,3 +133,8 @@ def test_a_prompt_with_too_few_placeholders_is_refused(make_model, processor, ma
     batch["attention_mask"] = batch["attention_mask"][:, -10:]
     with pytest.raises(InputError, match="<scene>"):
         make_model()(**batch)
+
+
+def test_a_scene_without_frames_is_refused(make_model):
+    with pytest.raises(InputError, match="one frame or more"):
+        make_model().encode_scene(torch.zeros(1, 0, 3, 16, 24))

@@ -235,6 +235,16 @@ def no_tokenizer(folder):
         (folder / name).unlink()
 
 
+@broken("finite floating-point weights")
+def weights_of_nothing(folder):
+    edit(folder, lambda tensors: tensors[sorted(tensors)[0]].fill_(float("nan")))
+
+
+@broken("official/generation_config.json")
+def generation_config_of_nonsense(folder):
+    (folder / "generation_config.json").write_text("{")
+
+
 @broken("safetensors")
 def only_pickles(folder):
     for path in [*folder.glob("*.safetensors"), folder / INDEX]:

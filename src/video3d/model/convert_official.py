@@ -116,13 +116,18 @@ def convert_official(checkpoint_dir: Path, out_dir: Path, *, compat: bool = Fals
         config.dtype = _dtype(checkpoint)
 
         def grown(name: str, value: Tensor) -> Tensor:
+            if not (value.is_floating_point() and bool(value.isfinite().all())):
+                got = value.dtype if not value.is_floating_point() else "NaN or infinity in it"
+                raise InputError(
+                    f"tensor {name}", expected="finite floating-point weights", got=got, do="fetch it again"
+                )
             if added_rows and house_name(name) in (EMBEDDINGS, OUTPUT):
                 return torch.cat([value, value.new_zeros(1, value.shape[1])])
             return value
 
         num_bytes = rewrite(checkpoint, made, lambda name: str(house_name(name)), grown)
         config.save_pretrained(made)
-        _write_generation_config(kept, made, scene_token_id)
+        _write_generation_config(checkpoint_dir, made, scene_token_id)
         processor = Video3DProcessor.for_model(
             config,
             tokenizer,
@@ -288,9 +293,9 @@ def _tokenizer(folder: Path, named: Path) -> PreTrainedTokenizerBase:
     return tokenizer
 
 
-def _write_generation_config(kept: Path, made: Path, scene_token_id: int) -> None:
+def _write_generation_config(checkpoint_dir: Path, made: Path, scene_token_id: int) -> None:
     """The checkpoint's, and ``<scene>`` is never said."""
-    path = kept / "generation_config.json"
+    path = checkpoint_dir / "generation_config.json"
     settings: dict[str, Any] = read_json(path) if path.is_file() else {}
     settings["suppress_tokens"] = [scene_token_id]
     (made / path.name).write_text(json.dumps(settings, indent=2), encoding="utf-8")

@@ -294,8 +294,16 @@ class SceneEncoder:
 
 
 def _check_whole(inputs: SceneInputs) -> None:
+    frames = tuple(inputs.pixel_values.shape[:2])
+    if not frames[1]:
+        raise InputError("pixel_values", expected="one frame or more", got="none", do="read the clip again")
     for field in fields(inputs):
         value = getattr(inputs, field.name)
+        if value is not None and tuple(value.shape[:2]) != frames:
+            raise InputError(
+                field.name, expected=f"{frames[0]} scenes of {frames[1]} frames, as many as pixel_values has",
+                got=f"{value.shape[0]} of {value.shape[1]}", do="cut pixels and geometry alike",
+            )  # fmt: skip
         if field.name not in ("pixel_values", "points_world") and value is not None and value.dtype in _HALVES:
             raise InputError(
                 field.name, expected="float32, whatever the model's dtype", got=value.dtype,
