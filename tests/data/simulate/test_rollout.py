@@ -109,7 +109,8 @@ def test_scripts_move_what_is_scripted_and_push_the_rest():
     clip = staged(builder, drive=drive, end_s=2.0)
     rollout = record(clip, clip.starts[0]).rollout
     assert rollout.world_from_object[-1, pusher - 1, 0, 3] == pytest.approx(0.2, abs=1e-3)
-    assert rollout.world_from_object[-1, block - 1, 0, 3] == pytest.approx(0.35, abs=0.02)
+    # It is let go at 0.35 m with 0.5 m/s and slides v² / (2 mu g) = 2 cm on; it rides the pusher with a jitter of 5 mm.
+    assert rollout.world_from_object[-1, block - 1, 0, 3] == pytest.approx(0.37, abs=0.025)
     assert any((c.first_id, c.second_id) == (block, pusher) for c in rollout.contacts)
 
 

@@ -51,7 +51,7 @@ _STABILITY = Wordings(
 _TOPPLES = Wordings(
     en=(
         "Will {a} topple or drop within {t} of the last frame?",
-        "Does {a} fall over in the {t} after the last frame?",
+        "Does {a} topple or drop in the {t} after the last frame?",
         "In the next {t}, is {a} going to fall?",
         "Is {a} going to tip over or fall down within {t} after the video ends?",
     ),
