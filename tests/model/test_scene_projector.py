@@ -19,7 +19,9 @@ def make(**settings):
 def run(projector, gh=4, gw=6):
     torch.manual_seed(2)
     with torch.no_grad():
-        return projector(torch.randn(2, gh, gw, 8), torch.randn(2, gh, gw, 3), torch.ones(2, gh, gw))
+        features, points, weight = torch.randn(2, gh, gw, 8), torch.randn(2, gh, gw, 3), torch.ones(2, gh, gw)
+        content = projector.pool_content(projector.patch_content(features))
+        return projector.lay_out(content, *projector.pool_places(points, weight, content.shape[1:3]))
 
 
 def test_rows_end_in_a_separator_without_a_place():

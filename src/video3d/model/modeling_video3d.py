@@ -24,6 +24,7 @@ from transformers.utils.generic import ModelOutput
 
 from video3d.model.configuration_video3d import Video3DConfig
 from video3d.model.depth_head import depth_loss
+from video3d.model.language_embeddings import LanguageEmbeddings
 from video3d.model.losses import with_losses
 from video3d.model.reasoning_types import SpatialTargets
 from video3d.model.scene_encoder import SCENE_KEYS, EncodedScene, SceneEncoder
@@ -43,7 +44,7 @@ from video3d.types import InputError
 from video3d.types.scene_tokens import SceneInputs, SceneTokens
 
 
-class Video3DForConditionalGeneration(SceneEncoder, SceneHeads, PreTrainedModel, GenerationMixin):
+class Video3DForConditionalGeneration(SceneEncoder, SceneHeads, LanguageEmbeddings, PreTrainedModel, GenerationMixin):
     """Answers in words about a scene.
 
     >>> from transformers import Dinov2Config, LlamaConfig
@@ -151,29 +152,6 @@ class Video3DForConditionalGeneration(SceneEncoder, SceneHeads, PreTrainedModel,
             init.constant_(module.scale_2, 0.1)
             if module.raw_slope is not None:
                 init.copy_(module.raw_slope, initial_slopes(module.heads))
-
-    def get_input_embeddings(self) -> nn.Module:
-        """The language model's."""
-        return self.language_model.get_input_embeddings()
-
-    def set_input_embeddings(self, value: nn.Module) -> None:
-        """Of the language model."""
-        self.language_model.set_input_embeddings(value)
-
-    def get_output_embeddings(self) -> nn.Module | None:
-        """The language model's."""
-        return self.language_model.get_output_embeddings()
-
-    def set_output_embeddings(self, new_embeddings: nn.Module) -> None:
-        """Of the language model."""
-        self.language_model.set_output_embeddings(new_embeddings)
-
-    def resize_token_embeddings(self, *args: Any, **kwargs: Any) -> nn.Module:
-        """Of the language model, whose configuration is then followed."""
-        embeddings = self.language_model.resize_token_embeddings(*args, **kwargs)
-        text_config: Any = self.config.text_config
-        text_config.vocab_size = self.language_model.config.vocab_size
-        return embeddings
 
     @property
     def accepts_loss_kwargs(self) -> bool:

@@ -244,9 +244,7 @@ class SceneEncoder:
     def _grid(self, inputs: SceneInputs, seen: _Seen, patches: Tensor | None) -> SceneTokens:
         """Every frame's rows of tokens, one frame after another."""
         projector, (b, f) = self.scene_projector, inputs.pixel_values.shape[:2]
-        embeds = projector.embed(seen.content, seen.points, seen.share > 0, seen.extent)
-        separator = 0.0 if projector.separator is None else projector.separator.float()
-        embeds = projector.separate_rows(embeds, separator)
+        embeds, points = projector.lay_out(seen.content, seen.points, seen.share, seen.extent)
         n = embeds.shape[1]
         shown = frames_seen(inputs).repeat_interleave(n, 1)
         is_token = projector.separate_rows(torch.ones_like(seen.share)[..., None], 0.0)[..., 0] > 0
@@ -255,7 +253,7 @@ class SceneEncoder:
         return SceneTokens(
             embeds=embeds.view(b, f * n, -1).to(self.language_dtype),
             mask=shown,
-            points_world=projector.separate_rows(seen.points, torch.nan).view(b, f * n, 3),
+            points_world=points.view(b, f * n, 3),
             content=projector.separate_rows(seen.content, 0.0).view(b, f * n, -1),
             num_views=is_token.to(torch.int32),
             seen_s=torch.where(is_token[..., None], times, torch.nan),

@@ -80,19 +80,17 @@ class SceneProjector(nn.Module):
             grid = torch.cat([grid, column], 2)
         return grid.flatten(1, 2)
 
-    def forward(
+    def lay_out(
         self,
-        features: Float[Tensor, "m gh gw c"],
-        points_world: Float32[Tensor, "m ph pw 3"],
-        weight: Float32[Tensor, "m ph pw"],
-        extent_world: Float32[Tensor, "m ph pw 2 3"] | None = None,
-    ) -> tuple[Float[Tensor, "m n d"], Float32[Tensor, "m n 3"]]:
+        content: Float[Tensor, "m th tw k"],
+        points_world: Float32[Tensor, "m th tw 3"],
+        weight: Float32[Tensor, "m th tw"],
+        extent_world: Float32[Tensor, "m th tw 2 3"] | None = None,
+    ) -> tuple[Float32[Tensor, "m n d"], Float32[Tensor, "m n 3"]]:
         """Tokens of every frame as a grid, and where each looks (NaN for separators and tokens without a point)."""
-        content = self.pool_content(self.patch_content(features))
-        points, shares = self.pool_places(points_world, weight, content.shape[1:3])
-        tokens = self.embed(content, points, shares > 0, token_extent(extent_world, content.shape[1:3], self.pool))
+        tokens = self.embed(content, points_world, weight > 0, extent_world)
         separator = 0.0 if self.separator is None else self.separator.float()
-        return self.separate_rows(tokens, separator).to(features.dtype), self.separate_rows(points, torch.nan)
+        return self.separate_rows(tokens, separator), self.separate_rows(points_world, torch.nan)
 
     def _project(self, grid: Float[Tensor, "*n c"]) -> Float[Tensor, "*n d"]:
         return self.linear_2(functional.gelu(self.linear_1(grid)))
