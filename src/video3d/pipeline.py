@@ -36,9 +36,9 @@ from video3d.video import forget, open_recording, read_clip, sample_uniform
 
 if TYPE_CHECKING:
     from video3d.estimate.camera_estimate import CameraEstimate
-    from video3d.estimate.depth import DepthEstimator
     from video3d.model.modeling_video3d import Video3DForConditionalGeneration
     from video3d.model.processing_video3d import Video3DProcessor
+    from video3d.types.depth import DepthEstimator
 
 MAX_QUESTION_CHARS = 4000
 MAX_ANSWER_TOKENS = 96

@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from video3d.estimate.depth import DepthEstimate, DepthKind
 from video3d.estimate.depth_align import (
     align_depth,
     depth_from_values,
     fit_scale_shift,
     sample_nearest,
 )
+from video3d.types.depth import DepthEstimate, DepthKind
 
 HW = (40, 60)
 KINDS: tuple[DepthKind, ...] = ("inverse_depth", "relative_depth", "metric_depth")

@@ -21,9 +21,10 @@ from transformers import (
 from transformers.models.dpt.image_processing_pil_dpt import DPTImageProcessorPil
 from transformers.models.zoedepth.image_processing_pil_zoedepth import ZoeDepthImageProcessorPil
 
-from video3d.estimate import DepthEstimator, load_depth_estimator
+from video3d.estimate import load_depth_estimator
 from video3d.estimate.depth_networks import FAMILIES, FramePreparation, zoe_padding
 from video3d.types import InputError
+from video3d.types.depth import DepthEstimator
 
 HW = (48, 60)
 

@@ -5,14 +5,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from video3d.estimate.camera_estimate import CameraEstimate
     from video3d.estimate.complete import complete_geometry
-    from video3d.estimate.depth import DepthEstimate, DepthEstimator, DepthKind, load_depth_estimator
+    from video3d.estimate.depth import load_depth_estimator
     from video3d.estimate.reconstruction import missing_camera
 
 _HOMES = {
     "CameraEstimate": "camera_estimate",
-    "DepthEstimate": "depth",
-    "DepthEstimator": "depth",
-    "DepthKind": "depth",
     "complete_geometry": "complete",
     "load_depth_estimator": "depth",
     "missing_camera": "reconstruction",
@@ -20,9 +17,6 @@ _HOMES = {
 
 __all__ = [
     "CameraEstimate",
-    "DepthEstimate",
-    "DepthEstimator",
-    "DepthKind",
     "complete_geometry",
     "load_depth_estimator",
     "missing_camera",

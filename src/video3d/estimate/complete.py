@@ -21,10 +21,10 @@ from jaxtyping import Float64, Int64
 from video3d.estimate.camera_estimate import CameraEstimate
 from video3d.estimate.camera_lookup import intrinsics_of_frames
 from video3d.estimate.complete_depth import complete_depth
-from video3d.estimate.depth import DepthEstimator
 from video3d.estimate.reconstruction import Given, Reconstruction, calibrated, reconstruction_of
 from video3d.estimate.unit import Unit, unit_of_result
 from video3d.types import CameraPath, Clip, GeometryStatus, PosedClip, Status, World
+from video3d.types.depth import DepthEstimator
 
 
 def complete_geometry(

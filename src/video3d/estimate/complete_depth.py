@@ -5,12 +5,12 @@ from collections import Counter
 import numpy as np
 from jaxtyping import Float32
 
-from video3d.estimate.depth import DepthEstimate
 from video3d.estimate.depth_align import align_depth
 from video3d.estimate.reconstruction import Reconstruction
 from video3d.estimate.sparse import splat_depth
 from video3d.estimate.unit import Unit, points_in_unit
 from video3d.types import Clip, Status
+from video3d.types.depth import DepthEstimate
 
 
 def complete_depth(

@@ -1,72 +1,19 @@
-"""Depth from one picture through one protocol, whichever network gives it.
+"""Loads a depth network that ``transformers`` knows behind the protocol of ``video3d.types.depth``.
 
-A network says one of three things, and ``kind`` states which, so that nobody mistakes one for another:
-
-- ``metric_depth``: z-depth in metres (ZoeDepth, Depth Anything V2 metric checkpoints, Depth Pro);
-- ``inverse_depth``: affine-invariant disparity, ``1 / z = scale * value + shift`` with both unknown (MiDaS, Depth
-  Anything V1 and V2 relative checkpoints). MiDaS: Ranftl et al., "Towards Robust Monocular Depth Estimation", 2020;
-- ``relative_depth``: affine-invariant depth, ``z = scale * value + shift``.
-
-``video3d.estimate.depth_align`` finds scale and shift from reconstructed points.
+``video3d.estimate.depth_align`` finds scale and shift of relative networks from reconstructed points.
 """
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol, runtime_checkable
-
-import numpy as np
-from jaxtyping import Float32, Float64, UInt8
+from typing import Any
 
 from video3d.types import InputError
-
-DepthKind = Literal["metric_depth", "relative_depth", "inverse_depth"]
+from video3d.types.depth import DepthEstimator
 
 # What a name on the hub looks like: OWNER/NAME (or a bare NAME), with nothing that could be a path.
 _HUB_ID = re.compile(r"^(?!.*\.\.)[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?$")
 # The first fusion layer has nothing to fuse with, so checkpoints of MiDaS leave its first residual unit out.
 _UNUSED_KEYS = re.compile(r"(fusion_stage\.layers\.0\.residual_layer1\.|num_batches_tracked$)")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DepthEstimate:
-    """What a depth network says about some frames.
-
-    Attributes:
-        values: at the size of the frames; NaN where the network says nothing.
-        kind: what ``values`` are: metres, or right up to a scale and a shift (see the module).
-        focal_px: focal length along x in pixels of the frame, if the network estimates it; NaN where it did not.
-    """
-
-    values: Float32[np.ndarray, "f h w"]
-    kind: DepthKind
-    focal_px: Float64[np.ndarray, "f"] | None = None
-
-
-@runtime_checkable
-class DepthEstimator(Protocol):
-    """Anything that gives depth for RGB frames. Equal input gives equal output."""
-
-    @property
-    def name(self) -> str:
-        """By which the user knows it."""
-        ...
-
-    @property
-    def metric(self) -> bool:
-        """Whether its values are metres."""
-        ...
-
-    @property
-    def licence(self) -> str:
-        """Terms of the weights as their card states them, ``unknown`` where it does not."""
-        ...
-
-    def __call__(
-        self, rgb: UInt8[np.ndarray, "f h w 3"], k_px: Float64[np.ndarray, "f 3 3"] | None = None
-    ) -> DepthEstimate:
-        """Depth of every frame; ``k_px`` are intrinsics at the size of ``rgb``, for networks that can use them."""
-        ...
 
 
 def load_depth_estimator(

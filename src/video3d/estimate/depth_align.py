@@ -15,7 +15,7 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Float64, Int64
 
-from video3d.estimate.depth import DepthEstimate, DepthKind
+from video3d.types.depth import DepthEstimate, DepthKind
 
 FitMethod = Literal["own", "neighbours", "pooled", "none"]
 

@@ -1,4 +1,4 @@
-"""The depth networks of ``transformers`` behind the protocol of ``video3d.estimate.depth``. Imports torch.
+"""The depth networks of ``transformers`` behind the protocol of ``video3d.types.depth``. Imports torch.
 
 Frames are prepared here, in batches and without torchvision, by the settings in a model's
 ``preprocessor_config.json``: every family does the same few steps in its own order.
@@ -20,8 +20,8 @@ import torch
 from jaxtyping import Float, Float32, Float64, UInt8
 from torch.nn.functional import interpolate, pad
 
-from video3d.estimate.depth import DepthEstimate, DepthEstimator, DepthKind
 from video3d.types import InputError
+from video3d.types.depth import DepthEstimate, DepthEstimator, DepthKind
 
 # Network pixels in one batch: four frames of 518x686. Activations of the largest towers stay under about 4 GB.
 BATCH_PX = 4 * 518 * 686

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from video3d.estimate.depth import DepthEstimate
 from video3d.estimate.depth_align import sample_nearest
 from video3d.estimate.reconstruction import Given, Reconstruction, main_piece
 from video3d.estimate.scale import ScaleFit, fit_scale, scale_from_depth, scale_from_poses
 from video3d.types import Clip, Status
+from video3d.types.depth import DepthEstimate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

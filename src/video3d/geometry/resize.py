@@ -51,6 +51,7 @@ def resize_clip(clip: PosedClip, size_hw: tuple[int, int]) -> PosedClip:
         clip,
         rgb=_resize_rgb(clip.rgb, size_hw),
         depth_m=resize_depth(clip.depth_m, size_hw),
+        depth_log_sigma=None if clip.depth_log_sigma is None else resize_depth(clip.depth_log_sigma, size_hw),
         k_px=scale_k(clip.k_px, clip.size_hw, size_hw),
     )
 
@@ -105,13 +106,16 @@ def crop_clip(clip: PosedClip, top: int, left: int, height: int, width: int) -> 
             got=f"{height}x{width} from row {top}, column {left}",
         )
     window = np.s_[:, top : top + height, left : left + width]
-    if clip.depth_m.shape[1:] == clip.size_hw:
-        depth_m = clip.depth_m[window]
+    depth_m, log_sigma = clip.depth_m, clip.depth_log_sigma
+    if depth_m.shape[1:] == clip.size_hw:
+        depth_m, log_sigma = depth_m[window], None if log_sigma is None else log_sigma[window]
     else:
-        at_y = (np.arange(top, top + height) + 0.5) * (clip.depth_m.shape[1] / frame_height)
-        at_x = (np.arange(left, left + width) + 0.5) * (clip.depth_m.shape[2] / frame_width)
-        depth_m = _sample_depth(clip.depth_m, at_y, at_x)
-    return replace(clip, rgb=clip.rgb[window], depth_m=depth_m, k_px=crop_k(clip.k_px, top, left))
+        at_y = (np.arange(top, top + height) + 0.5) * (depth_m.shape[1] / frame_height)
+        at_x = (np.arange(left, left + width) + 0.5) * (depth_m.shape[2] / frame_width)
+        depth_m = _sample_depth(depth_m, at_y, at_x)
+        log_sigma = None if log_sigma is None else _sample_depth(log_sigma, at_y, at_x)
+    k_px = crop_k(clip.k_px, top, left)
+    return replace(clip, rgb=clip.rgb[window], depth_m=depth_m, depth_log_sigma=log_sigma, k_px=k_px)
 
 
 def _resize_rgb(rgb: UInt8[np.ndarray, "f h w 3"], size_hw: tuple[int, int]) -> UInt8[np.ndarray, "f h2 w2 3"]:

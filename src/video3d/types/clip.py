@@ -126,6 +126,8 @@ class PosedClip:
         up_world: unit vector pointing up in the world frame, or None where unknown; (0, 0, 1) once gravity-aligned.
         status: measured, estimated or unknown, for every quantity.
         path: every pose of piece 0 that is known of the recording, in ``world``; None: no more than those of the frames.
+        depth_log_sigma: standard deviation of ln(depth) of estimated depth (0.1 is about 10 %), NaN where depth is unknown;
+            None for measured depth, and where the estimator does not say.
     """
 
     frame_index: Int64[np.ndarray, "f"]
@@ -139,6 +141,7 @@ class PosedClip:
     up_world: Float64[np.ndarray, "3"] | None = None
     status: GeometryStatus = field(default_factory=GeometryStatus)
     path: CameraPath | None = None
+    depth_log_sigma: Float32[np.ndarray, "f dh dw"] | None = None
 
     @property
     def num_frames(self) -> int:
