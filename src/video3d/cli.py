@@ -9,7 +9,6 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Annotated
 
 from cyclopts import App, CycloptsError, Parameter
@@ -17,6 +16,8 @@ from cyclopts import App, CycloptsError, Parameter
 from video3d._version import __version__
 from video3d.cli_convert import convert
 from video3d.cli_data import data
+from video3d.cli_depth import depth_eval
+from video3d.cli_geometry import Depth, Frames, Ignore, Json, Source, check_frames, geometry, ignored, reconstruct
 from video3d.cli_text import answer_json, answer_text, dump, grounding_json, grounding_text, table
 from video3d.types import InputError
 
@@ -30,19 +31,11 @@ app = App(
 
 app.command(data)
 app.command(convert)
+app.command(geometry)
+app.command(reconstruct)
+app.command(depth_eval)
 
-Json = Annotated[bool, Parameter(name="--json", negative="", help="Print one JSON object for programs.")]
-Frames = Annotated[int, Parameter(name="--frames", help="How many frames to read, 1 to 1024, evenly spread.")]
-Depth = Annotated[
-    str | None,
-    Parameter(name="--depth", help="Depth network for recordings without depth: a Hugging Face id or a folder."),
-]
-Ignore = Annotated[
-    str,
-    Parameter(name="--ignore", help="Treat as missing, comma-separated: depth, poses, intrinsics."),
-]
 Model = Annotated[str, Parameter(name="--model", help="nano, a model folder, or a Hugging Face id.")]
-Source = Annotated[str, Parameter(help="A video file, a folder of images, or a recording (see docs/recordings.md).")]
 
 
 @app.command
@@ -59,9 +52,9 @@ def ask(
     """Answer a question about a video or recording."""
     from video3d.pipeline import load
 
-    _check_frames(frames)
+    check_frames(frames)
     engine = load(model, depth=depth)
-    answer = engine.ask(source, question, num_frames=frames, ignore=_parts(ignore))
+    answer = engine.ask(source, question, num_frames=frames, ignore=ignored(ignore))
     print(dump(answer_json(answer)) if json_ else answer_text(answer))
 
 
@@ -72,28 +65,6 @@ def info(source: Source, *, json_: Json = False) -> None:
 
     found = describe(open_recording(source))
     print(dump(found) if json_ else table(found))
-
-
-@app.command
-def geometry(
-    source: Source,
-    *,
-    out: Annotated[Path, Parameter(name="--out", help="Folder to make.")],
-    frames: Frames = 32,
-    depth: Depth = None,
-    ignore: Ignore = "",
-    overwrite: Annotated[bool, Parameter(negative="", help="Replace an earlier result in --out.")] = False,
-    json_: Json = False,
-) -> None:
-    """Write cameras.json, depth/, points.ply and report.json: measured where the recording has it, else estimated."""
-    from video3d.pipeline import load
-    from video3d.viz.export import check_out, write_geometry
-
-    _check_frames(frames)
-    check_out(out, overwrite=overwrite)  # before the long work, not after it
-    scene = load(depth=depth).read(source, num_frames=frames, ignore=_parts(ignore))
-    report = write_geometry(scene.clip, out, report=scene.report(), overwrite=overwrite)
-    print(dump(report) if json_ else table(report | {"out": str(out)}))
 
 
 @app.command
@@ -111,11 +82,11 @@ def ground(
     """Find an object by words: its box in the world and a score, or an explicit nothing."""
     from video3d.pipeline import load
 
-    _check_frames(frames)
+    check_frames(frames)
     if not 0 < threshold <= 1:
         raise InputError("--threshold", expected="a share above 0, up to 1", got=threshold)
     engine = load(model, depth=depth)
-    found = engine.ground(source, phrase, num_frames=frames, ignore=_parts(ignore), threshold=threshold)
+    found = engine.ground(source, phrase, num_frames=frames, ignore=ignored(ignore), threshold=threshold)
     print(dump(grounding_json(found)) if json_ else grounding_text(found))
 
 
@@ -133,19 +104,6 @@ def doctor(*, json_: Json = False) -> None:
         print(f"{mark:8} {check['name']:22} {check['found']}" + (f"  -> {check['do']}" if check["do"] else ""))
     if not ok:
         sys.exit(1)
-
-
-def _check_frames(frames: int) -> None:
-    if not 1 <= frames <= 1024:
-        raise InputError("--frames", expected="a number from 1 to 1024", got=frames)
-
-
-def _parts(text: str) -> frozenset[str]:
-    names = frozenset(name.strip() for name in text.split(",") if name.strip())
-    strangers = sorted(names - {"depth", "poses", "intrinsics"})
-    if strangers:
-        raise InputError("--ignore", expected="some of depth, poses, intrinsics", got=strangers[0])
-    return names
 
 
 def main(argv: Sequence[str] | None = None) -> None:

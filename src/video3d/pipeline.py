@@ -71,9 +71,7 @@ class Video3D:
     @cached_property
     def depth_estimator(self) -> "DepthEstimator | None":
         """The depth network, loaded on first use; None where none was named."""
-        from video3d.estimate.depth import load_depth_estimator
-
-        return None if self.depth_name is None else load_depth_estimator(self.depth_name)
+        return None if self.depth_name is None else load_depth(self.depth_name)
 
     def read(
         self,
@@ -314,6 +312,26 @@ def load(name: str = "nano", *, depth: str | None = None) -> Video3D:
     if name != "nano" and not Path(name).is_dir() and name.count("/") != 1:
         raise InputError(name, expected="nano, a model folder, or a Hugging Face id (owner/name)", got="none of these")
     return Video3D(name, depth=depth)
+
+
+def load_depth(name: str) -> "DepthEstimator | None":
+    """A depth network by name: ``nano`` (its weights come with the package), ``none``, a Hugging Face id or a folder.
+
+    Raises:
+        InputError: no such network.
+
+    >>> load_depth("none") is None
+    True
+    """
+    if name == "none":
+        return None
+    if name == "nano":
+        from video3d.model.nano_depth import load_nano_depth
+
+        return load_nano_depth()
+    from video3d.estimate.depth import load_depth_estimator
+
+    return load_depth_estimator(name)
 
 
 def _scene_of_recording(video: str | Path | Recording) -> Scene:

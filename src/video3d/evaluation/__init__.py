@@ -1,0 +1,1 @@
+"""Judges results against what was measured: depth so far."""
