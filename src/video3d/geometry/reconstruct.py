@@ -41,6 +41,12 @@ def choose_voxel(clip: PosedClip) -> float:
     return max(float(np.linalg.norm(high - low)) / _VOXELS_ACROSS, floor)
 
 
+def check_voxel(voxel_m: float | None) -> None:
+    """Raises InputError for a voxel's side that is not a number > 0; None means that it will be chosen."""
+    if voxel_m is not None and not (np.isfinite(voxel_m) and voxel_m > 0):
+        raise InputError("--voxel-m", expected="a side > 0", got=voxel_m, do="0.02 suits rooms")
+
+
 def reconstruct(clip: PosedClip, voxel_m: float | None = None) -> tuple[Mesh, float]:
     """The surfaces that a clip saw as a coloured mesh in its world frame, and the voxel size.
 
@@ -62,8 +68,7 @@ def reconstruct(clip: PosedClip, voxel_m: float | None = None) -> tuple[Mesh, fl
     >>> voxel_m, bool(np.abs(mesh.vertices[:, 2] - 1).max() < 1e-6), mesh.colors[0].tolist()
     (0.02, True, [200, 200, 200])
     """
-    if voxel_m is not None and not (np.isfinite(voxel_m) and voxel_m > 0):
-        raise InputError("--voxel-m", expected="a side > 0", got=voxel_m, do="0.02 suits rooms")
+    check_voxel(voxel_m)
     side = choose_voxel(clip) if voxel_m is None else float(voxel_m)
     vertices, faces = surface_of(fuse(clip, side))
     vertices, faces = without_fragments(vertices, faces, _MIN_FACES)
