@@ -1,4 +1,4 @@
-"""Writes a PosedClip to a folder: cameras.json, depth/NNNNNN.png, points.ply, report.json.
+"""Writes a PosedClip to a folder: cameras.json, depth/NNNNNN.png, points.ply, report.json, report.html.
 
 The folder appears whole or not at all: everything is written beside it and renamed at the end. What the user had is never
 overwritten unless asked, and then only a folder that this module wrote.
@@ -18,6 +18,7 @@ from tqdm import tqdm
 from video3d.geometry.resize import resize_depth
 from video3d.geometry.rigid import transform_points, unproject
 from video3d.types import InputError, PosedClip
+from video3d.viz.report import report_html
 
 MARKER = "video3d geometry"
 MAX_DEPTH_MM = 65535
@@ -25,7 +26,7 @@ NUM_POINTS_CAP = 1_000_000
 
 
 def write_geometry(clip: PosedClip, out: Path, *, report: dict[str, Any], overwrite: bool = False) -> dict[str, Any]:
-    """Writes cameras, depth, points and a report; returns the report as written.
+    """Writes cameras, depth, points and a report (for programs and as a page); returns the report as written.
 
     ``depth/NNNNNN.png`` is named by the frame's index in the recording: uint16 millimetres of z-depth at the size of the
     colour frame, 0 unknown (thousandths of the reconstruction's unit where the world is not metric). ``points.ply`` is in
@@ -51,6 +52,7 @@ def write_geometry(clip: PosedClip, out: Path, *, report: dict[str, Any], overwr
             "depth_pixels_beyond_range": lost,
         }
         _write_json(beside / "report.json", report)
+        (beside / "report.html").write_text(report_html(clip, points, colors, report), encoding="utf-8")
         if out.exists():
             old = out.parent / f".video3d-{uuid.uuid4().hex}.old"
             out.rename(old)
@@ -90,7 +92,7 @@ def _check_out(out: Path, *, overwrite: bool) -> None:
         return
     if not overwrite:
         raise InputError(out, expected="a new or empty folder", got="one with files", do="name another, or --overwrite")
-    known = {"cameras.json", "depth", "points.ply", "report.json"}
+    known = {"cameras.json", "depth", "points.ply", "report.json", "report.html"}
     strangers = sorted(p.name for p in out.iterdir() if p.name not in known)
     strangers += sorted(p.name for p in (out / "depth").glob("*") if not p.name[:6].isdigit() or p.suffix != ".png")
     try:
