@@ -209,3 +209,23 @@ def test_a_recording_without_depth_cannot_judge(room: Path, tmp_path: Path, caps
 def test_a_network_that_cannot_be_loaded_is_named_through_its_process(room: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"config\.json, preprocessor_config\.json and safetensors weights"):
         evaluate_depth(room, [str(tmp_path)], num_frames=2)
+
+
+def test_a_network_from_a_folder_is_judged_in_its_own_process(room: Path, tmp_path: Path) -> None:
+    from transformers import DPTConfig, DPTForDepthEstimation
+
+    config = DPTConfig(
+        hidden_size=16, num_hidden_layers=4, num_attention_heads=2, intermediate_size=32, image_size=32, patch_size=16,
+        backbone_out_indices=[0, 1, 2, 3], neck_hidden_sizes=[4, 4, 8, 8], fusion_hidden_size=8, is_hybrid=False,
+    )  # fmt: skip
+    DPTForDepthEstimation(config).save_pretrained(tmp_path)
+    settings = {"image_processor_type": "DPTImageProcessor", "size": {"height": 32, "width": 32}, "resample": 3}
+    (tmp_path / "preprocessor_config.json").write_text(json.dumps(settings))
+    (tmp_path / "README.md").write_text("---\nlicense: apache-2.0\n---\n")
+    (found,) = evaluate_depth(room, [str(tmp_path)], num_frames=3).results
+    assert (found.kind, found.metric, found.licence) == ("inverse_depth", False, "apache-2.0")
+    assert list(rows(found)) == ["scale_shift"]
+    assert found.rows[0].num_images == 3
+    assert found.peak_memory_bytes is not None
+    assert found.peak_memory_bytes > 2**27  # torch is in it
+    assert found.load_s > 0
