@@ -32,7 +32,7 @@ from video3d.grounding import check_phrase, ground
 from video3d.scene import KeptScene, Scene, source_identity
 from video3d.types import Answer, Evidence, GeometryStatus, InputError, PosedClip, Recording, World
 from video3d.types.grounding import Grounding
-from video3d.video import forget, open_recording, read_clip, sample_uniform
+from video3d.video import forget, open_recording, read_clip, register_colour, sample_uniform, with_colour_notes
 
 if TYPE_CHECKING:
     from video3d.estimate.camera_estimate import CameraEstimate
@@ -100,8 +100,11 @@ class Video3D:
                 _ = self.depth_estimator
         with _timed(timings, "open"):
             recording = video if isinstance(video, Recording) else open_recording(video)
-            recording = forget(recording, ignore) if ignore else recording
+        if not recording.colour_registered:
+            with _timed(timings, "register colour"):
+                recording = register_colour(recording)
         with _timed(timings, "read"):
+            recording = forget(recording, ignore) if ignore else recording
             even = sample_uniform(recording.num_frames, num_frames)
             clip = read_clip(recording, indices=np.union1d(even, np.array(frames, dtype=np.int64)))
         if camera is None:
@@ -109,7 +112,7 @@ class Video3D:
                 camera = missing_camera(recording, include=clip.frame_index.tolist())
         with _timed(timings, "geometry"):
             posed = complete_geometry(clip, depth_estimator=self.depth_estimator, camera=camera)
-            posed = align_to_gravity(posed)
+            posed = align_to_gravity(with_colour_notes(posed, recording))
         with _timed(timings, "facts"):
             facts = scene_facts(
                 posed,

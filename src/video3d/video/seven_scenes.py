@@ -8,7 +8,8 @@ Page: https://www.microsoft.com/en-us/research/project/rgb-d-dataset-7-scenes/
 - Pixels: intrinsics count from integer pixel centres, so 0.5 is added to cx and cy. Without a file the data set's
   defaults hold: fx = fy = 585, cx = 320, cy = 240 for 640 x 480 (they are the depth camera's).
 - Colour: the original recordings are raw; colour was taken by a second camera 2.5 cm beside the depth camera, with a
-  focal length of about 520 px, and is not registered. A note says so when the intrinsics are these defaults.
+  focal length of about 525 px, and is not registered. When the intrinsics are these defaults, a note says so and
+  ``colour_registered`` is False, so that ``register_colour`` looks into it.
 - Gravity: the file gives the direction of gravity, down, in the world frame; up is its opposite. (In the kitchen it is
   within 2 degrees of the normals of floor and tables, and the cameras stand 1.4 m above the floor along it.)
 - World: where KinectFusion began. Times are not recorded.
@@ -63,8 +64,14 @@ def open_recording(path: Path) -> Recording:
         world_from_camera=poses,
         up_world=_up(path / "gravity-direction.txt") if poses is not None else None,
         world=World(metric=True, origin="where tracking began") if poses is not None else World(),
+        colour_registered=k_px is None or not _depth_cameras(k_px),
         notes=notes,
     )
+
+
+def _depth_cameras(k_px: Float64[np.ndarray, "3 3"]) -> bool:
+    """Whether these are the intrinsics of the data set's depth camera."""
+    return np.allclose(k_px, _DEFAULT_K)
 
 
 def _complete(path: Path, frames: list[str], kind: str) -> bool:
@@ -92,7 +99,7 @@ def _intrinsics(
         notes.append("no camera-intrinsics.txt: the data set's default fx = fy = 585, cx = 320, cy = 240 is taken")
     else:
         return None, ("no camera-intrinsics.txt, and the default holds for 640 x 480 px only",)
-    if has_depth and np.allclose(k_px, _DEFAULT_K):
+    if has_depth and _depth_cameras(k_px):
         notes.append(
             "these are the intrinsics of the depth camera; the original recordings' colour is not registered to depth "
             "(off by up to a tenth of the distance from the image centre)"
