@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from video3d.estimate import CameraEstimate, DepthEstimate
+from video3d.estimate import CameraEstimate
 from video3d.geometry.align import align_trajectories
 from video3d.types import Clip, PosedClip, Recording, World
+from video3d.types.depth import DepthEstimate
 
 HW = (36, 48)
 NUM_FRAMES = 20

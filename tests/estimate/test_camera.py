@@ -15,6 +15,7 @@ from textured_room import FOCAL_PX, K_PX, PLANES, recording_of, render, turned, 
 from video3d.estimate import CameraEstimate
 from video3d.estimate.camera import chosen_frames, estimate_camera
 from video3d.geometry.align import align_trajectories
+from video3d.geometry.rigid import rotation_angle_rad
 from video3d.types import InputError
 
 
@@ -57,6 +58,7 @@ def test_a_walk_through_the_room_comes_back(found: CameraEstimate) -> None:
     assert error.position_rms_share < 0.005
     assert error.rotation_rms_deg < 0.5
     assert found.reprojection_px < 1
+    assert found.motion == "travels" and not any("hardly" in note for note in found.notes)
 
 
 def test_the_focal_length_comes_back_and_the_centre_is_the_middle(found: CameraEstimate) -> None:
@@ -115,17 +117,32 @@ def test_two_rooms_are_two_pieces(frames: np.ndarray) -> None:
 def test_a_camera_that_stands_still_is_said_to() -> None:
     still = np.stack([render(walk()[5], seed=i) for i in range(6)])
     estimate = estimate_camera(recording_of(still))
-    assert nothing_known(estimate, 6)
+    assert nothing_known(estimate, 6) and estimate.motion == "still"
     assert "stands still" in " ".join(estimate.notes)
 
 
-def test_a_camera_that_only_turns_is_said_to() -> None:
-    poses = np.tile(np.eye(4), (8, 1, 1))
-    for pose, s in zip(poses, np.linspace(-0.3, 0.3, 8), strict=True):
+@pytest.mark.parametrize(("span_rad", "known"), [(0.3, False), (1.2, False), (0.3, True)])
+def test_a_camera_that_only_turns_has_rotations_and_is_said_to(span_rad: float, known: bool) -> None:
+    poses = np.tile(np.eye(4), (10, 1, 1))
+    for pose, s in zip(poses, np.linspace(-span_rad, span_rad, 10), strict=True):
         pose[:3, :3] = turned(s, 0.1 * np.sin(5 * s))
+    frames = np.stack([render(pose, seed=i) for i, pose in enumerate(poses)])
+    estimate = estimate_camera(recording_of(frames), k_px=K_PX if known else None)
+    assert estimate.motion == "turns" and "only turns" in " ".join(estimate.notes)
+    assert (estimate.piece == 0).all() and len(estimate.observation_depth) == 0
+    assert np.array_equal(estimate.world_from_camera[:, :3, 3], np.zeros((10, 3)))
+    assert estimate.k_px[:, 0, 0] == pytest.approx(FOCAL_PX, rel=1e-9 if known else 0.01)
+    found, truth = (np.linalg.inv(p[:1, :3, :3]) @ p[:, :3, :3] for p in (estimate.world_from_camera, poses))
+    assert np.degrees(rotation_angle_rad(np.swapaxes(found, 1, 2) @ truth)).max() < 0.6
+
+
+def test_a_hand_that_holds_a_camera_in_one_place_is_said_to_hardly_move() -> None:
+    """A path of three centimetres in a room of five metres: if it gives poses, then not without a word."""
+    poses = walk(10)
+    poses[:, :3, 3] *= 0.015
     estimate = estimate_camera(recording_of(np.stack([render(pose, seed=i) for i, pose in enumerate(poses)])))
-    assert nothing_known(estimate, 8)
-    assert "only turns" in " ".join(estimate.notes)
+    said = " ".join(estimate.notes)
+    assert estimate.motion == "turns" or nothing_known(estimate, 10) or "hardly moves" in said
 
 
 def test_frames_without_anything_to_see_give_a_note() -> None:

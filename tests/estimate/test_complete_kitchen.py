@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from video3d.estimate import CameraEstimate, DepthEstimate, complete_geometry, missing_camera
+from video3d.estimate import CameraEstimate, complete_geometry, missing_camera
 from video3d.geometry.align import align_trajectories
 from video3d.types import Clip, PosedClip, Recording
 from video3d.video import forget, open_recording, read_clip

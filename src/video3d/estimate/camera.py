@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ import numpy as np
 from jaxtyping import Float64, Int64
 from tqdm import tqdm
 
+from video3d.estimate.camera_checks import relief_parallax_px
 from video3d.estimate.camera_estimate import CameraEstimate
 from video3d.types import Recording
 
@@ -30,6 +32,7 @@ LONG_SIDE_PX = 1280  # of the frames handed over; features are sought at 640 px,
 FRAMES_AT_ONCE = 16
 ENOUGH = 0.9  # of the frames in one piece
 STILL_SHARE = 0.004  # of the long side: less motion than this between any two frames is no motion to measure by
+HARDLY_MOVES = 0.02  # of the long side, see relief_parallax_px
 STANDS_STILL, ONLY_TURNS = "stands still", "only turns"  # in the notes; finer features change neither
 NUM_QUICK_FRAMES = 48
 # A slow camera hardly tells its lens, and a distortion left free then runs away: first without. What that cannot explain
@@ -141,7 +144,7 @@ def _attempt(
         found, ended = _run(folder, timeout_s)
     if found is None:
         return _nothing(frame_index, (f"camera: structure from motion {ended}; poses stay unknown",))
-    return _estimate(found, frame_index, shrink, known)
+    return _estimate(found, frame_index, shrink, known, recording.size_hw)
 
 
 def chosen_frames(num_frames: int, max_frames: int) -> Int64[np.ndarray, "f"]:
@@ -227,24 +230,40 @@ def _nothing(frame_index: Int64[np.ndarray, "f"], notes: tuple[str, ...]) -> Cam
         observation_px=np.zeros((0, 2), np.float32),
         observation_depth=np.zeros(0, np.float32),
         reprojection_px=float("nan"),
+        motion="unknown",
         notes=notes,
     )
 
 
 def _estimate(
-    found: dict[str, Any], frame_index: Int64[np.ndarray, "f"], shrink: float, known: np.ndarray | None
+    found: dict[str, Any],
+    frame_index: Int64[np.ndarray, "f"],
+    shrink: float,
+    known: np.ndarray | None,
+    size_hw: tuple[int, int],
 ) -> CameraEstimate:
     piece = found["piece"]
     if not (piece >= 0).any():
-        return _nothing(frame_index, (_why_not(found, len(frame_index)),))
+        motion = "still" if bool(found["still"]) else "turns" if bool(found["turns"]) else "unknown"
+        return replace(_nothing(frame_index, (_why_not(found, len(frame_index)),)), motion=motion)
     k_px = np.diag([1 / shrink, 1 / shrink, 1.0]) @ found["k_px"]
     if known is not None:
         k_px = np.broadcast_to(known, k_px.shape).copy()
     else:  # one camera: a frame without a pose has the intrinsics of the largest piece
         k_px[piece < 0] = np.median(k_px[piece == 0], axis=0)
     notes = []
-    if int(found["only_turned"]):
+    if bool(found["turns"]):
+        notes.append(
+            f"camera: it {ONLY_TURNS} on the spot: rotations and focal length are estimated, positions are all the same, and "
+            "pixels do not tell how far anything is; move it sideways"
+        )
+    elif int(found["only_turned"]):
         notes.append(f"camera: {int(found['only_turned'])} frames only turn on the spot and were left out")
+    elif (parallax := _parallax_share(found, max(size_hw) * shrink)) < HARDLY_MOVES:
+        notes.append(
+            f"camera: it hardly moves: what is near moves against what is far by {100 * parallax:.1f} % of the picture, so that "
+            "its path and the depth of points are rough and may be mere turning; move it sideways"
+        )
     if abs(float(found["distortion"])) > 0.01:
         notes.append(f"camera: the lens bends lines (radial distortion {float(found['distortion']):.3f}, not removed)")
     if piece.max() > 0:
@@ -259,8 +278,18 @@ def _estimate(
         observation_px=(found["observation_px"] / shrink).astype(np.float32),
         observation_depth=found["observation_depth"].astype(np.float32),
         reprojection_px=float(found["reprojection_px"]) / shrink,
+        motion="turns" if bool(found["turns"]) else "travels",
         notes=tuple(notes),
     )
+
+
+def _parallax_share(found: dict[str, Any], long_side_px: float) -> float:
+    """Parallax between near and far over the path of the largest piece, as a share of the picture's long side."""
+    main = found["piece"] == 0
+    poses = np.where(main[:, None, None], found["world_from_camera"], np.nan)
+    focal_px = float(np.median(found["k_px"][main, 0, 0]))
+    frame, depth = found["observation_frame"], found["observation_depth"]
+    return relief_parallax_px(poses, frame, depth, focal_px) / long_side_px
 
 
 def _why_not(found: dict[str, Any], num_frames: int) -> str:

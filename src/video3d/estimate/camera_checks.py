@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float64, Int64
+from jaxtyping import Bool, Float, Float64, Int64
 
 # A homography K R K^-1 is a rotation for the right focal length: measured 0.04 for a camera that turns on the spot,
 # 0.26 to 1.4 for walks and for planes passed by.
@@ -43,20 +43,44 @@ def only_turns(pairs: Sequence[Pair], size_hw: tuple[int, int]) -> bool:
     rotations. A plane that is passed by gives homographies too, but no rotations. The principal point is taken as the
     middle. Hartley, Self-calibration from multiple views with a rotating camera, ECCV 1994.
     """
-    long_side = max(size_hw)
-    wide = [p for p in pairs if p.move_px() > 0.03 * long_side]
+    wide = [p for p in pairs if p.move_px() > 0.03 * max(size_hw)]
     flat = [p.homography for p in wide if p.homography is not None]
     if len(flat) < 3 or len(flat) < _TURNED_PAIRS * len(wide):
         return False
-    homographies = np.stack(flat)
-    leftovers = []
-    for focal_px in long_side * np.geomspace(0.4, 2.5, 25):
-        k_px = np.array([[focal_px, 0, size_hw[1] / 2], [0, focal_px, size_hw[0] / 2], [0, 0, 1]])
-        turn = np.linalg.inv(k_px) @ homographies @ k_px
-        turn /= np.cbrt(np.linalg.det(turn))[:, None, None]
+    return best_turning_focal([p for p in wide if p.homography is not None], size_hw)[1] < _TURNED
+
+
+def best_turning_focal(pairs: Sequence[Pair], size_hw: tuple[int, int]) -> tuple[float, float]:
+    """The focal length under which the pairs' homographies are most nearly rotations, and how far they are from that.
+
+    The second number is the part of a homography's change that no rotation explains: its median over pairs, or infinity.
+    """
+    homographies = np.stack([p.homography for p in pairs if p.homography is not None])
+    best = (float("nan"), float("inf"))
+    for focal_px in max(size_hw) * np.geomspace(0.4, 2.5, 25):
+        turn = _as_turns(homographies, size_hw, float(focal_px))
         stretch = np.linalg.norm(np.swapaxes(turn, 1, 2) @ turn - np.eye(3), axis=(1, 2))
-        leftovers.append(np.median(stretch / (np.linalg.norm(turn - np.eye(3), axis=(1, 2)) + 1e-9)))
-    return float(np.nanmin(leftovers)) < _TURNED
+        leftover = float(np.median(stretch / (np.linalg.norm(turn - np.eye(3), axis=(1, 2)) + 1e-9)))
+        if leftover < best[1]:
+            best = (float(focal_px), leftover)
+    return best
+
+
+def homographies_as_turns(
+    pairs: Sequence[Pair], size_hw: tuple[int, int], focal_px: float
+) -> Float64[np.ndarray, "p 3 3"]:
+    """The rotations second_from_first nearest to the pairs' homographies, all of which must have one."""
+    turn = _as_turns(np.stack([p.homography for p in pairs if p.homography is not None]), size_hw, focal_px)
+    u, _, vt = np.linalg.svd(turn)
+    return u @ vt
+
+
+def _as_turns(
+    homographies: Float64[np.ndarray, "p 3 3"], size_hw: tuple[int, int], focal_px: float
+) -> Float64[np.ndarray, "p 3 3"]:
+    k_px = np.array([[focal_px, 0, size_hw[1] / 2], [0, focal_px, size_hw[0] / 2], [0, 0, 1]])
+    turn = np.linalg.inv(k_px) @ homographies @ k_px
+    return turn / np.cbrt(np.linalg.det(turn))[:, None, None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +132,38 @@ def agreement(
         matches=sum(count for first, _, count in links if part[first] == 0),
         part=part,
     )
+
+
+def relief_parallax_px(
+    world_from_camera: Float64[np.ndarray, "f 4 4"],
+    observation_frame: Int64[np.ndarray, "o"],
+    observation_depth: Float[np.ndarray, "o"],
+    focal_px: float,
+) -> float:
+    """How far near and far points move against each other over the path, in pixels: what depth and positions rest on.
+
+    The extent of the path (twice the rms distance from its middle) times the focal length times the range of inverse depth
+    (10th to 90th percentile, median over frames). Measured: 313 px in the kitchen, 91 or more in other walks; 8 px for a
+    hand that holds a camera in one place, whose turning then passes for moving.
+
+    Args:
+        world_from_camera: poses of one piece, NaN elsewhere.
+        observation_frame: for every point seen, its place among the poses.
+        observation_depth: its z-depth in the unit of the poses.
+        focal_px: at the size at which the answer is wanted.
+    """
+    known = np.isfinite(world_from_camera).all(axis=(1, 2))
+    centers = world_from_camera[known, :3, 3]
+    if len(centers) < 2:
+        return 0.0
+    extent = 2 * float(np.sqrt(((centers - centers.mean(axis=0)) ** 2).sum(axis=1).mean()))
+    ranges = []
+    for frame in np.flatnonzero(known):
+        depth = observation_depth[observation_frame == frame]
+        if len(depth) >= 2:
+            near_far = np.percentile(1.0 / depth.astype(np.float64), [10, 90])
+            ranges.append(near_far[1] - near_far[0])
+    return extent * focal_px * float(np.median(ranges)) if ranges else 0.0
 
 
 def sampson_distance(

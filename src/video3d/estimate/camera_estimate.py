@@ -1,9 +1,12 @@
 """What structure from motion gives back: cameras, the pieces they fall into, and the points they were made from."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Float32, Float64, Int64
+
+Motion = Literal["travels", "turns", "still", "unknown"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,6 +23,8 @@ class CameraEstimate:
         observation_px: where the point is seen, pixels, centres at +0.5.
         observation_depth: z-depth of the point in that camera, in the unit of the poses of its piece.
         reprojection_px: mean reprojection error in pixels (NaN if nothing was registered).
+        motion: how the camera moved: ``travels``; ``turns``: on the spot, rotations are known and all positions are 0;
+            ``still``: all poses are the identity; ``unknown``. Without travel no length is known, nor any point.
         notes: what happened, in words a user can act on.
     """
 
@@ -31,4 +36,5 @@ class CameraEstimate:
     observation_px: Float32[np.ndarray, "o 2"]
     observation_depth: Float32[np.ndarray, "o"]
     reprojection_px: float
+    motion: Motion = "travels"
     notes: tuple[str, ...] = ()

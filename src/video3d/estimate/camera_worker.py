@@ -19,6 +19,7 @@ from jaxtyping import Float32
 
 from video3d.estimate.camera_checks import Pair, only_turns
 from video3d.estimate.camera_maps import MIN_PIECE, arrays_of_maps, no_maps
+from video3d.estimate.turning import turning_camera
 
 MIN_MATCHES = 15
 MIN_FRAMES_FOR_LENS = 8
@@ -76,11 +77,33 @@ def _reconstruct(folder: Path, job: dict[str, Any]) -> dict[str, Any]:
     moves = [pair.move_px() for pair in verified]
     motion_px = float(np.percentile(moves, 90)) if moves else np.nan  # between the frames that move most
     still = motion_px < job["still_px"]
-    turns = not still and only_turns(verified, _camera_size_hw(database))
+    size_hw = _camera_size_hw(database)
+    turns = not still and only_turns(verified, size_hw)
     found = no_maps(names)
-    if not still and not turns:
+    if turns:
+        found |= {"only_turned": len(names)} | _turned(verified, len(names), size_hw, known)
+    elif not still:
         found = _map(folder, job, names, verified, started)
-    return found | {"still": still, "motion_px": motion_px} | ({"only_turned": len(names)} if turns else {})
+    return found | {"still": still, "turns": turns, "motion_px": motion_px}
+
+
+def _turned(pairs: list[Pair], num_frames: int, size_hw: tuple[int, int], known: list[float] | None) -> dict[str, Any]:
+    """Rotations and focal length of a camera that only turns, as arrays; nothing where they do not fit the matches."""
+    turning = turning_camera(pairs, num_frames, size_hw, focal_px=None if known is None else known[0])
+    if turning is None:
+        return {}
+    placed = np.isfinite(turning.world_from_camera).all(axis=(1, 2))
+    poses = np.tile(np.eye(4), (num_frames, 1, 1))
+    poses[:, :3, :3] = turning.world_from_camera
+    poses[~placed] = np.nan
+    k_px = np.diag([turning.focal_px, turning.focal_px, 1.0])
+    k_px[:2, 2] = size_hw[1] / 2, size_hw[0] / 2
+    return {
+        "world_from_camera": poses,
+        "k_px": np.tile(k_px, (num_frames, 1, 1)),
+        "piece": np.where(placed, 0, -1),
+        "reprojection_px": turning.residual_px,
+    }
 
 
 def _map(folder: Path, job: dict[str, Any], names: list[str], verified: list[Pair], started: float) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from video3d.estimate.camera_estimate import CameraEstimate
 from video3d.estimate.camera_lookup import intrinsics_of_frames
 from video3d.estimate.complete_depth import complete_depth
 from video3d.estimate.reconstruction import Given, Reconstruction, calibrated, reconstruction_of
+from video3d.estimate.still import travels
 from video3d.estimate.unit import Unit, unit_of_result
 from video3d.types import CameraPath, Clip, GeometryStatus, PosedClip, Status, World
 from video3d.types.depth import DepthEstimator
@@ -208,6 +209,10 @@ def _path(
 
 def _pose_note(reconstruction: Reconstruction, piece: Int64[np.ndarray, "f"]) -> str:
     estimate, cameras = reconstruction.estimate, reconstruction.cameras
+    if not travels(estimate):
+        known, what = int((piece >= 0).sum()), "stands still" if estimate.motion == "still" else "turns on the spot"
+        each = "all of them the identity" if estimate.motion == "still" else "rotations about one place"
+        return f"poses: the camera {what}; {known} of {len(piece)} frames have a pose, {each}"
     main, others, none = int((piece == 0).sum()), int((piece > 0).sum()), int((piece < 0).sum())
     note = (
         f"poses: structure from motion registered {int((estimate.piece >= 0).sum())} of {len(estimate.piece)} frames "

@@ -9,6 +9,7 @@ from jaxtyping import Float32, Float64, Int64
 
 from video3d.estimate.camera_estimate import CameraEstimate
 from video3d.estimate.camera_lookup import ClipCameras, cameras_of_frames
+from video3d.estimate.still import standing_camera
 from video3d.geometry.rigid import inverse_k, inverse_rigid, project, transform_points
 from video3d.types import Clip, Recording
 
@@ -93,7 +94,8 @@ def calibrated(
         return None
     from video3d.estimate.camera import estimate_camera  # pycolmap
 
-    return estimate_camera(recording, k_px=k_px, include=include, timeout_s=timeout_s, seed=seed)
+    found = estimate_camera(recording, k_px=k_px, include=include, timeout_s=timeout_s, seed=seed)
+    return standing_camera(found, recording)
 
 
 def reconstruction_of(clip: Clip, estimate: CameraEstimate) -> Reconstruction:

@@ -1,12 +1,13 @@
 """The unit of a completed clip: metres by a sensor, metres by a network, or one unknown factor."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from video3d.estimate.depth_align import sample_nearest
 from video3d.estimate.reconstruction import Given, Reconstruction, main_piece
 from video3d.estimate.scale import ScaleFit, fit_scale, scale_from_depth, scale_from_poses
+from video3d.estimate.still import travels
 from video3d.types import Clip, Status
 from video3d.types.depth import DepthEstimate
 
@@ -29,6 +30,10 @@ def unit_of_result(
 ) -> Unit:
     """Where lengths come from: the given poses, measured depth, a metric network, or nowhere."""
     recording, metric_network = clip.recording, network is not None and network.kind == "metric_depth"
+    if reconstruction is not None and given.poses is None and not travels(reconstruction.estimate):
+        # Positions of 0 are in any unit: it is that of the depth alone.
+        unit = unit_of_result(clip, given, None, network)
+        return replace(unit, factors={0: 1.0})
     if given.poses is not None:
         metric = recording.world.metric
         status: Status = "measured" if metric else "unknown"
