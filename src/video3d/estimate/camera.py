@@ -257,9 +257,9 @@ def _estimate(
             f"camera: it {ONLY_TURNS} on the spot: rotations and focal length are estimated, positions are all the same, and "
             "pixels do not tell how far anything is; move it sideways"
         )
-    elif int(found["only_turned"]):
-        notes.append(f"camera: {int(found['only_turned'])} frames only turn on the spot and were left out")
-    elif (parallax := _parallax_share(found, max(size_hw) * shrink)) < HARDLY_MOVES:
+    elif (left_out := min(int(found["only_turned"]), int((piece < 0).sum()))) > 0:
+        notes.append(f"camera: {left_out} frames only turn on the spot and were left out")
+    if not bool(found["turns"]) and (parallax := _parallax_share(found, max(size_hw) * shrink)) < HARDLY_MOVES:
         notes.append(
             f"camera: it hardly moves: what is near moves against what is far by {100 * parallax:.1f} % of the picture, so that "
             "its path and the depth of points are rough and may be mere turning; move it sideways"
