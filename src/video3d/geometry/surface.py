@@ -16,6 +16,9 @@ from video3d.geometry.tsdf import BLOCK, Tsdf
 from video3d.geometry.voxels import pack, unpack
 
 _BATCH = 1024  # blocks at a time
+_MAX_JUMP = 4.0
+"""Voxels. A distance changes by at most one voxel from one voxel to the next, by sqrt(3) within a cell; one that jumps by much
+more is where what one view could not see behind a thing's outline meets what another saw to be free: no surface."""
 _CORNERS = np.array([[i, j, k] for i in (0, 1) for j in (0, 1) for k in (0, 1)])
 _EDGES = [(a, b) for a in range(8) for b in range(a + 1, 8) if np.abs(_CORNERS[a] - _CORNERS[b]).sum() == 1]
 
@@ -51,7 +54,7 @@ def surface_of(field: Tsdf) -> tuple[Float64[np.ndarray, "v 3"], Int32[np.ndarra
     for start in range(0, len(blocks), _BATCH):
         rows = slice(start, start + _BATCH)
         padded = _with_neighbours(field.distance, field.keys, blocks[rows], ahead=True, fill=np.nan)
-        found, points = _vertices(padded)
+        found, points = _vertices(padded, _MAX_JUMP * field.voxel_m)
         ids[rows][found] = np.arange(count, count + len(points), dtype=np.int32)
         count += len(points)
         block = blocks[rows][np.nonzero(found)[0]]
@@ -88,13 +91,13 @@ def _with_neighbours(
     return padded
 
 
-def _vertices(padded: Float32[np.ndarray, "n 9 9 9"]) -> tuple[np.ndarray, Float64[np.ndarray, "v 3"]]:
+def _vertices(padded: Float32[np.ndarray, "n 9 9 9"], max_jump: float) -> tuple[np.ndarray, Float64[np.ndarray, "v 3"]]:
     """Which cells (n 8 8 8) hold a vertex, and where in their block, in voxels."""
     corner = [padded[:, i : i + BLOCK, j : j + BLOCK, k : k + BLOCK] for i, j, k in _CORNERS]
     low, high = corner[0], corner[0]
     for value in corner[1:]:
         low, high = np.minimum(low, value), np.maximum(high, value)  # NaN if one is
-    found = (low < 0) & (high >= 0)
+    found = (low < 0) & (high >= 0) & (high - low < max_jump)
     values = np.stack([value[found] for value in corner], axis=1).astype(np.float64)
     total, crossings = np.zeros((len(values), 3)), np.zeros(len(values))
     for a, b in _EDGES:

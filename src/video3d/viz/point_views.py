@@ -31,8 +31,8 @@ def view_axes(up: Float64[np.ndarray, "3"], ahead: Float64[np.ndarray, "3"]) -> 
         up: unit vector.
         ahead: which way the first camera looked; its level part is up in the picture from above, away in that from the front.
 
-    >>> view_axes(np.array([0.0, 0, 1]), np.array([0.0, 1, 0]))["from above"].tolist()
-    [[1.0, 0.0, 0.0], [0.0, -1.0, 0.0], [0.0, 0.0, -1.0]]
+    >>> view_axes(np.array([0.0, 0, 1]), np.array([0.0, 1, 0]))["from above"].astype(int).tolist()
+    [[1, 0, 0], [0, -1, 0], [0, 0, -1]]
     """
     level = ahead - (ahead @ up) * up
     if np.linalg.norm(level) < 0.1:  # looked straight up or down: any level direction will do
@@ -40,7 +40,7 @@ def view_axes(up: Float64[np.ndarray, "3"], ahead: Float64[np.ndarray, "3"]) -> 
         level = level - (level @ up) * up
     level = level / np.linalg.norm(level)
     right = np.cross(level, up)
-    turned = np.array([np.cos(np.pi / 4) * level + np.sin(np.pi / 4) * right])[0]
+    turned = (level + right) / np.sqrt(2)
     away = np.cos(np.radians(35)) * turned - np.sin(np.radians(35)) * up
     side = np.cross(turned, up)
     return {

@@ -19,7 +19,7 @@ h2{font-size:17px;margin:34px 0 10px}p{margin:6px 0}.dim{color:#666b74}.card{bac
 border-radius:8px;padding:14px}.row{display:grid;gap:14px;grid-template-columns:repeat(auto-fit,minmax(330px,1fr))}
 figure{margin:0}figcaption{font-size:13px;color:#555b64;margin-top:6px}img,svg{display:block;max-width:100%;height:auto}
 svg text{font:13px system-ui,"DejaVu Sans",sans-serif;fill:#444}table{border-collapse:collapse;width:100%}
-td{padding:6px 10px 6px 0;vertical-align:top;border-top:1px solid #ececE6}tr:first-child td{border:0}
+td{padding:6px 10px 6px 0;vertical-align:top;border-top:1px solid #ececE6}tr:first-child td{border:0}td:nth-child(-n+2){width:96px}
 .tag{display:inline-block;border-radius:4px;padding:0 8px;font-size:13px}.measured{background:#d8efe2;color:#12573a}
 .estimated{background:#fbeecb;color:#6d4b00}.unknown{background:#e6e6ea;color:#555}ul{margin:6px 0;padding-left:20px}
 .strip{display:grid;grid-template-columns:repeat(auto-fill,minmax(255px,1fr));gap:14px}.strip img{width:100%;margin-bottom:3px;
@@ -117,7 +117,7 @@ def _strip(clip: PosedClip, unit: str) -> str:
         if depth_range is not None:
             images.append(data_uri(colorize(thumbnail(clip.depth_m[i], 300), *depth_range), jpeg=False))
         if sigma_range is not None and clip.depth_log_sigma is not None:
-            images.append(data_uri(colorize(thumbnail(clip.depth_log_sigma[i], 300), 0, top, sure=True), jpeg=False))
+            images.append(data_uri(colorize(thumbnail(clip.depth_log_sigma[i], 300), 0.0, top, sure=True), jpeg=False))
         time_s = float(clip.time_s[i])
         when = f", {time_s:.2f} s" if np.isfinite(time_s) else ""
         piece = int(clip.piece[i])
@@ -132,7 +132,7 @@ def _strip(clip: PosedClip, unit: str) -> str:
         legend = [_bar(f"Depth, {unit} (grey: unknown)", low, high, sure=False, unit=unit)]
     if sigma_range is not None:
         legend.append(
-            _bar("Confidence: one standard deviation of depth, in % of it", 0, 100 * top, sure=True, unit="%")
+            _bar("Confidence: one standard deviation of depth, in % of it", 0.0, 100 * top, sure=True, unit="%")
         )
         legend.append(_histogram(clip, top))
     elif depth_range is not None:
@@ -146,7 +146,7 @@ def _strip(clip: PosedClip, unit: str) -> str:
 
 
 def _bar(title: str, low: float, high: float, *, sure: bool, unit: str) -> str:
-    ramp = colorize(np.linspace(0, 1, 17)[None], 0, 1, sure=sure)[0]
+    ramp = colorize(np.linspace(0, 1, 17)[None], 0.0, 1.0, sure=sure)[0]
     stops = ",".join(f"rgb({r} {g} {b})" for r, g, b in ramp.tolist())
     ends = f"<span>{low:.3g} {unit}</span><span>{(low + high) / 2:.3g}</span><span>{high:.3g} {unit}</span>"
     return (

@@ -50,8 +50,8 @@ def trajectory_svg(clip: PosedClip, name: str) -> str | None:
         path = clip.path.world_from_camera[:, :3, 3]
     flat = path @ axes[:2].T
     extent = float(np.linalg.norm(np.ptp(path, axis=0)))
-    median = np.nanmedian(clip.depth_m[placed]) if np.isfinite(clip.depth_m[placed]).any() else np.nan
-    reach = max(0.12 * extent, 0.08 * median if np.isfinite(median) else 0.0) or 1.0
+    known = clip.depth_m[placed][np.isfinite(clip.depth_m[placed])]
+    reach = max(0.12 * extent, 0.08 * float(np.median(known)) if known.size else 0.0) or 1.0
     some = placed[np.unique(np.linspace(0, len(placed) - 1, min(len(placed), _MAX_FRUSTUMS)).round().astype(int))]
     frustums = [(_corners(clip, int(i), reach) @ axes[:2].T) for i in some]
     bounds = np.concatenate([flat, *frustums])
