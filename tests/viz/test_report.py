@@ -91,7 +91,7 @@ def test_page_says_what_is_unknown():
     )  # fmt: skip
     page = page_of(nothing)
     for words in (
-        "scale is unknown", "Which way is up is unknown", "No frame of 3 has a pose", "Depth is unknown",
+        "scale is unknown", "Which way is up is unknown", "None of 3 frames has a pose", "Depth is unknown",
         "No pixel can be placed", "the camera stands still", "no path to draw",
     ):  # fmt: skip
         assert words in page.text, words

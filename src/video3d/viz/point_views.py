@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float64, UInt8
 
 BACKGROUND = (250, 250, 248)
-_MAX_SPLAT = 3
+_MAX_SPLAT = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +89,8 @@ def draw_points(
     x, y, z, colors = x[inside], y[inside], flat[inside, 2], colors[inside]
     mist = 0.35 * np.clip((z - low[2]) / span[2], 0, 1)[:, None]
     shaded = (colors * (1 - mist) + np.array(BACKGROUND) * mist).astype(np.uint8)
-    splat = int(np.clip(np.sqrt(0.35 * height * width / max(len(x), 1)), 1, _MAX_SPLAT))
+    taken = np.unique(y.astype(int) * width + x.astype(int)).size
+    splat = int(np.clip(np.sqrt(0.35 * height * width / max(taken, 1)), 1, _MAX_SPLAT))
     far_first = np.argsort(-z, kind="stable")  # of several in one pixel, the last written stays: the nearest
     column, row, shaded = x.astype(int)[far_first], y.astype(int)[far_first], shaded[far_first]
     nearest = np.full((height, width), -1, np.int64)

@@ -45,7 +45,7 @@ def report_html(
     source = str(report.get("source", "recording"))
     facts = [str(fact) for fact in report.get("facts", ())]
     parts = [
-        f"<h1>{_text(source)}</h1><p class=dim>{clip.num_frames} frames of {clip.size_hw[1]} x {clip.size_hw[0]} pixels, "
+        f"<h1>{_text(source)}</h1><p class=dim>{clip.num_frames} frame{'s' * (clip.num_frames != 1)} of {clip.size_hw[1]} x {clip.size_hw[0]} pixels, "
         f"read as {_text(str(report.get('format', 'recording')))}. Lengths in "
         + ("metres (m).</p>" if clip.world.metric else "one unknown unit (x).</p>"),
         "<h2>What can be trusted</h2><div class=card>" + _list(verdicts(clip)) + _status_table(clip) + "</div>",
@@ -54,7 +54,7 @@ def report_html(
         f"<h2>Frames, depth and confidence</h2>{_strip(clip, unit)}",
     ]
     if facts:
-        parts.append("<h2>Measured from this geometry</h2><div class=card>" + _list(facts) + "</div>")
+        parts.append("<h2>What follows from it</h2><div class=card>" + _list(facts) + "</div>")
     notes = other_notes(clip.status.notes)
     if notes:
         parts.append("<h2>Notes</h2><div class=card>" + _list(notes) + "</div>")

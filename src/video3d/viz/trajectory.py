@@ -56,7 +56,7 @@ def trajectory_svg(clip: PosedClip, name: str) -> str | None:
     frustums = [(_corners(clip, int(i), reach) @ axes[:2].T) for i in some]
     bounds = np.concatenate([flat, *frustums])
     low, high = (bounds.min(axis=0), bounds.max(axis=0)) if len(bounds) < 200 else core_bounds(bounds)
-    span = np.maximum(high - low, 1e-9)
+    span = np.maximum(high - low, reach)  # a camera that stands still has no extent of its own
     unit_px = min((WIDTH - 2 * _MARGIN) / span[0], (HEIGHT - 2 * _MARGIN - 16) / span[1])
 
     def px(points: np.ndarray) -> str:

@@ -46,7 +46,7 @@ def verdicts(clip: PosedClip) -> list[str]:
     if clip.world.gravity_aligned:
         said.append(f"+z points up ({status.gravity}).")
     else:
-        said.append("Which way is up is unknown: views from above and from the front follow the first camera instead.")
+        said.append("Which way is up is unknown: what is drawn as up is up in the first camera's picture.")
     said.append(_frames(clip))
     said.append(_depth(clip))
     if status.intrinsics == "unknown":
@@ -61,7 +61,9 @@ def _frames(clip: PosedClip) -> str:
     total, main = clip.num_frames, int((clip.piece == 0).sum())
     none, others = int((clip.piece < 0).sum()), int((clip.piece > 0).sum())
     if not main:
-        return f"No frame of {total} has a pose: there is no path, and no cloud of several frames."
+        return (
+            f"None of {total} frame{'s' * (total != 1)} has a pose: there is no path, and no cloud of several frames."
+        )
     text = f"{main} of {total} frames have a place in the world ({clip.status.poses})"
     if others:
         text += (
