@@ -6,7 +6,7 @@ What the recording measured is passed on unaltered, and what could not be known 
 |---|---|---|
 | poses | structure from motion over the recording | metres if measured depth or a metric network tells the scale |
 | intrinsics | structure from motion; a network that estimates the focal length | pixels |
-| depth | a network, aligned to the reconstructed points; without one, those points | that of the poses |
+| depth | a network, aligned to the reconstructed points, and what many views show; without either, those points | that of the poses |
 
 A scale from measured depth counts as ``measured``: a sensor said how long a metre is. One from a metric network counts
 as ``estimated``. Frames of measured and estimated poses are never mixed: where some poses are measured, the others stay
@@ -29,7 +29,11 @@ from video3d.types.depth import DepthEstimator
 
 
 def complete_geometry(
-    clip: Clip, *, depth_estimator: DepthEstimator | None = None, camera: CameraEstimate | None = None
+    clip: Clip,
+    *,
+    depth_estimator: DepthEstimator | None = None,
+    camera: CameraEstimate | None = None,
+    video_depth: bool = True,
 ) -> PosedClip:
     """Depth, intrinsics and poses of every frame, as far as they can be known (step 2; see the module for the rules).
 
@@ -40,6 +44,8 @@ def complete_geometry(
         clip: frames with the geometry that the recording gives.
         depth_estimator: a depth network for recordings without depth; see ``load_depth_estimator``.
         camera: what ``missing_camera`` found for this recording; None runs it here if something is missing.
+        video_depth: compare every frame with other frames of the recording where depth is missing and poses and intrinsics
+            are known, so that several views make depth better than a network alone; costs about 2 seconds a frame.
 
     Returns:
         The clip, with NaN for what is unknown. ``status`` tells measured, estimated or unknown for every quantity, and
@@ -81,6 +87,7 @@ def complete_geometry(
     notes += unit.notes
     poses, piece, path, pose_status, said = _poses(clip, given, reconstruction, unit)
     notes += said
+    log_sigma = None
     if given.depth is not None:
         lost = int((~np.isfinite(given.depth).any(axis=(1, 2))).sum())
         depth, depth_status = given.depth, "measured"
@@ -89,8 +96,11 @@ def complete_geometry(
         )
     else:
         name = depth_estimator.name if depth_estimator is not None else ""
-        depth, depth_status, said = complete_depth(clip, reconstruction, unit, network=network, network_name=name)
-        notes += said
+        completed = complete_depth(
+            clip, given, reconstruction, unit, k_px, network=network, network_name=name, video_depth=video_depth
+        )
+        depth, depth_status, log_sigma = completed.depth, completed.status, completed.log_sigma
+        notes += completed.notes
     if k_status == "unknown" and depth_status != "unknown":
         notes.append("intrinsics are unknown: depth along the viewing axis holds, but no pixel can be placed in 3D")
     recording = clip.recording
@@ -120,6 +130,7 @@ def complete_geometry(
             notes=tuple(dict.fromkeys(notes)),
         ),
         path=path,
+        depth_log_sigma=log_sigma,
     )
 
 
