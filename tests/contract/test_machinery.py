@@ -90,7 +90,7 @@ COMPILE = (
     + """
 from video3d.model.attention import depth_aware_attention
 b, f = batch["pixel_values"].shape[:2]
-features = model.patch_features(batch["pixel_values"].flatten(0, 1)).detach().unflatten(0, (b, f))
+features = model.patch_features(batch["pixel_values"].flatten(0, 1))[0].detach().unflatten(0, (b, f))
 given = {n: batch[n] for n in ("depth_m", "k_px", "world_from_camera", "time_s")}
 size = tuple(batch["pixel_values"].shape[-2:])
 plain = model.video_encoder(features, size_hw=size, **given)

@@ -17,16 +17,16 @@ def test_patches_are_the_towers_last_tokens_in_reading_order(vision, make_model)
     model = make_model(vision)
     pixels = torch.randn(1, 3, 16, 24)
     with torch.no_grad():
-        before = model.patch_features(pixels)
+        before = model.patch_features(pixels)[0]
         assert before.shape == (1, 4, 6, 24)
         # Without attention a patch token depends on its own pixels only, which tells where in the image it comes from.
         for module in model.vision_tower.modules():
             for name in ("o_proj", "out_proj"):
                 if isinstance(getattr(module, name, None), torch.nn.Linear):
                     getattr(module, name).weight.zero_()
-        before = model.patch_features(pixels)
+        before = model.patch_features(pixels)[0]
         pixels[:, :, 8:12, 20:24] += 1  # the patch in row 2, column 5
-        changed = (model.patch_features(pixels) != before).any(-1)[0]
+        changed = (model.patch_features(pixels)[0] != before).any(-1)[0]
     assert changed.nonzero().tolist() == [[2, 5]]
 
 
@@ -35,7 +35,7 @@ def test_layer_is_the_one_that_is_asked_for(make_model):
     pixels = torch.randn(1, 3, 16, 24)
     with torch.no_grad():
         hidden = model.vision_tower(pixels, output_hidden_states=True, interpolate_pos_encoding=True).hidden_states
-        assert torch.equal(model.patch_features(pixels).flatten(1, 2), hidden[-2])
+        assert torch.equal(model.patch_features(pixels)[0].flatten(1, 2), hidden[-2])
 
 
 @pytest.mark.parametrize("kind", ["sin3d", "mlp"])

@@ -1,11 +1,10 @@
 """The depth head's loss and lifting, against numpy's."""
 
 import numpy as np
-import pytest
 import torch
 
 from video3d.geometry.lift import lift_depth_patches
-from video3d.model.depth_head import DepthHead, depth_loss, lift_depth
+from video3d.model.depth_head import DepthHead, DepthMaps, depth_loss, lift_depth
 
 
 def clip(f=3, h=24, w=36, seed=0):
@@ -41,40 +40,69 @@ def test_lifting_has_a_gradient_where_depth_is_known():
     assert (depth.grad[depth.detach().isnan()] == 0).all()
 
 
-def test_twice_the_focal_length_is_twice_as_far():
+def maps(depth_m, sigma=0.1):
+    return DepthMaps(depth_m=depth_m, log_sigma=torch.full_like(depth_m, sigma))
+
+
+def test_twice_the_focal_length_is_twice_as_far_where_nothing_else_tells():
     torch.manual_seed(0)
-    head, features = DepthHead(8).eval(), torch.randn(1, 4, 6, 8)
+    head, features = DepthHead(8).eval(), (torch.randn(1, 4, 6, 8),)
     k = torch.tensor([[[30.0, 0, 18], [0, 30, 12], [0, 0, 1]]])
+    wide = 2 * k - torch.tensor([[[0.0, 0, 18], [0, 0, 12], [0, 0, 1]]])
     with torch.no_grad():
-        near, far = head(features, k, (24, 36)), head(features, 2 * k, (24, 36))
+        told = head(features, wide, (24, 36)).depth_m
+        head.rays.weight.zero_()  # where a patch looks is the only other thing that the camera changes
+        near, far = head(features, k, (24, 36)), head(features, wide, (24, 36))
         unknown = head(features, torch.full((1, 3, 3), torch.nan), (24, 36))
         nothing = head(features, None, (24, 36))
-    assert torch.allclose(far, 2 * near) and near.shape == (1, 24, 36)
-    assert unknown.isfinite().all() and torch.equal(unknown, nothing)
+    assert torch.allclose(far.depth_m, 2 * near.depth_m) and near.depth_m.shape == (1, 24, 36)
+    assert torch.equal(far.log_sigma, near.log_sigma) and (near.log_sigma > 0).all()
+    assert not torch.allclose(told, far.depth_m, rtol=1e-3)
+    assert unknown.depth_m.isfinite().all() and torch.equal(unknown.depth_m, nothing.depth_m)
 
 
 def test_what_no_patch_covers_repeats_the_edge():
-    head, features = DepthHead(8).eval(), torch.randn(1, 2, 2, 8)
+    head, features = DepthHead(8).eval(), (torch.randn(1, 2, 2, 8),)
     with torch.no_grad():
-        depth = head(features, None, (12, 14), (10, 10))
+        depth = head(features, None, (12, 14), (10, 10)).depth_m
     assert torch.equal(depth[:, 10:, :10], depth[:, 9:10, :10].expand(-1, 2, -1))
     assert torch.equal(depth[:, :, 10:], depth[:, :, 9:10].expand(-1, -1, 4))
+
+
+def test_every_layer_that_it_reads_counts():
+    torch.manual_seed(0)
+    head, features = DepthHead(8, 3).eval(), [torch.randn(1, 2, 2, 8) for _ in range(3)]
+    with torch.no_grad():
+        before = head(features, None, (8, 8)).depth_m
+        for at in range(3):
+            other = [*features]
+            other[at] = torch.randn(1, 2, 2, 8)
+            assert not torch.allclose(head(other, None, (8, 8)).depth_m, before, rtol=1e-4)
 
 
 def test_loss_forgives_scale_in_part_and_ignores_the_unknown():
     torch.manual_seed(0)
     true = torch.rand(2, 16, 16) * 4 + 0.5
     wrong = true * (1 + 0.3 * torch.randn_like(true)).clamp_min(0.2)
-    scaled, exact = depth_loss(1.3 * true, true), depth_loss(true, true)
-    assert exact < 0.02 < scaled < depth_loss(wrong, true)
+    scaled, exact = depth_loss(maps(1.3 * true), true), depth_loss(maps(true), true)
+    assert exact < scaled < depth_loss(maps(wrong), true)
     holes = true.clone()
     holes[:, :4] = torch.nan
     predicted = wrong.clone()
     predicted[:, :4] = 77.0
     other = wrong.clone()
     other[:, :4] = 0.1
-    assert torch.equal(depth_loss(predicted, holes), depth_loss(other, holes))
-    assert depth_loss(true, torch.full_like(true, torch.nan)) == pytest.approx(0.0, abs=1e-6)
+    assert torch.equal(depth_loss(maps(predicted), holes), depth_loss(maps(other), holes))
+    assert depth_loss(maps(true), torch.full_like(true, torch.nan)) == 0
+
+
+def test_the_loss_is_least_where_the_claimed_uncertainty_is_the_error():
+    true = torch.full((1, 16, 16), 2.0)
+    signs = torch.where(torch.rand(1, 16, 16, generator=torch.Generator().manual_seed(0)) < 0.5, -1.0, 1.0)
+    predicted = true * (0.1 * signs).exp()
+    claims = [0.02, 0.05, 0.1 * 2**0.5, 0.3, 0.9]
+    losses = [float(depth_loss(maps(predicted, sigma), true)) for sigma in claims]
+    assert min(losses) == losses[2]
 
 
 def test_a_blurred_edge_costs_by_the_gradient_term():
@@ -83,23 +111,23 @@ def test_a_blurred_edge_costs_by_the_gradient_term():
     sharp = true.clone()
     sharp[:, :, 8:] = 3.3
     blurred = torch.nn.functional.avg_pool2d(sharp[:, None], 5, stride=1, padding=2, count_include_pad=False)[:, 0]
-    assert depth_loss(sharp, true) < depth_loss(blurred, true)
+    assert depth_loss(maps(sharp), true) < depth_loss(maps(blurred), true)
 
 
 def test_a_head_learns_a_map_by_heart():
     torch.manual_seed(0)
-    head, features = DepthHead(8), torch.randn(2, 4, 6, 8)
+    head, features = DepthHead(8), (torch.randn(2, 4, 6, 8),)
     true = torch.rand(2, 24, 36) * 0.1 + torch.linspace(1, 3, 36)
     optimizer = torch.optim.Adam(head.parameters(), lr=2e-3)
-    first = last = None
-    for _ in range(60):
+    for _ in range(80):
         loss = depth_loss(head(features, None, (24, 36)), true)
-        first = first or float(loss.detach())
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        last = float(loss.detach())
-    assert first is not None and last is not None and last < 0.35 * first
+    found = head(features, None, (24, 36))
+    error = (found.depth_m.log() - true.log()).abs().mean()
+    assert error < 0.06
+    assert 0.3 < error * 2**0.5 / found.log_sigma.mean() < 3.0
 
 
 def test_a_camera_that_cannot_be_inverted_is_one_that_is_not_known():

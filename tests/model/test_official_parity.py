@@ -41,7 +41,7 @@ def stages(model, x):
     places = lift_depth_patches(depth_m, x.k_px, x.world_from_camera, 27, unknown_as_zero=True)
     points, pixels = torch.from_numpy(places.points_world), torch.from_numpy(x.pixels)
 
-    found["vision_features"] = model.patch_features(pixels)
+    found["vision_features"] = model.patch_features(pixels)[0]
     found["projected"] = projector.patch_content(found["vision_features"])
     found["pooled"] = projector.pool_content(found["projected"])
     found["token_points"] = points

@@ -75,6 +75,9 @@ class Video3DConfig(PreTrainedConfig):
             >= 0 learned for every head.
         depth_head: a metric depth head on the vision tower, which serves where a clip has no depth. Merged by ``voxel``, such
             frames are encoded with it but get no places from it: their number of tokens has to be known before the model runs.
+        depth_layers: hidden states of the vision tower that the depth head reads, 0 its embeddings; none: what scene tokens
+            are made of.
+        depth_trained: whether the depth head has been trained; set by whoever did.
         reasoning_layers: layers of the 3D reasoning module (relations, layout, physics); 0: none.
         reasoning_width: width of it.
         reasoning_heads: attention heads of it.
@@ -137,6 +140,8 @@ class Video3DConfig(PreTrainedConfig):
     temporal_scope: TemporalScope = "patch"
     depth_attention: bool = False
     depth_head: bool = False
+    depth_layers: list[int] | tuple[int, ...] = ()
+    depth_trained: bool = False
     reasoning_layers: int = 0
     reasoning_width: int = 256
     reasoning_heads: int = 8
@@ -166,6 +171,7 @@ class Video3DConfig(PreTrainedConfig):
         if not self.tie_word_embeddings:  # the language model decides
             self.tie_word_embeddings = bool(getattr(self.text_config, "tie_word_embeddings", False))
         self.position_min_m, self.position_max_m = list(self.position_min_m), list(self.position_max_m)
+        self.depth_layers = list(self.depth_layers)
         self.categories, self.events = list(self.categories), list(self.events)
         self._check()
 
@@ -199,6 +205,15 @@ class Video3DConfig(PreTrainedConfig):
         for name in ("scene_token_id", "ground_token_id", "coord_token_id"):
             if getattr(self, name) is not None and getattr(self, name) < 0:
                 raise ValueError(f"{name}: expected a token's id, got {getattr(self, name)}")
+        num_layers = getattr(self.vision_config, "num_hidden_layers", None)
+        for at in self.depth_layers:
+            if (
+                not isinstance(at, int)
+                or isinstance(at, bool)
+                or at < 0
+                or (num_layers is not None and at > num_layers)
+            ):
+                raise ValueError(f"depth_layers: expected numbers from 0 to {num_layers}, got {at!r}")
         if self.depth_attention and not self.temporal_layers:
             raise ValueError("depth_attention: expected temporal_layers > 0 with it, got 0")
         if self.max_scene_tokens is not None and self.arrangement == "grid":

@@ -278,8 +278,8 @@ class Video3DForConditionalGeneration(SceneEncoder, SceneHeads, LanguageEmbeddin
         if encoded is None:
             return out
         parts: dict[str, tuple[Tensor, float]] = {}
-        if encoded.predicted_depth_m is not None and depth_m is not None and (self.training or labels is not None):
-            found = depth_loss(encoded.predicted_depth_m.flatten(0, 1), depth_m.flatten(0, 1))
+        if encoded.predicted_depth is not None and depth_m is not None and (self.training or labels is not None):
+            found = depth_loss(encoded.predicted_depth, depth_m.flatten(0, 1))
             parts["depth_loss"] = (found, self.config.depth_loss_weight)
         if spatial_targets is not None:
             parts["spatial_loss"] = (

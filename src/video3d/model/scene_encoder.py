@@ -17,7 +17,7 @@ from jaxtyping import Float, Float32
 from torch import Tensor, nn
 
 from video3d.model.configuration_video3d import Video3DConfig
-from video3d.model.depth_head import DepthHead, lift_depth
+from video3d.model.depth_head import DepthHead, DepthMaps, lift_depth
 from video3d.model.scene_projector import SceneProjector, token_extent
 from video3d.model.tokens import GridTokens, MergedTokens, merge_by_voxel
 from video3d.model.video_encoder import VideoEncoder
@@ -36,10 +36,10 @@ _HALVES = (torch.float16, torch.bfloat16)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EncodedScene:
-    """Scene tokens, and the depth that the model saw on the way (metres; ``None`` without a depth head)."""
+    """Scene tokens, and the depth of all frames in a row that the model saw on the way (``None`` without a depth head)."""
 
     tokens: SceneTokens
-    predicted_depth_m: Float32[Tensor, "b f h w"] | None = None
+    predicted_depth: DepthMaps | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +60,7 @@ class _Seen:
     points: Float32[Tensor, "m th tw 3"]
     share: Float32[Tensor, "m th tw"]
     extent: Float32[Tensor, "m th tw 2 3"] | None
-    predicted_depth_m: Float32[Tensor, "b f h w"] | None
+    predicted_depth: DepthMaps | None
 
 
 class SceneEncoder:
@@ -77,17 +77,22 @@ class SceneEncoder:
         features_width = vision_tower.config.hidden_size
         self.video_encoder = VideoEncoder(config, features_width)
         self.scene_projector = SceneProjector(config, features_width, width)
-        self.depth_head = DepthHead(features_width) if config.depth_head else None
+        layers = max(len(config.depth_layers), 1)
+        self.depth_head = DepthHead(features_width, layers) if config.depth_head else None
         # CLIP, SigLIP and ViT refuse other sizes than their own unless asked; DINO always interpolates.
         parameters = inspect.signature(type(vision_tower).forward).parameters
         self._interpolate = {"interpolate_pos_encoding": True} if "interpolate_pos_encoding" in parameters else {}
 
-    def patch_features(self, pixel_values: Float[Tensor, "m 3 h w"]) -> Float[Tensor, "m gh gw c"]:
-        """Patch tokens of frames as a grid, at the configured layer, without class and register tokens."""
-        layer = self.config.vision_feature_layer
+    def patch_features(self, pixel_values: Float[Tensor, "m 3 h w"]) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """Patch tokens of frames as grids (m gh gw c), without class and register tokens.
+
+        Returns:
+            Those at the layer that scene tokens are made of, and those at the layers that the depth head reads.
+        """
+        layer, depth_layers = self.config.vision_feature_layer, self.config.depth_layers if self.depth_head else ()
         outputs = self.vision_tower(
             pixel_values=pixel_values.to(self.vision_tower.dtype),
-            output_hidden_states=layer is not None,
+            output_hidden_states=layer is not None or len(depth_layers) > 0,
             **self._interpolate,
         )
         tokens = outputs.last_hidden_state if layer is None else outputs.hidden_states[layer]
@@ -102,7 +107,29 @@ class SceneEncoder:
                 got=f"{tokens.shape[1]} tokens",
                 do="use a tower that gives one token a patch: DINOv2, DINOv3, SigLIP, CLIP or ViT",
             )
-        return tokens[:, extra:].unflatten(1, (rows, columns))
+
+        def grid(tokens: Tensor) -> Tensor:
+            return tokens[:, extra:].unflatten(1, (rows, columns))
+
+        features = grid(tokens)
+        return features, tuple(grid(outputs.hidden_states[at]) for at in depth_layers) or (features,)
+
+    @torch.no_grad()
+    def predict_depth(
+        self, pixel_values: Float[Tensor, "m 3 h w"], k_px: Float[Tensor, "m 3 3"] | None = None
+    ) -> DepthMaps:
+        """Depth of frames alone, by the tower and its head: the first half of what a scene is encoded by.
+
+        Args:
+            pixel_values: normalised as the processor does.
+            k_px: intrinsics at their size.
+
+        Raises:
+            InputError: the model has no depth head.
+        """
+        if self.depth_head is None:
+            raise InputError("model", expected="one with a depth head", got="none", do="use nano, or train one")
+        return self._depth_of(self.patch_features(pixel_values)[1], k_px, pixel_values.shape[-2:])
 
     def encode_inputs(self, inputs: SceneInputs, *, keep_patches: bool = False) -> EncodedScene:
         """Scene tokens of a batch, with gradients where they are enabled.
@@ -124,7 +151,7 @@ class SceneEncoder:
             scene = self.scene_of_merged(merged, patches)
         else:
             scene = self._grid(inputs, seen, patches)
-        return EncodedScene(tokens=scene, predicted_depth_m=seen.predicted_depth_m)
+        return EncodedScene(tokens=scene, predicted_depth=seen.predicted_depth)
 
     @torch.no_grad()
     def tokens_to_merge(self, inputs: SceneInputs, *, first_frame: int = 0) -> GridTokens:
@@ -155,9 +182,15 @@ class SceneEncoder:
         b, f = inputs.pixel_values.shape[:2]
         frames = inputs.pixel_values.flatten(0, 1)
         at_once = len(frames) if torch.is_grad_enabled() else FRAMES_AT_ONCE
-        features = torch.cat([self.patch_features(part) for part in frames.split(max(at_once, 1))])
+        looked = [self.patch_features(part) for part in frames.split(max(at_once, 1))]
+        features = torch.cat([own for own, _ in looked])
         size_hw = (int(frames.shape[-2]), int(frames.shape[-1]))
-        predicted = self._predict_depth(features, inputs, size_hw)
+        maps: DepthMaps | None = None
+        if self.depth_head is not None:
+            k_px = None if inputs.k_px is None else inputs.k_px.flatten(0, 1)
+            layers = tuple(torch.cat(parts) for parts in zip(*(for_depth for _, for_depth in looked), strict=True))
+            maps = self._depth_of(layers, k_px, size_hw)
+        predicted = None if maps is None else maps.depth_m.unflatten(0, (b, f))
         depth = predicted if inputs.depth_m is None else _measured_first(inputs.depth_m, predicted, inputs)
         encoded = self.video_encoder(
             features.unflatten(0, (b, f)),
@@ -178,18 +211,15 @@ class SceneEncoder:
             points=points,
             share=share,
             extent=token_extent(places.extent, content.shape[1:3], self.scene_projector.pool),
-            predicted_depth_m=predicted,
+            predicted_depth=maps,
         )
 
-    def _predict_depth(
-        self, features: Float[Tensor, "m gh gw c"], inputs: SceneInputs, size_hw: tuple[int, int]
-    ) -> Float32[Tensor, "b f h w"] | None:
-        if self.depth_head is None:
-            return None
-        b, f = inputs.pixel_values.shape[:2]
-        covered = (features.shape[1] * self.config.patch_px, features.shape[2] * self.config.patch_px)
-        k_px = None if inputs.k_px is None else inputs.k_px.flatten(0, 1)
-        return self.depth_head(features, k_px, size_hw, covered).unflatten(0, (b, f))
+    def _depth_of(
+        self, layers: tuple[Tensor, ...], k_px: Float[Tensor, "m 3 3"] | None, size_hw: Sequence[int]
+    ) -> DepthMaps:
+        assert self.depth_head is not None
+        covered = (layers[0].shape[1] * self.config.patch_px, layers[0].shape[2] * self.config.patch_px)
+        return self.depth_head(layers, k_px, (int(size_hw[0]), int(size_hw[1])), covered)
 
     def _places(
         self,
