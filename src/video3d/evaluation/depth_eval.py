@@ -39,7 +39,7 @@ from video3d.geometry.resize import resize_depth
 from video3d.geometry.rigid import scale_k
 from video3d.types import InputError, Recording
 from video3d.types.depth import DepthKind
-from video3d.video import open_recording, sample_uniform
+from video3d.video import open_recording, register_colour, sample_uniform
 
 SMALL_PX = 320  # width of the maps that consistency is measured on: neighbouring pixels say the same
 CELL_PX = 220  # width of a picture on the contact sheet
@@ -158,7 +158,7 @@ def evaluate_depth(
     video3d.types.errors.InputError: nowhere: expected a file or folder, got nothing there
     """
     _check_names(estimators)
-    recording = open_recording(source)
+    recording = register_colour(open_recording(source))
     frames = sample_uniform(recording.num_frames, num_frames)
     judge = _Judge(recording, frames, max_depth_m)
     rgb, truths = judge.shown_inputs()
@@ -209,7 +209,7 @@ def _run(isolate: bool, job: _Job) -> EstimatorResult:
 def _evaluate_one(
     source: str, name: str, num_frames: int, poses: PosesFrom, max_depth_m: float, *, own_process: bool
 ) -> EstimatorResult:
-    recording = open_recording(source)
+    recording = register_colour(open_recording(source))
     frames = sample_uniform(recording.num_frames, num_frames)
     return _Judge(recording, frames, max_depth_m).result(name, poses, own_process=own_process)
 
