@@ -22,16 +22,17 @@ from jaxtyping import Float16, Float32
 from video3d.estimate.depth_fusion import posterior, spread_by_colour
 from video3d.estimate.semi_global import aggregate
 
-VIEWS_WEIGHT = 0.2
+VIEWS_WEIGHT = 0.4
 PRIOR_WEIGHT = 0.1
 MAPS_WEIGHT = 0.3
-STEP, JUMP, JUMP_LEAST, JUMP_GREY = 1.0, 8.0, 0.25, 10.0
+STEP, JUMP, JUMP_LEAST, JUMP_GREY = 1.0, 16.0, 0.25, 10.0
 TEMPERATURE = 1.0
-SMOOTH_REACH, SMOOTH_GREY = 100.0, 8.0
+SMOOTH_REACH, SMOOTH_GREY = 300.0, 8.0
+OWN = 0.3  # how much a pixel's own depth counts beside its surroundings', where it is as sure as SIGMA_SURE
 SIGMA_SURE = 0.1  # evidence as sure as this weighs 1 in smoothing
 PRIOR_HOLD = 0.1  # of the weight of the prior there: errors of a prior go together over many pixels
 FAINT_NATS, CLEAR_NATS = 0.1, 0.5  # by which the best plane beats the mean of all where evidence begins, and is clear
-SIGMA_LEAST, SIGMA_FACTOR, KAPPA = 0.03, 1.0, 1.0
+SIGMA_LEAST, SIGMA_FACTOR, KAPPA = 0.015, 1.0, 0.12
 _BATCH = 4
 
 
@@ -98,9 +99,12 @@ def _fused(
     base = torch.where(has_prior, log_prior, middle)
     prior_information = torch.where(has_prior, prior_sigma.nan_to_num(1.0) ** -2, 0.0)
     held = PRIOR_HOLD * SIGMA_SURE**2 * prior_information
-    departs = weight * (log_depth - base)
-    departs, weight, held = spread_by_colour(torch.stack([departs, weight, held]), *alike, reach=SMOOTH_REACH)
-    log_depth = base + departs / (weight + held).clamp_min(1e-12)
+    own, own_departs = OWN * weight, log_depth - base
+    departs, weight, held = spread_by_colour(
+        torch.stack([weight * own_departs, weight, held]), *alike, reach=SMOOTH_REACH
+    )
+    around = departs / (weight + held).clamp_min(1e-12)
+    log_depth = base + (own * own_departs + around) / (own + 1)
     information = KAPPA * weight.clamp_min(0) / SIGMA_SURE**2
     return Solution(
         log_depth=log_depth,

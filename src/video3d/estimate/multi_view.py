@@ -34,11 +34,11 @@ from video3d.types.depth import DepthEstimate
 
 NUM_PLANES = 64
 NUM_VIEWS = 8
-NUM_MAPS = 8
+NUM_MAPS, MAP_ROUNDS = 8, 2
 SHARPNESS, OUTLIERS = 8.0, 0.05
-MAX_SIGMA = 0.4  # a depth less sure than this, and without a prior, is not known
-MAX_MAP_SIGMA = 0.1  # evidence in a depth map less sure than this has no say about other frames
-DYNAMIC_TEXTURE_GREY, DYNAMIC_NATS, DYNAMIC_WINDOW_PX = 8.0, 2.2, 7
+MAX_SIGMA = 0.5  # a depth less sure than this, and without a prior, is not known
+MAX_MAP_SIGMA = 0.25  # evidence in a depth map less sure than this has no say about other frames
+DYNAMIC_TEXTURE_GREY, DYNAMIC_NATS, DYNAMIC_WINDOW_PX = 8.0, 2.4, 7
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,9 +150,10 @@ def refine_depth(
             costs.append(cost)
         given = (log_prior[order].to(device), prior_sigma[order].to(device))
         planes = torch.stack([frames[i].inverse_depth for i in order])
-        first = solve_depth(planes, costs, *given, colour)
-        _add_map_costs(costs, planes, first, k_work[order], world_from_camera[order], ranges[order])
         last = solve_depth(planes, costs, *given, colour)
+        for _ in range(MAP_ROUNDS):
+            with_maps = _map_costs(costs, planes, last, k_work[order], world_from_camera[order], ranges[order])
+            last = solve_depth(planes, with_maps, *given, colour)
         log_depth[order], sigma[order] = last.log_depth.cpu(), last.sigma.cpu()
     log_depth[torch.isnan(log_prior) & ~(sigma <= MAX_SIGMA)] = torch.nan
     by_evidence = ~dynamic & torch.isfinite(log_depth) & ((sigma < 0.7 * prior_sigma) | torch.isnan(prior_sigma))
@@ -222,18 +223,19 @@ def _photometric(
     return (VIEWS_WEIGHT * cost).half(), dynamic.cpu()
 
 
-def _add_map_costs(
+def _map_costs(
     costs: list[Float16[torch.Tensor, "d h w"]],
     planes: Float32[torch.Tensor, "f d"],
     known: Solution,
     k_px: Float64[np.ndarray, "f 3 3"],
     world_from_camera: Float64[np.ndarray, "f 4 4"],
     ranges: Float64[np.ndarray, "f 2"],
-) -> None:
-    """Add, in place, what the depth maps of the other frames say about every frame's planes."""
+) -> list[Float16[torch.Tensor, "d h w"]]:
+    """The costs with what the depth maps of the other frames say about every frame's planes."""
     log_depth = known.log_depth
     sigma = torch.where(known.evidence_sigma < MAX_MAP_SIGMA, known.evidence_sigma, torch.nan)
     work_hw = (log_depth.shape[1], log_depth.shape[2])
+    with_maps = list(costs)
     for i, cost in enumerate(costs):
         typical = typical_depths(ranges[i], log_depth[i].cpu())
         scores = score_views(world_from_camera[i], k_px[i], work_hw, typical, world_from_camera, k_px)
@@ -243,7 +245,8 @@ def _add_map_costs(
         turn, shift = _places_of(k_px[i], world_from_camera[i], k_px[chosen], world_from_camera[chosen], planes.device)
         index = torch.from_numpy(chosen).to(planes.device)
         maps = DepthViews(log_depth=log_depth[index], log_sigma=sigma[index], turn=turn, shift=shift)
-        costs[i] = (cost + MAPS_WEIGHT * geometric_cost(maps, planes[i], work_hw)).half()
+        with_maps[i] = (cost + MAPS_WEIGHT * geometric_cost(maps, planes[i], work_hw)).half()
+    return with_maps
 
 
 def _resize_mask(mask: Bool[np.ndarray, "f h w"], size_hw: tuple[int, int]) -> Bool[np.ndarray, "f h2 w2"]:
