@@ -60,7 +60,11 @@ class NanoDepth:
             values[part], sigma[part] = depth.cpu().numpy(), log_sigma.cpu().numpy()
         known = values <= FARTHEST_KNOWN_M
         nan = np.float32(np.nan)
-        return DepthEstimate(values=np.where(known, values, nan), kind=self.kind, log_sigma=np.where(known, np.hypot(sigma, np.float32(TRANSFER_SIGMA)), nan))
+        return DepthEstimate(
+            values=np.where(known, values, nan),
+            kind=self.kind,
+            log_sigma=np.where(known, np.hypot(sigma, np.float32(TRANSFER_SIGMA)), nan),
+        )
 
     @torch.inference_mode()
     def _look(
