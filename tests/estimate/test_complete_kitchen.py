@@ -14,6 +14,7 @@ import pytest
 from video3d.estimate import CameraEstimate, complete_geometry, missing_camera
 from video3d.geometry.align import align_trajectories
 from video3d.types import Clip, PosedClip, Recording
+from video3d.types.depth import DepthEstimate
 from video3d.video import forget, open_recording, read_clip
 
 pytestmark = pytest.mark.shared
