@@ -28,7 +28,7 @@ class RefinedDepth:
 
     Attributes:
         depth: in the unit of the result, NaN where unknown.
-        log_sigma: standard deviation of ln depth.
+        log_sigma: standard deviation of ln depth, in the unit of the result: how far that unit may be off is not in it.
         notes: what was done, and how much of it rests on evidence.
     """
 
@@ -104,7 +104,7 @@ def refine_clip(
     if not (views > 0).any() or not np.isfinite(depth[views > 0]).any():
         return None
     return RefinedDepth(
-        depth=depth, log_sigma=log_sigma, notes=(_note(depth, log_sigma, by_evidence, dynamic, views, prior),)
+        depth=depth, log_sigma=log_sigma, notes=(_note(depth, log_sigma, by_evidence, dynamic, views, prior, unit),)
     )
 
 
@@ -192,6 +192,7 @@ def _note(
     dynamic: Bool[np.ndarray, "f h w"],
     views: Int64[np.ndarray, "f"],
     prior: DepthEstimate | None,
+    unit: Unit,
 ) -> str:
     asked = views > 0
     known = np.isfinite(depth[asked])
@@ -202,7 +203,8 @@ def _note(
         f"{100 * evidence.mean():.0f} % of their pixels rest on what the views show"
     )
     if evidence.any():
-        note += f" (typical error {100 * np.median(log_sigma[asked][evidence]):.0f} %)"
+        note += f" (typical error {100 * np.median(log_sigma[asked][evidence]):.0f} %"
+        note += ", besides that of the scale, which the network tells)" if unit.status == "estimated" else ")"
     if prior is not None:
         note += f", {100 * rest.mean():.0f} % mainly on the network"
     else:
