@@ -12,7 +12,7 @@ Json = Annotated[bool, Parameter(name="--json", negative="", help="Print one JSO
 Frames = Annotated[int, Parameter(name="--frames", help="How many frames to read, 1 to 1024, evenly spread.")]
 Depth = Annotated[
     str | None,
-    Parameter(name="--depth", help="Depth network for recordings without depth: a Hugging Face id or a folder."),
+    Parameter(name="--depth", help="Depth network for recordings without depth: nano, a Hugging Face id or a folder."),
 ]
 Ignore = Annotated[
     str,
