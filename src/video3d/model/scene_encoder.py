@@ -131,18 +131,25 @@ class SceneEncoder:
             raise InputError("model", expected="one with a depth head", got="none", do="use nano, or train one")
         return self._depth_of(self.patch_features(pixel_values)[1], k_px, pixel_values.shape[-2:])
 
-    def encode_inputs(self, inputs: SceneInputs, *, keep_patches: bool = False) -> EncodedScene:
+    def encode_inputs(
+        self,
+        inputs: SceneInputs,
+        *,
+        keep_patches: bool = False,
+        features: tuple[Tensor, tuple[Tensor, ...]] | None = None,
+    ) -> EncodedScene:
         """Scene tokens of a batch, with gradients where they are enabled.
 
         Args:
             inputs: frames and geometry.
             keep_patches: keep what every patch shows (``SceneTokens.patch_content``), for grounding as published.
+            features: what ``patch_features`` said of all frames before; their pixels are then not looked at.
 
         Raises:
             InputError: points of another grid than the frames', or geometry that is not in float32.
         """
         b, f = inputs.pixel_values.shape[:2]
-        seen = self._look(inputs)
+        seen = self._look(inputs, features)
         patches = seen.patches.unflatten(0, (b, f)) if keep_patches else None
         if self.config.arrangement == "voxel":
             config = self.config
@@ -177,12 +184,12 @@ class SceneEncoder:
             patch_content=patches,
         )
 
-    def _look(self, inputs: SceneInputs) -> _Seen:
+    def _look(self, inputs: SceneInputs, known: tuple[Tensor, tuple[Tensor, ...]] | None = None) -> _Seen:
         _check_whole(inputs)
         b, f = inputs.pixel_values.shape[:2]
         frames = inputs.pixel_values.flatten(0, 1)
         at_once = len(frames) if torch.is_grad_enabled() else FRAMES_AT_ONCE
-        looked = [self.patch_features(part) for part in frames.split(max(at_once, 1))]
+        looked = [known] if known else [self.patch_features(part) for part in frames.split(max(at_once, 1))]
         features = torch.cat([own for own, _ in looked])
         size_hw = (int(frames.shape[-2]), int(frames.shape[-1]))
         maps: DepthMaps | None = None

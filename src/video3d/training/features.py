@@ -1,0 +1,278 @@
+"""What of a scene is computed before the first thing that learns: once a clip, kept on disk.
+
+A frozen vision tower says the same of a clip in every epoch, and on a CPU it is the longest part of a step. What lies before the
+first trained module is kept as far as it goes: merged scene tokens where the projector is the first (``tokens``), the tower's
+patches where the video encoder learns (``patches``), and nothing but the prompt's facts where the tower itself does
+(``pixels``). A folder's name follows from everything that its content depends on: weights, data, frames, size and layout.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from jaxtyping import Int64
+from torch import Tensor, nn
+
+from video3d.answers.facts import scene_facts
+from video3d.answers.prompt import build_prompt
+from video3d.data.store import DataSet, replaced
+from video3d.data.truth import ClipData
+from video3d.geometry.lift import lift_patches
+from video3d.model.modeling_video3d import Video3DForConditionalGeneration
+from video3d.model.processing_video3d import Video3DProcessor
+from video3d.model.scene_encoder import SCENE_KEYS
+from video3d.model.tokens import merge_by_voxel
+from video3d.types import GeometryStatus, InputError, PosedClip, World
+from video3d.types.scene_tokens import SceneInputs
+from video3d.video import sample_uniform
+
+Level = Literal["tokens", "patches", "pixels"]
+FORMAT = 1
+"""Raise it when what is kept changes: other folders are then made."""
+_TOKENS = ("content", "points_world", "num_views", "seen_s")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredScene:
+    """A clip as training reads it.
+
+    Attributes:
+        tensors: ``tokens``: of ``MergedTokens`` (n ...). ``patches``: ``features`` and ``features_0``, ``features_1``, ... (f gh
+            gw c), as ``SceneEncoder.patch_features`` gives them, and the fields of ``SceneInputs`` but for pixels. ``pixels``:
+            the fields of ``SceneInputs``.
+        head: the prompt up to the question.
+        num_tokens: placeholders that its prompts need.
+        size_hw: of the frames that the model saw.
+    """
+
+    tensors: dict[str, Tensor]
+    head: str
+    num_tokens: int
+    size_hw: tuple[int, int]
+
+
+def frames_of(total: int, wanted: int) -> Int64[np.ndarray, "k"]:
+    """Which frames of a clip are shown: ``wanted`` of them, evenly spread, as the pipeline spreads them.
+
+    >>> frames_of(4, 16).tolist()
+    [0, 1, 2, 3]
+    """
+    return np.asarray(sample_uniform(total, min(wanted, total)), dtype=np.int64)
+
+
+def posed_clip(clip: ClipData, num_frames: int) -> PosedClip:
+    """A clip of a data set as the pipeline has it after its third step; ``num_frames`` of it, evenly spread.
+
+    >>> from inspect import signature
+    >>> list(signature(posed_clip).parameters)
+    ['clip', 'num_frames']
+    """
+    truth = clip.truth
+    frames = frames_of(truth.num_frames, num_frames)
+    depth = np.full(clip.rgb.shape[:3], np.nan, np.float32) if clip.depth_m is None else clip.depth_m
+    poses = truth.world_from_camera[frames]
+    return PosedClip(
+        frame_index=frames,
+        time_s=truth.times_s[frames],
+        rgb=clip.rgb[frames],
+        depth_m=depth[frames],
+        k_px=truth.k_px[frames],
+        world_from_camera=poses,
+        piece=np.where(np.isfinite(poses).all((1, 2)), 0, -1),
+        world=World(metric=True, gravity_aligned=True, origin="the data set's"),
+        up_world=np.array([0.0, 0.0, 1.0]),
+        status=GeometryStatus(
+            depth="unknown" if clip.depth_m is None else "measured",
+            intrinsics="measured",
+            poses="measured",
+            scale="measured",
+            gravity="measured",
+        ),
+    )
+
+
+def prompt_head(posed: PosedClip, *, facts: bool) -> str:
+    """The prompt of ``pipeline.Video3D`` up to the question; without facts, nothing."""
+    return build_prompt(scene_facts(posed), "?")[:-1] if facts else ""
+
+
+def prompt_text(head: str, question: str) -> str:
+    """The whole text of a user's message: what ``build_prompt`` makes of the same facts and question.
+
+    >>> prompt_text("[QUESTION] ", "Where  is it?")
+    '[QUESTION] Where is it?'
+    """
+    return head + " ".join(question.split())
+
+
+def first_trained(model: Video3DForConditionalGeneration) -> Level:
+    """How far a scene can be computed before anything that learns."""
+
+    def learns(part: nn.Module | None) -> bool:
+        return part is not None and any(weight.requires_grad for weight in part.parameters())
+
+    config = model.config
+    if learns(model.vision_tower):
+        return "pixels"
+    # The depth head's own loss needs what it said of every frame.
+    between = learns(model.video_encoder) or model.depth_head is not None or config.pool_after_projector
+    return "patches" if config.arrangement != "voxel" or between else "tokens"
+
+
+class SceneStore:
+    """Scenes of a data set, from disk where they have been computed before.
+
+    Args:
+        dataset: an opened data set.
+        processor: of the model.
+        frames: how many of every clip.
+        facts: whether prompts hold the measured facts, as those of ``video3d ask`` do.
+        level: what is kept.
+        folder: where.
+    """
+
+    def __init__(
+        self, dataset: DataSet, processor: Video3DProcessor, *, frames: int, facts: bool, level: Level, folder: Path
+    ) -> None:
+        self.dataset, self.processor, self.folder = dataset, processor, folder
+        self.level: Level = level
+        self.frames, self.facts = frames, facts
+
+    def __getitem__(self, clip_id: str) -> StoredScene:
+        """The scene of a clip. Errors: ``InputError`` where it was to be computed before and was not."""
+        from safetensors import SafetensorError, safe_open
+
+        try:
+            with safe_open(self._path(clip_id), framework="pt") as file:
+                notes = file.metadata()
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  no mapping
+        except (OSError, SafetensorError) as error:
+            do = "run again: what is missing is computed first"
+            raise InputError(self._path(clip_id), expected="a scene computed before", got=error, do=do) from error
+        if self.level == "pixels":
+            batch, _ = self._batch(self.dataset.clip(clip_id))
+            tensors = {name: batch[name][0] for name in SCENE_KEYS if name in batch}
+        size: Any = tuple(json.loads(notes["size_hw"]))
+        return StoredScene(tensors=tensors, head=notes["head"], num_tokens=int(notes["num_tokens"]), size_hw=size)
+
+    def missing(self, clip_ids: Iterable[str]) -> list[str]:
+        """Those that are still to be computed."""
+        return [clip_id for clip_id in clip_ids if not self._path(clip_id).is_file()]
+
+    def fill(self, model: Video3DForConditionalGeneration, clip_ids: Iterable[str]) -> Iterator[str]:
+        """Computes what is missing, clip by clip, and gives the id of each when it is kept."""
+        from safetensors.torch import save_file
+
+        for clip_id in self.missing(clip_ids):
+            batch, posed = self._batch(self.dataset.clip(clip_id))
+            tensors = self._compute(model, batch)
+            notes = {
+                "head": prompt_head(posed, facts=self.facts),
+                "num_tokens": str(int((batch["input_ids"] == self.processor.scene_token_id).sum())),
+                "size_hw": json.dumps(list(batch["pixel_values"].shape[-2:])),
+            }
+            with replaced(self._path(clip_id)) as beside:
+                save_file({name: value.contiguous().cpu() for name, value in tensors.items()}, beside, notes)
+            yield clip_id
+
+    def _path(self, clip_id: str) -> Path:
+        return self.folder / f"{clip_id}.safetensors"
+
+    def _batch(self, clip: ClipData) -> tuple[Any, PosedClip]:
+        posed = posed_clip(clip, self.frames)
+        small = self.processor.fit_clip(posed)
+        return self.processor(small, lift_patches(small, self.processor.patch_px), "a"), posed
+
+    @torch.no_grad()
+    def _compute(self, model: Video3DForConditionalGeneration, batch: Any) -> dict[str, Tensor]:
+        if self.level == "pixels":
+            return {"none": torch.zeros(0)}
+        inputs = SceneInputs(**{name: batch[name].to(model.device) for name in SCENE_KEYS if name in batch})
+        if self.level == "patches":
+            features, layers = model.patch_features(inputs.pixel_values.flatten(0, 1))
+            kept = {name: batch[name][0] for name in SCENE_KEYS if name in batch and name != "pixel_values"}
+            kept |= {f"features_{at}": layer for at, layer in enumerate(layers) if model.depth_head is not None}
+            return kept | {"features": features}
+        config = model.config
+        grid = model.tokens_to_merge(inputs)
+        merged = merge_by_voxel(grid, voxel_m=config.token_voxel_m, max_tokens=config.max_scene_tokens)
+        return {name: getattr(merged, name)[0] for name in _TOKENS}
+
+
+def store_for(
+    model: Video3DForConditionalGeneration,
+    processor: Video3DProcessor,
+    dataset: DataSet,
+    *,
+    frames: int,
+    facts: bool,
+    root: Path,
+) -> SceneStore:
+    """The store that fits a model whose weights to train are marked (``requires_grad``).
+
+    Args:
+        model: what is frozen of it decides what is kept.
+        processor: of the model.
+        dataset: an opened data set.
+        frames: of every clip.
+        facts: whether prompts hold the measured facts.
+        root: folders of features lie in it.
+    """
+    level = first_trained(model)
+    key: dict[str, Any] = {
+        "format": FORMAT,
+        "level": level,
+        "data": dataset.content_hash,
+        "frames": frames,
+        "facts": facts,
+    }
+    names = ("patch_px", "pool", "pool_mode", "row_separators", "max_patches", "image_mean", "image_std", "geometry")
+    names = (*names, "square_px", "unknown_as_zero", "merge_voxel_m", "max_scene_tokens")
+    key |= {name: getattr(processor, name) for name in names}
+    if level != "pixels":
+        frozen = [model.vision_tower, *([model.video_encoder] if level == "tokens" else [])]
+        key |= {"weights": [weights_hash(part) for part in frozen], "layers": [model.config.vision_feature_layer]}
+        key["layers"] += model.config.depth_layers if model.depth_head is not None else []
+    name = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:16]
+    folder = root / f"{level}-{name}"
+    return SceneStore(dataset, processor, frames=frames, facts=facts, level=level, folder=folder)
+
+
+def weights_hash(part: nn.Module) -> str:
+    """SHA-256 over names, types and bytes of all weights."""
+    digest = hashlib.sha256()
+    for name, weight in sorted(part.state_dict().items()):
+        digest.update(f"{name} {weight.dtype} {tuple(weight.shape)}".encode())
+        digest.update(weight.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
+
+
+def stack_scenes(scenes: list[StoredScene], level: Level) -> dict[str, Tensor]:
+    """Scenes of a batch, the shorter ones padded at the front, as the model has them.
+
+    Raises:
+        InputError: frames of different sizes in one batch.
+    """
+    sizes = sorted({scene.size_hw for scene in scenes})
+    if level != "tokens" and len(sizes) > 1:
+        do = "train with batch_device=1, or on clips of one size"
+        raise InputError("a batch", expected="clips of one size", got=f"{sizes[0]} and {sizes[1]}", do=do)
+    counts = [len(next(iter(scene.tensors.values()))) for scene in scenes]
+    most = max(counts)
+    batch = {}
+    for name in scenes[0].tensors:
+        parts = [scene.tensors[name] for scene in scenes]
+        known_zero = name.startswith(("features", "pixel_values", "valid_share", "content", "num_views"))
+        fill = 0 if known_zero else torch.nan  # geometry that is not there is not known
+        batch[name] = torch.stack(
+            [torch.cat([part.new_full((most - len(part), *part.shape[1:]), fill), part]) for part in parts]
+        )
+    shown = torch.stack([torch.arange(most) >= most - count for count in counts])
+    if level == "tokens":
+        return batch | {"mask": shown}
+    return batch | ({} if bool(shown.all()) else {"frame_mask": shown})
