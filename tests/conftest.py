@@ -10,6 +10,21 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_limits
+
+# numpy's BLAS has read the environment by now where a plugin of pytest imported it (jaxtyping's does).
+threadpool_limits(1, user_api="blas")
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """One process a core for the whole suite or a folder of it; none but this one for single files and choices (`-k`, `::`).
+
+    Each process imports everything that its tests need, which takes longer than most files of tests.
+    """
+    option = config.option
+    narrowed = option.keyword or option.markexpr or option.lf or any(".py" in argument for argument in config.args)
+    return 0 if narrowed else len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 

@@ -13,16 +13,6 @@ from video3d.model.processing_video3d import Video3DProcessor
 from video3d.pipeline import load
 
 
-@pytest.fixture(scope="module")
-def room(tmp_path_factory):
-    from make_room import write_room
-
-    folder = tmp_path_factory.mktemp("ground") / "room"
-    folder.mkdir()
-    write_room(folder)
-    return folder
-
-
 def folder_of(model, tokenizer, path):
     model.save_pretrained(path)
     Video3DProcessor.for_model(model.config, tokenizer, max_patches=24).save_pretrained(path)

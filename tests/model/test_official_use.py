@@ -12,16 +12,6 @@ from video3d.model.convert_official import convert_official
 from video3d.pipeline import load
 
 
-@pytest.fixture(scope="module")
-def room(tmp_path_factory):
-    from make_room import write_room
-
-    folder = tmp_path_factory.mktemp("official") / "room"
-    folder.mkdir()
-    write_room(folder, num_frames=6)
-    return folder
-
-
 @pytest.fixture(scope="module", params=[False, True], ids=["corrected", "compat"])
 def engine(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("checkpoint")
