@@ -11,8 +11,13 @@ from video3d.types import InputError
 Json = Annotated[bool, Parameter(name="--json", negative="", help="Print one JSON object for programs.")]
 Frames = Annotated[int, Parameter(name="--frames", help="How many frames to read, 1 to 1024, evenly spread.")]
 Depth = Annotated[
-    str | None,
-    Parameter(name="--depth", help="Depth network for recordings without depth: nano, a Hugging Face id or a folder."),
+    str,
+    Parameter(
+        name="--depth",
+        help="Where a recording has no depth. none: at reconstructed points only, the fastest. nano, a Hugging Face id or a "
+        "folder: that network, frame by frame. video:none: many views compared, 2-3 s a frame. video: nano and many "
+        "views; video:NAME: another network and many views.",
+    ),
 ]
 Ignore = Annotated[
     str,
@@ -26,7 +31,7 @@ def geometry(
     *,
     out: Annotated[Path, Parameter(name="--out", help="Folder to make.")],
     frames: Frames = 32,
-    depth: Depth = None,
+    depth: Depth = "video:none",
     ignore: Ignore = "",
     overwrite: Annotated[bool, Parameter(negative="", help="Replace an earlier result in --out.")] = False,
     json_: Json = False,
@@ -55,7 +60,7 @@ def reconstruct(
         ),
     ] = None,
     frames: Frames = 64,
-    depth: Depth = None,
+    depth: Depth = "video:none",
     ignore: Ignore = "",
     overwrite: Annotated[bool, Parameter(negative="", help="Replace an earlier PLY of that name.")] = False,
     json_: Json = False,

@@ -25,6 +25,7 @@ from video3d.answers.prompt import build_prompt
 from video3d.answers.question import MetricQuestion, parse_question, required_frames
 from video3d.answers.unread import unread_measure
 from video3d.estimate.complete import complete_geometry
+from video3d.estimate.depth import DEPTH_OF_VIEWS, depth_parts
 from video3d.estimate.reconstruction import missing_camera
 from video3d.geometry.gravity import align_to_gravity
 from video3d.geometry.lift import lift_patches
@@ -52,11 +53,11 @@ class Video3D:
 
     Args:
         name: ``nano``, a model folder, or a Hugging Face id.
-        depth: a depth network for recordings without depth, by Hugging Face id or folder.
+        depth: where recordings have none, see ``load``.
     """
 
-    def __init__(self, name: str = "nano", *, depth: str | None = None) -> None:
-        self.name, self.depth_name = name, depth
+    def __init__(self, name: str = "nano", *, depth: str = DEPTH_OF_VIEWS) -> None:
+        self.name, (self.network_name, self.compare_views) = name, depth_parts(depth)
         # With what was asked for, so that a Recording's id stays its own as long as its scene is kept.
         self._scenes: OrderedDict[tuple[Any, ...], tuple[Any, Scene]] = OrderedDict()
         self._encoded: OrderedDict[int, KeptScene] = OrderedDict()
@@ -71,7 +72,7 @@ class Video3D:
     @cached_property
     def depth_estimator(self) -> "DepthEstimator | None":
         """The depth network, loaded on first use; None where none was named."""
-        return None if self.depth_name is None else load_depth(self.depth_name)
+        return load_depth(self.network_name)
 
     def read(
         self,
@@ -95,7 +96,7 @@ class Video3D:
             InputError: the source cannot be read.
         """
         timings: dict[str, float] = {}
-        if self.depth_name is not None:
+        if self.network_name != "none":
             with _timed(timings, "load depth network"):  # a wrong name should not be found out after the long work
                 _ = self.depth_estimator
         with _timed(timings, "open"):
@@ -111,7 +112,9 @@ class Video3D:
             with _timed(timings, "camera"):
                 camera = missing_camera(recording, include=clip.frame_index.tolist())
         with _timed(timings, "geometry"):
-            posed = complete_geometry(clip, depth_estimator=self.depth_estimator, camera=camera)
+            posed = complete_geometry(
+                clip, depth_estimator=self.depth_estimator, camera=camera, video_depth=self.compare_views
+            )
             posed = align_to_gravity(with_colour_notes(posed, recording))
         with _timed(timings, "facts"):
             facts = scene_facts(
@@ -299,15 +302,16 @@ class Video3D:
         return scene, timings
 
 
-def load(name: str = "nano", *, depth: str | None = None) -> Video3D:
+def load(name: str = "nano", *, depth: str = DEPTH_OF_VIEWS) -> Video3D:
     """An object with ``ask(video, query)`` and ``analyze(video, query)``.
 
     Args:
         name: ``nano`` (its weights come with the package), a model folder, or a Hugging Face id.
-        depth: a depth network for recordings without depth, by Hugging Face id or folder.
+        depth: where a recording has none: ``none`` (reconstructed points only), a network's name (as for ``load_depth``),
+            ``video:none`` (many views compared, 2-3 s a frame), ``video`` or ``video:NAME`` (nano or NAME, and many views).
 
     Raises:
-        InputError: no such model.
+        InputError: no such model, or no name of depth.
 
     >>> load("nano").name
     'nano'

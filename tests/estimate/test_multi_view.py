@@ -1,12 +1,15 @@
 """Depth from many views, on a rendered room whose depth is known exactly: walls, a floor and a board, all with texture."""
 
+import io
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pytest
 from textured_room import FOCAL_PX, K_PX, PLANES, SIZE_HW, render, turned, walk
+from tqdm import tqdm
 
+from video3d.estimate import multi_view
 from video3d.estimate.multi_view import SourceViews, VideoDepth, refine_depth
 from video3d.types.depth import DepthEstimate
 
@@ -230,3 +233,23 @@ def test_inverse_depth_is_no_prior(room: Room) -> None:
     wrong = DepthEstimate(values=room.depth[[5]], kind="inverse_depth")
     with pytest.raises(ValueError, match="expected metric_depth"):
         room.refined([5], wrong)
+
+
+def test_what_is_shown_as_done_ends_at_all_of_it(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    bars: list[tqdm] = []
+
+    class Kept(tqdm):
+        def __init__(self, **options: Any) -> None:
+            super().__init__(**(options | {"file": io.StringIO(), "delay": 0.0, "mininterval": 0.0}))
+            bars.append(self)
+
+        def update(self, n: float | None = 1) -> bool | None:
+            assert n is not None
+            assert n > 0
+            return super().update(n)
+
+    monkeypatch.setattr(multi_view, "tqdm", Kept)
+    room.refined([2, 5, 8])
+    (bar,) = bars
+    assert bar.n == pytest.approx(bar.total)
+    assert "depth of 3 frames from many views (--depth none leaves it out): 100 %" in bar.fp.getvalue()

@@ -91,10 +91,10 @@ def _network_depth(
         depth = splat_depth(clip.num_frames, clip.size_hw, **points)
         seen = int(np.isfinite(depth).any(axis=(1, 2)).sum())
         if not seen:
-            return depth, "unknown", ["depth: unknown; a depth network (--depth) can estimate it"]
+            return depth, "unknown", ["depth: unknown; a depth network (--depth nano) can estimate it"]
         note = (
             f"depth: estimated at {len(points['point_depth'])} reconstructed points in {seen} of {clip.num_frames} "
-            "frames, unknown elsewhere (sparse); a depth network fills it"
+            "frames, unknown elsewhere (sparse); --depth video fills it"
         )
         return depth, "estimated", [note]
     group = reconstruction.cameras.piece if reconstruction is not None else np.full(clip.num_frames, -1, np.int64)

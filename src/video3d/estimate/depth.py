@@ -12,8 +12,31 @@ from video3d.types.depth import DepthEstimator
 
 # What a name on the hub looks like: OWNER/NAME (or a bare NAME), with nothing that could be a path.
 _HUB_ID = re.compile(r"^(?!.*\.\.)[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?$")
+DEPTH_OF_VIEWS = "video:none"
+"""Depth where a recording has none and nobody names another: many views compared, no network."""
 # The first fusion layer has nothing to fuse with, so checkpoints of MiDaS leave its first residual unit out.
 _UNUSED_KEYS = re.compile(r"(fusion_stage\.layers\.0\.residual_layer1\.|num_batches_tracked$)")
+
+
+def depth_parts(name: str) -> tuple[str, bool]:
+    """The network that a name of depth wants (``none`` for none), and whether many views are to be compared.
+
+    Names are those of ``video3d depth-eval``: ``video`` is ``nano`` and many views, ``video:NAME`` is NAME and many views,
+    and a network's name alone is the network, frame by frame. ``none`` is neither: depth at reconstructed points only.
+
+    Raises:
+        InputError: no network is named.
+
+    >>> depth_parts("video"), depth_parts("video:none"), depth_parts("nano"), depth_parts("none")
+    (('nano', True), ('none', True), ('nano', False), ('none', False))
+    """
+    views = name == "video" or name.startswith("video:")
+    network = (name.partition(":")[2] if ":" in name else "nano") if views else name
+    if not network or network == "video" or network.startswith("video:"):
+        raise InputError(
+            "depth", expected="none, video, video:NAME, or a network's NAME (nano, a hub id, a folder)", got=repr(name)
+        )
+    return network, views
 
 
 def load_depth_estimator(

@@ -120,11 +120,12 @@ def _network(name: str, recording: Recording, frames: Int64[np.ndarray, "f"]) ->
 
 def _video(name: str, recording: Recording, frames: Int64[np.ndarray, "f"], poses: PosesFrom) -> Predictor:
     from video3d.estimate.complete import complete_geometry
+    from video3d.estimate.depth import depth_parts
     from video3d.estimate.reconstruction import missing_camera
     from video3d.pipeline import load_depth
 
     started = time.perf_counter()
-    prior = load_depth(name.partition(":")[2] or "nano")
+    prior = load_depth(depth_parts(name)[0])
     load_s = time.perf_counter() - started
     notes: list[str] = []
     if recording.world_from_camera is None and poses == "given":
