@@ -65,8 +65,9 @@ def spatial_targets(
 
     Relations: ordered pairs of things seen well, each at a frame that shows both (drawn), whose camera is the observer; two things
     that no frame shows together are asked about without observer if both stay where they are. Layout: the things whose place at
-    the end is shown. Physics: the things seen in one of the last two frames. Pairs and things are drawn so that what is rare is
-    asked as often as what is common, as far as the clip has it (``draw_evenly``).
+    the end is shown. Physics: the things seen in one of the last two frames; of those with which nothing happens no more than of
+    others, and one at least. Pairs and things are drawn so that what is rare is asked as often as what is common, as far as the
+    clip has it (``draw_evenly``).
 
     Args:
         truth: of the clip.
@@ -266,8 +267,8 @@ def _layout(truth: SceneTruth, turn: Float64[np.ndarray, "4 4"], categories: lis
 def _physics(
     truth: SceneTruth, turn: Float64[np.ndarray, "4 4"], events: list[str], num: int, rng: np.random.Generator
 ) -> PhysicsTargets:
-    """Things and their fates, drawn by what is known of them."""
-    found = fates(truth)
+    """Things and their fates, drawn by what is known of them; of those with which nothing happens, as many as of others."""
+    found = _without_most_quiet(truth, fates(truth), rng)
     cells = [
         [one.stable is True, one.stable is False, one.still is True, one.still is False]
         + [one.event == event for event in events]
@@ -287,6 +288,18 @@ def _physics(
         motion_mask=torch.tensor([[one.still is not None for one in asked]], dtype=torch.bool),
         event=torch.tensor([index], dtype=torch.int64),
     )
+
+
+def _without_most_quiet(truth: SceneTruth, found: list[Fate], rng: np.random.Generator) -> list[Fate]:
+    """All things with which something happens, and as many others (one at least): those that might have moved come first.
+
+    A room is full of furniture that stays: were it all asked about, "stays" would be right nine times out of ten.
+    """
+    quiet = [one.stable is not False and one.still is not False and one.event in (None, "stays") for one in found]
+    busy = [one for one, is_quiet in zip(found, quiet, strict=True) if not is_quiet]
+    others = [found[i] for i in rng.permutation(len(found)) if quiet[i]]
+    others.sort(key=lambda one: truth.object(one.object_id).motion == "static")
+    return busy + others[: max(1, len(busy))]
 
 
 # ---- tensors ----------------------------------------------------------------------------------------------------------
