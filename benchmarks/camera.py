@@ -1,48 +1,45 @@
 """Camera from pixels alone, against the poses that the recordings carry.
 
-    python benchmarks/camera.py DATA_DIR [--only kitchen,office,...] [--json] [--seed 0] [--timeout 600]
-                                [--depth measured|NAME]
+    python benchmarks/camera.py DATA_DIR [--only kitchen,office,...] [--depth measured,nano] [--json] [--seed 0]
+                                [--timeout 600]
 
 DATA_DIR holds the recordings by the names below; those that are absent are left out. Depth, poses and intrinsics are
 taken away, ``estimate_camera`` gets what a plain video would give it, and its largest piece is moved onto the recorded
-path by the similarity that fits best (Umeyama). Columns: frames of the recording, frames used, frames in the largest
-piece, sizes of all pieces, rms position error in percent of the length of the recorded path between the placed frames,
-rms rotation error in degrees, median rotation error over frames once the rotation that all frames have in common is taken
-out (a short path fixes the common one badly, and frames are right against each other), focal length against the recorded one in percent, mean
-reprojection error, seconds (reading included). With ``--depth`` also the scale in percent of the truth, where poses are
-in metres: the unit of the reconstruction by depth at its points, by the recording's own depth (``measured``) or a
-metric depth network (a name that ``load_depth_estimator`` knows; up to 24 frames). Videos without poses show what can
-be shown without truth.
+path by the similarity that fits best (Umeyama). Columns: frames used, share of them in the largest piece, sizes of all
+pieces, rms position error in percent of the length of the recorded path between the placed frames, rms rotation error in
+degrees, median rotation error over frames once the rotation that all frames have in common is taken out (a short path
+fixes the common one badly, and frames are right against each other), focal length against the recorded one in percent,
+mean reprojection error, seconds of structure from motion (reading included).
+
+Then, for every name of ``--depth``: error of the scale in percent of the truth, where poses are in metres, and of up in
+degrees, where the recording tells it or shows a floor under measured depth. ``measured`` is the recording's own depth,
+other names are those of ``video3d --depth``: ``nano``, ``video``, a metric network's; 32 frames. ``-``: no truth, or the
+result says that it does not know. Videos without poses (``--only bedroom,street``) show what can be shown without truth.
 
 Colour of 7-Scenes is registered first (``register_colour``): the stated 585 px are the depth camera's, colour has about
 524, and what is judged is colour as the recording's users get it, at 585.
-
-As measured with ``--only kitchen,office --depth measured`` on two busy cores:
-
-    recording      frames  used  placed  pieces        rms %   rot rms  median  scale %  focal %    focal  reproj px       s
-    kitchen            32    32      32  32             0.82      5.29    1.23     +3.8     +0.5      588       0.73     4.8
-    office            120   120     111  111+9          0.31      1.83    1.14     +2.5     -2.2      484       0.49    76.9
 """
 
 import argparse
 import json
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from gravity import true_up, up_among, up_error_deg
 
 from video3d.estimate.camera import estimate_camera
 from video3d.estimate.camera_estimate import CameraEstimate
-from video3d.estimate.depth import load_depth_estimator
-from video3d.estimate.depth_align import sample_nearest
-from video3d.estimate.scale import fit_scale, scale_from_depth
+from video3d.estimate.complete import complete_geometry
+from video3d.estimate.depth import depth_parts
 from video3d.geometry.align import align_trajectories
 from video3d.geometry.rigid import rotation_angle_rad
-from video3d.types import InputError, Recording
-from video3d.types.depth import DepthEstimator
-from video3d.video import forget, open_recording, register_colour
+from video3d.pipeline import load_depth
+from video3d.types import InputError, PosedClip, Recording
+from video3d.video import forget, open_recording, read_clip, register_colour
 
 # name on the command line -> path below DATA_DIR, number of frames taken evenly (None: all)
 RECORDINGS: dict[str, tuple[str, int | None]] = {
@@ -54,6 +51,7 @@ RECORDINGS: dict[str, tuple[str, int | None]] = {
     "bedroom": ("videos/bedroom.mp4", None),
     "street": ("videos/street_walk.mp4", None),
 }
+NUM_COMPLETED = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +68,8 @@ class Row:
     rotation_median_deg: float | None
     focal_px: float | None
     focal_error_percent: float | None
-    scale_error_percent: float | None
+    scale_error_percent: dict[str, float | None]
+    up_error_deg: dict[str, float | None]
     reprojection_px: float | None
     seconds: float
     notes: tuple[str, ...]
@@ -91,20 +90,27 @@ def every_nth(recording: Recording, count: int) -> Recording:
     )
 
 
-def scale_by_depth(recording: Recording, found: CameraEstimate, depth: str | DepthEstimator) -> float | None:
-    """Metres in one unit of the largest piece, by measured depth or a network; None where they do not tell."""
-    if isinstance(depth, str):
-        fits = scale_from_depth(recording, found) if recording.load_depth_m is not None else {}
-        return fits[0].scale if 0 in fits else None
-    mine = np.flatnonzero(found.piece == 0)
-    mine = mine[np.unique(np.linspace(0, len(mine) - 1, 24).round().astype(int))]
-    rgb = recording.load_rgb(found.frame_index[mine].tolist())
-    estimate = depth(rgb, found.k_px[mine])
-    seen = np.isin(found.observation_frame, mine)
-    place = np.searchsorted(mine, found.observation_frame[seen])
-    at = sample_nearest(estimate.values, place, found.observation_px[seen], recording.size_hw)
-    fit = fit_scale(at, found.observation_depth[seen], place)
-    return None if fit is None else fit.scale
+def completed(recording: Recording, found: CameraEstimate, depth: str) -> PosedClip | None:
+    """What a user gets of a video whose camera was found so: 32 frames of the largest piece, depth as named.
+
+    ``measured`` keeps the recording's own depth (None where it has none); other names are those of ``video3d --depth``.
+    """
+    if depth == "measured" and recording.load_depth_m is None:
+        return None
+    lost = {"poses", "intrinsics"} | ({"depth"} if depth != "measured" else set())
+    mine = found.frame_index[found.piece == 0]
+    mine = mine[np.unique(np.linspace(0, len(mine) - 1, NUM_COMPLETED).round().astype(int))]
+    network, views = ("none", False) if depth == "measured" else depth_parts(depth)
+    clip = read_clip(forget(recording, lost), indices=mine)
+    return complete_geometry(clip, depth_estimator=load_depth(network), camera=found, video_depth=views)
+
+
+def scale_error_percent(recording: Recording, posed: PosedClip) -> float | None:
+    """Lengths of the path against those recorded, percent; None where the result is not in metres."""
+    if not posed.world.metric or not recording.world.metric or (posed.piece == 0).sum() < 3:
+        return None
+    estimate = np.where((posed.piece == 0)[:, None, None], posed.world_from_camera, np.nan)
+    return 100 * (1 / align_trajectories(recording.world_from_camera[posed.frame_index], estimate).scale - 1)
 
 
 def own_rotation_deg(truth: np.ndarray, estimate: np.ndarray) -> float:
@@ -116,16 +122,16 @@ def own_rotation_deg(truth: np.ndarray, estimate: np.ndarray) -> float:
     return float(np.degrees(np.median(rotation_angle_rad(np.swapaxes(a, 1, 2) @ common @ b))))
 
 
-def measure(
-    name: str, recording: Recording, *, seed: int, timeout_s: float, depth: str | DepthEstimator | None = None
-) -> Row:
+def measure(name: str, recording: Recording, *, seed: int, timeout_s: float, depths: Sequence[str] = ()) -> Row:
     """Estimates the camera of one recording and compares."""
     blind = forget(recording, [q for q in ("depth", "poses", "intrinsics") if has(recording, q)])
     started = time.perf_counter()
     found = estimate_camera(blind, seed=seed, timeout_s=timeout_s)
     seconds = time.perf_counter() - started
     largest = found.piece == 0
-    rms = rotation = rotation_median = scale_error = focal = focal_error = None
+    rms = rotation = rotation_median = focal = focal_error = None
+    scale_error: dict[str, float | None] = dict.fromkeys(depths)
+    up_error: dict[str, float | None] = dict.fromkeys(depths)
     if largest.any():
         focal = float(np.median(found.k_px[largest, 0, 0]))
     if recording.k_px is not None and focal is not None:
@@ -135,10 +141,15 @@ def measure(
         error = align_trajectories(recording.world_from_camera[found.frame_index], estimate)
         rms, rotation = 100 * error.position_rms_share, error.rotation_rms_deg
         rotation_median = own_rotation_deg(recording.world_from_camera[found.frame_index], estimate)
-        metres = None
-        if depth is not None and recording.world.metric:
-            metres = scale_by_depth(recording, found, depth)
-        scale_error = None if metres is None else 100 * (metres / error.scale - 1)
+        measured = recording.up_world is not None or recording.load_depth_m is not None
+        up = true_up(recording) if depths and measured else None
+        for depth in depths:
+            posed = completed(recording, found, depth)
+            if posed is None:
+                continue
+            scale_error[depth] = scale_error_percent(recording, posed)
+            leaned = None if up is None else up_error_deg(posed, up_among(posed, recording, up))
+            up_error[depth] = None if leaned is None else leaned[0]
     return Row(
         recording=name,
         frames=recording.num_frames,
@@ -149,6 +160,7 @@ def measure(
         rotation_rms_deg=rotation,
         rotation_median_deg=rotation_median,
         scale_error_percent=scale_error,
+        up_error_deg=up_error,
         focal_px=focal,
         focal_error_percent=focal_error,
         reprojection_px=found.reprojection_px if np.isfinite(found.reprojection_px) else None,
@@ -174,39 +186,45 @@ def line(row: Row) -> str:
         return "-" if value is None else format(value, form)
 
     sizes = "+".join(map(str, row.pieces)) or "-"
-    return (
-        f"{row.recording:<13}{row.frames:>8}{row.used:>6}{row.placed:>8}  {sizes:<12}"
+    text = (
+        f"{row.recording:<13}{row.used:>6}{f'{100 * row.placed / row.used:.0f} %':>8}  {sizes:<12}"
         f"{number(row.position_rms_percent, '.2f'):>7}{number(row.rotation_rms_deg, '.2f'):>10}"
-        f"{number(row.rotation_median_deg, '.2f'):>8}{number(row.scale_error_percent, '+.1f'):>9}"
-        f"{number(row.focal_error_percent, '+.1f'):>9}{number(row.focal_px, '.0f'):>9}"
-        f"{number(row.reprojection_px, '.2f'):>11}{row.seconds:>8.1f}"
+        f"{number(row.rotation_median_deg, '.2f'):>8}{number(row.focal_error_percent, '+.1f'):>9}"
+        f"{number(row.focal_px, '.0f'):>7}{number(row.reprojection_px, '.2f'):>10}{row.seconds:>7.1f}"
     )
+    for depth, scale in row.scale_error_percent.items():
+        text += f"  {number(scale, '+.1f'):>{len(depth) + 8}}{number(row.up_error_deg[depth], '.2f'):>8}"
+    return text
+
+
+def head(depths: Sequence[str]) -> str:
+    """The first line of the table."""
+    text = "recording      used  placed  pieces        rms %   rot rms  median  focal %  focal  reproj px      s"
+    return text + "".join(f"  {f'scale % {depth}':>{len(depth) + 8}}  up deg" for depth in depths)
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data_dir", type=Path)
-    parser.add_argument("--only", default=",".join(RECORDINGS), help="names separated by commas")
+    parser.add_argument("--only", default="kitchen,office,kitti,fox", help=f"some of {','.join(RECORDINGS)}")
     parser.add_argument("--json", action="store_true", help="print one JSON list instead of the table")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--depth", help="for the scale: measured, or a metric depth network")
+    parser.add_argument("--depth", default="measured,nano", help="for scale and up: measured, nano, video, ...")
     parser.add_argument("--timeout", type=float, default=600.0, help="seconds for one recording")
     options = parser.parse_args()
     names = options.only.split(",")
     unknown = sorted(set(names) - set(RECORDINGS))
     if unknown:
         parser.error(f"--only: expected some of {', '.join(RECORDINGS)}, got {', '.join(unknown)}")
-    depth = options.depth
-    if depth not in (None, "measured"):
-        try:
-            depth = load_depth_estimator(depth)
-        except InputError as error:
-            parser.error(str(error))
+    depths = [name for name in options.depth.split(",") if name]
+    try:
+        for name in set(depths) - {"measured"}:  # a wrong name should not be found out after the long work
+            load_depth(depth_parts(name)[0])
+    except InputError as error:
+        parser.error(str(error))
     rows = []
     if not options.json:
-        print(
-            "recording      frames  used  placed  pieces        rms %   rot rms  median  scale %  focal %    focal  reproj px       s"
-        )
+        print(head(depths))
     for name in names:
         folder, count = RECORDINGS[name]
         try:
@@ -215,7 +233,7 @@ def main() -> int:
             print(f"{name}: left out: {error}", file=sys.stderr)
             continue
         recording = recording if count is None else every_nth(recording, count)
-        rows.append(measure(name, recording, seed=options.seed, timeout_s=options.timeout, depth=depth))
+        rows.append(measure(name, recording, seed=options.seed, timeout_s=options.timeout, depths=depths))
         if not options.json:
             print(line(rows[-1]), flush=True)
             for note in rows[-1].notes:

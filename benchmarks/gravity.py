@@ -4,8 +4,9 @@
 
 The kitchen's truth is its gravity-direction.txt, forgotten for the estimate; the office's is the normal of the plane that
 RANSAC finds lowest and square to up of the device within 10 degrees. Rows: measured depth and measured poses, at 8, 16 and
-32 frames; with ``--camera``, poses by structure from motion (from colour alone) under measured depth; with ``--depth``, depth
-by a metric network under measured poses. Simulated clips have exact depth and poses in a world whose +z is up; the
+32 frames; with ``--camera``, poses by structure from motion (from colour alone) under measured depth. With ``--depth``, a name
+that ``video3d --depth`` knows (``nano``, ``video``, ``video:none``, ...), measured depth is taken away and each of these rows
+comes again, at 32 frames, with depth so estimated. Simulated clips have exact depth and poses in a world whose +z is up; the
 world is turned at random first, and ``noise`` rows bend depth by 2 % (smoothly) and turn poses by 0.5 degrees. Columns:
 clips, clips whose up was found, error in degrees (median, 90th percentile, greatest), the error that the estimate states.
 
@@ -36,11 +37,11 @@ from scipy.ndimage import zoom
 from scipy.spatial.transform import Rotation
 
 from video3d.estimate.complete import complete_geometry
-from video3d.estimate.depth import load_depth_estimator
+from video3d.estimate.depth import depth_parts
 from video3d.geometry.gravity import gravity_alignment
 from video3d.geometry.rigid import transform_points, unproject
+from video3d.pipeline import load_depth
 from video3d.types import GeometryStatus, InputError, PosedClip, Recording, World
-from video3d.types.depth import DepthEstimator
 from video3d.video import forget, open_recording, read_clip, register_colour
 
 
@@ -59,21 +60,37 @@ class Row:
     def line(self) -> str:
         """As the table shows it."""
         return (
-            f"{self.what:<34}{self.clips:>6}{self.found:>7}{self.median_deg:>9.2f}{self.p90_deg:>7.2f}{self.max_deg:>7.2f}"
+            f"{self.what:<40}{self.clips:>6}{self.found:>7}{self.median_deg:>9.2f}{self.p90_deg:>7.2f}{self.max_deg:>7.2f}"
             f"{self.stated_deg:>8.2f}"
         )
 
 
+def up_error_deg(clip: PosedClip, up: np.ndarray) -> tuple[float, float] | None:
+    """Degrees between up as it is found in a clip and the true one in its world, and what the estimate states; None: not found."""
+    alignment = gravity_alignment(replace(clip, up_world=None, world=replace(clip.world, gravity_aligned=False)))
+    if alignment.status == "unknown":
+        return None
+    cosine = alignment.aligned_from_world[2, :3] @ up / np.linalg.norm(up)
+    return float(np.degrees(np.arccos(np.clip(cosine, -1, 1)))), float(np.degrees(alignment.error_rad))
+
+
+def true_up(recording: Recording) -> np.ndarray:
+    """Up in the world of a recording's poses: what it measured, else the normal of its floor."""
+    # The office's device levels its world, y up; the floor tells it to a fraction of a degree.
+    return floor_normal(recording, np.array([0.0, 1.0, 0.0])) if recording.up_world is None else recording.up_world
+
+
+def up_among(clip: PosedClip, recording: Recording, up: np.ndarray) -> np.ndarray:
+    """The true up in the world of estimated poses, by the rotations of the frames that have both; NaN without any."""
+    main = np.flatnonzero(clip.piece == 0)
+    truth = recording.world_from_camera[clip.frame_index[main], :3, :3]
+    return np.einsum("fij,fkj,k->fi", clip.world_from_camera[main, :3, :3], truth, up).sum(axis=0)
+
+
 def judged(what: str, clips: list[tuple[PosedClip, np.ndarray]]) -> Row:
     """Errors of up against the truth of every clip."""
-    errors, stated = [], []
-    for clip, up in clips:
-        alignment = gravity_alignment(replace(clip, up_world=None, world=replace(clip.world, gravity_aligned=False)))
-        if alignment.status == "unknown":
-            continue
-        found = alignment.aligned_from_world[2, :3]
-        errors.append(np.degrees(np.arccos(np.clip(found @ up / np.linalg.norm(up), -1, 1))))
-        stated.append(np.degrees(alignment.error_rad))
+    both = [found for clip, up in clips if (found := up_error_deg(clip, up)) is not None]
+    errors, stated = [error for error, _ in both], [own for _, own in both]
     some = errors or [np.nan]
     return Row(
         what=what,
@@ -116,23 +133,28 @@ def floor_normal(recording: Recording, rough_up: np.ndarray, *, seed: int = 0) -
     return best
 
 
-def real(
-    name: str, recording: Recording, up: np.ndarray, *, camera: bool, depth: DepthEstimator | None
-) -> Iterator[Row]:
+def real(name: str, recording: Recording, up: np.ndarray, *, camera: bool, depth: str | None) -> Iterator[Row]:
     """Rows of one recording."""
     for count in (8, 16, 32):
         yield judged(f"{name}, {count} frames", [(complete_geometry(read_clip(recording, count)), up)])
-    if depth is not None:
-        blind = forget(recording, ["depth"])
-        posed = complete_geometry(read_clip(blind, 16), depth_estimator=depth)
-        yield judged(f"{name}, 16 frames, {depth.name}", [(posed, up)])
     if camera:
-        posed = complete_geometry(read_clip(forget(recording, ["poses"]), 32))
-        main = np.flatnonzero(posed.piece == 0)
-        if len(main):  # the true up in the estimated world, by the rotations of the frames that have both
-            truth = recording.world_from_camera[posed.frame_index[main], :3, :3]
-            ups = np.einsum("fij,fkj,k->fi", posed.world_from_camera[main, :3, :3], truth, up)
-            yield judged(f"{name}, {len(main)} frames, estimated poses", [(posed, ups.mean(axis=0))])
+        yield _moved(name, recording, up, complete_geometry(read_clip(forget(recording, ["poses"]), 32)))
+    if depth is not None:
+        network, views = depth_parts(depth)
+        estimator = load_depth(network)
+        for lost in (["depth"], ["depth", "poses"])[: 1 + camera]:
+            clip = read_clip(forget(recording, lost), 32)
+            posed = complete_geometry(clip, depth_estimator=estimator, video_depth=views)
+            if "poses" in lost:
+                yield _moved(name, recording, up, posed, f", {depth}")
+            else:
+                yield judged(f"{name}, 32 frames, {depth}", [(posed, up)])
+
+
+def _moved(name: str, recording: Recording, up: np.ndarray, posed: PosedClip, how: str = "") -> Row:
+    """The row of a clip whose poses were estimated, in a world of their own."""
+    count = int((posed.piece == 0).sum())
+    return judged(f"{name}, {count} frames, est. poses{how}", [(posed, up_among(posed, recording, up))])
 
 
 def simulated(root: Path, count: int, *, noisy: bool, seed: int = 0) -> list[tuple[PosedClip, np.ndarray]]:
@@ -182,7 +204,7 @@ def main() -> int:
     parser.add_argument("--simulated", type=Path, help="a data set of the simulator")
     parser.add_argument("--num", type=int, default=40, help="clips of it")
     parser.add_argument("--camera", action="store_true", help="poses by structure from motion too")
-    parser.add_argument("--depth", help="depth by this metric network too")
+    parser.add_argument("--depth", help="estimated depth too: nano, video, video:none, ...")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     rows: list[Row] = []
@@ -193,18 +215,15 @@ def main() -> int:
             print(row.line(), flush=True)
 
     if not options.json:
-        print(f"{'up of':<34}{'clips':>6}{'found':>7}{'median':>9}{'p90':>7}{'max':>7}{'stated':>8}")
+        print(f"{'up of':<40}{'clips':>6}{'found':>7}{'median':>9}{'p90':>7}{'max':>7}{'stated':>8}")
     try:
-        depth = None if options.depth is None else load_depth_estimator(options.depth)
         for name, folder in (("kitchen", "seven_scenes_kitchen"), ("office", "hololens_office")):
             if not (options.data_dir / folder).is_dir():
                 print(f"{name}: left out, not there", file=sys.stderr)
                 continue
             recording = register_colour(open_recording(options.data_dir / folder))
-            up = recording.up_world
-            if up is None:  # the office's device levels its world, y up; the floor tells it to a fraction of a degree
-                up = floor_normal(recording, np.array([0.0, 1.0, 0.0]))
-            for row in real(name, replace(recording, up_world=None), up, camera=options.camera, depth=depth):
+            up, blind = true_up(recording), replace(recording, up_world=None)
+            for row in real(name, blind, up, camera=options.camera, depth=options.depth):
                 show(row)
         if options.simulated is not None:
             for noisy in (False, True):
