@@ -19,6 +19,7 @@ from video3d.cli_data import data
 from video3d.cli_depth import depth_eval
 from video3d.cli_geometry import Depth, Frames, Ignore, Json, Source, check_frames, geometry, ignored, reconstruct
 from video3d.cli_text import answer_json, answer_text, dump, grounding_json, grounding_text, table
+from video3d.cli_train import train
 from video3d.types import InputError
 
 app = App(
@@ -34,6 +35,7 @@ app.command(convert)
 app.command(geometry)
 app.command(reconstruct)
 app.command(depth_eval)
+app.command(train)
 
 Model = Annotated[str, Parameter(name="--model", help="nano, a model folder, or a Hugging Face id.")]
 

@@ -13,7 +13,8 @@ from typing import Any
 import torch
 from torch.utils.data import Dataset, Sampler
 
-from video3d.data.row import Choice, Row
+from video3d.data.presented import asked
+from video3d.data.row import Row
 from video3d.data.store import parse_row
 from video3d.data.truth import SceneTruth
 from video3d.model.processing_video3d import Video3DProcessor
@@ -34,23 +35,6 @@ class Pack:
     clip_id: str
     offsets: tuple[int, ...]
     num_bytes: int
-
-
-def asked(row: Row) -> str:
-    """A question in words. Options that it does not name itself stand behind it, else nobody could know them.
-
-    >>> from video3d.data.row import YesNo
-    >>> row = Row.model_construct(question={"en": "Is it open?"}, answer=YesNo(value=True))
-    >>> asked(row)
-    'Is it open?'
-    """
-    question = row.question["en"]
-    if not isinstance(row.answer, Choice):
-        return question
-    options = [option["en"] for option in row.answer.options]
-    if all(option.lower() in question.lower() for option in options):
-        return question
-    return f"{question} Options: {'; '.join(options)}."
 
 
 def find_packs(path: Path, types: Sequence[str], most: int) -> list[Pack]:

@@ -18,8 +18,8 @@ import torch
 from jaxtyping import Int64
 from torch import Tensor, nn
 
-from video3d.answers.facts import scene_facts
 from video3d.answers.prompt import build_prompt
+from video3d.data.presented import recording_of
 from video3d.data.store import DataSet, replaced
 from video3d.data.truth import ClipData
 from video3d.geometry.lift import lift_patches
@@ -27,12 +27,14 @@ from video3d.model.modeling_video3d import Video3DForConditionalGeneration
 from video3d.model.processing_video3d import Video3DProcessor
 from video3d.model.scene_encoder import SCENE_KEYS
 from video3d.model.tokens import merge_by_voxel
-from video3d.types import GeometryStatus, InputError, PosedClip, World
+from video3d.pipeline import Video3D
+from video3d.scene import Scene
+from video3d.types import InputError, PosedClip
 from video3d.types.scene_tokens import SceneInputs
 from video3d.video import sample_uniform
 
 Level = Literal["tokens", "patches", "pixels"]
-FORMAT = 1
+FORMAT = 2
 """Raise it when what is kept changes: other folders are then made."""
 _TOKENS = ("content", "points_world", "num_views", "seen_s")
 
@@ -65,40 +67,19 @@ def frames_of(total: int, wanted: int) -> Int64[np.ndarray, "k"]:
     return np.asarray(sample_uniform(total, min(wanted, total)), dtype=np.int64)
 
 
+def scene_of(clip: ClipData, num_frames: int) -> Scene:
+    """A clip as the pipeline reads it when it is asked about, facts included; ``num_frames`` of it, evenly spread."""
+    return Video3D().read(recording_of(clip), num_frames=num_frames)
+
+
 def posed_clip(clip: ClipData, num_frames: int) -> PosedClip:
-    """A clip of a data set as the pipeline has it after its third step; ``num_frames`` of it, evenly spread.
+    """A clip of a data set as the pipeline has it after its third step; its world is the data set's.
 
     >>> from inspect import signature
     >>> list(signature(posed_clip).parameters)
     ['clip', 'num_frames']
     """
-    truth = clip.truth
-    frames = frames_of(truth.num_frames, num_frames)
-    depth = np.full(clip.rgb.shape[:3], np.nan, np.float32) if clip.depth_m is None else clip.depth_m
-    poses = truth.world_from_camera[frames]
-    return PosedClip(
-        frame_index=frames,
-        time_s=truth.times_s[frames],
-        rgb=clip.rgb[frames],
-        depth_m=depth[frames],
-        k_px=truth.k_px[frames],
-        world_from_camera=poses,
-        piece=np.where(np.isfinite(poses).all((1, 2)), 0, -1),
-        world=World(metric=True, gravity_aligned=True, origin="the data set's"),
-        up_world=np.array([0.0, 0.0, 1.0]),
-        status=GeometryStatus(
-            depth="unknown" if clip.depth_m is None else "measured",
-            intrinsics="measured",
-            poses="measured",
-            scale="measured",
-            gravity="measured",
-        ),
-    )
-
-
-def prompt_head(posed: PosedClip, *, facts: bool) -> str:
-    """The prompt of ``pipeline.Video3D`` up to the question; without facts, nothing."""
-    return build_prompt(scene_facts(posed), "?")[:-1] if facts else ""
+    return scene_of(clip, num_frames).clip
 
 
 def prompt_text(head: str, question: str) -> str:
@@ -169,10 +150,10 @@ class SceneStore:
         from safetensors.torch import save_file
 
         for clip_id in self.missing(clip_ids):
-            batch, posed = self._batch(self.dataset.clip(clip_id))
+            batch, scene = self._batch(self.dataset.clip(clip_id))
             tensors = self._compute(model, batch)
             notes = {
-                "head": prompt_head(posed, facts=self.facts),
+                "head": build_prompt(scene.facts, "?")[:-1] if self.facts else "",
                 "num_tokens": str(int((batch["input_ids"] == self.processor.scene_token_id).sum())),
                 "size_hw": json.dumps(list(batch["pixel_values"].shape[-2:])),
             }
@@ -183,10 +164,10 @@ class SceneStore:
     def _path(self, clip_id: str) -> Path:
         return self.folder / f"{clip_id}.safetensors"
 
-    def _batch(self, clip: ClipData) -> tuple[Any, PosedClip]:
-        posed = posed_clip(clip, self.frames)
-        small = self.processor.fit_clip(posed)
-        return self.processor(small, lift_patches(small, self.processor.patch_px), "a"), posed
+    def _batch(self, clip: ClipData) -> tuple[Any, Scene]:
+        scene = scene_of(clip, self.frames)
+        small = self.processor.fit_clip(scene.clip)
+        return self.processor(small, lift_patches(small, self.processor.patch_px), "a"), scene
 
     @torch.no_grad()
     def _compute(self, model: Video3DForConditionalGeneration, batch: Any) -> dict[str, Tensor]:

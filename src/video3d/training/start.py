@@ -121,10 +121,10 @@ def mark(model: Video3DForConditionalGeneration, recipe: Recipe) -> None:
     _learns(model.vision_tower, recipe.lr_vision > 0)
     _learns(model.language_model, recipe.lr_language > 0)
     gate = model.scene_projector.gate
-    if gate is not None and model.scene_closed:
+    if gate is not None and not gate.is_meta and model.scene_closed:
         with torch.no_grad():
             gate.fill_(recipe.gate)
-    low = _low_precision(model.device) if recipe.bf16 else torch.float32
+    low = torch.float32 if not recipe.bf16 else _low_precision(model.device)
     for tower, learns in ((model.vision_tower, recipe.lr_vision), (model.language_model, recipe.lr_language)):
         if not learns:
             tower.to(low)
@@ -221,9 +221,8 @@ def meta_model(recipe: Recipe) -> Video3DForConditionalGeneration:
     """The model without weights: what can be counted before anything is fetched."""
     if recipe.start in PRESETS:
         preset = find_preset(recipe.start)
-        settings: dict[str, Any] = preset.settings | with_heads(recipe)
-        config = Video3DConfig(
-            vision_config=preset.vision_config(), text_config=preset.text_config(), scene_token_id=0, **settings
+        config: Any = Video3DConfig(
+            vision_config=preset.vision_config(), text_config=preset.text_config(), scene_token_id=0, **preset.settings
         )
     else:
         from transformers import AutoConfig
@@ -233,8 +232,13 @@ def meta_model(recipe: Recipe) -> Video3DForConditionalGeneration:
         folder = prepare_nano() if recipe.start == "nano" else Path(recipe.start)
         if not (folder / "config.json").is_file():
             raise InputError(f"start {recipe.start}", expected="nano, a preset or a model folder", got="none")
-        config: Any = AutoConfig.from_pretrained(folder)
-        for name, value in with_heads(recipe).items():
-            setattr(config, name, value)
+        config = AutoConfig.from_pretrained(folder)
+    changed(config, with_heads(recipe))
+    for name, value in with_heads(recipe).items():
+        setattr(config, name, value)
+    try:
+        config._check()
+    except ValueError as error:
+        raise _bad_settings(error) from error
     with torch.device("meta"):
         return Video3DForConditionalGeneration(config)
