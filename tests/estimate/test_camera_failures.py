@@ -10,16 +10,18 @@ from textured_room import render, turned, walk
 
 from video3d.geometry.align import align_trajectories
 from video3d.pipeline import Video3D
+from video3d.scene import Scene
 from video3d.types import PosedClip
 
+Film = Callable[[np.ndarray], Path]
 Read = Callable[[np.ndarray], PosedClip]
 
 
 @pytest.fixture
-def read(tmp_path: Path) -> Read:
-    """Writes frames as a video, five a second, and reads it as a user does."""
+def film(tmp_path: Path) -> Film:
+    """Writes frames as a video, five a second."""
 
-    def of_frames(frames: np.ndarray) -> PosedClip:
+    def of_frames(frames: np.ndarray) -> Path:
         path = tmp_path / "clip.mp4"
         with av.open(path, "w") as container:
             stream = container.add_stream("libx264", rate=5, options={"crf": "10"})
@@ -27,9 +29,20 @@ def read(tmp_path: Path) -> Read:
             for frame in frames:
                 container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
             container.mux(stream.encode(None))
-        return Video3D().read(path, num_frames=len(frames)).clip
+        return path
 
     return of_frames
+
+
+@pytest.fixture
+def read(film: Film) -> Read:
+    """Reads frames as a user does, from a video."""
+    return lambda frames: Video3D().read(film(frames), num_frames=len(frames)).clip
+
+
+def camera_of(film: Film, frames: np.ndarray) -> Scene:
+    """Reads frames without comparing their views, which takes seconds a frame and changes no pose."""
+    return Video3D(depth="none").read(film(frames), num_frames=len(frames))
 
 
 def said(clip: PosedClip) -> str:
@@ -80,18 +93,24 @@ def test_the_dark(read: Read) -> None:
     assert "more light" in said(clip)
 
 
-def test_a_cut_to_another_place(read: Read) -> None:
-    clip = read(np.concatenate([walked(10), walked(8, wallpaper=9)]))
+def test_a_cut_to_another_place(film: Film) -> None:
+    scene = camera_of(film, np.concatenate([walked(10), walked(8, wallpaper=9)]))
+    clip = scene.clip
     assert clip.piece.tolist() == [0] * 10 + [1] * 8
     assert "fall into 2 pieces" in said(clip) and "share no world frame" in said(clip)
     for number, truth in ((0, walk(10)), (1, walk(8))):
         assert align_trajectories(truth, clip.world_from_camera[clip.piece == number]).position_rms_share < 0.01
+    ends = (
+        Video3D().read(scene.recording, num_frames=2, camera=scene.camera).clip
+    )  # each compared with views of its piece
+    assert ends.piece.tolist() == [0, 1] and ends.status.depth == "estimated"
+    assert (np.isfinite(ends.depth_m).mean(axis=(1, 2)) > 0.5).all()
 
 
-def test_a_second_half_that_is_mirrored_is_not_glued(read: Read) -> None:
+def test_a_second_half_that_is_mirrored_is_not_glued(film: Film) -> None:
     frames = walked(16)
     frames[8:] = frames[8:, :, ::-1]
-    clip = read(frames)
+    clip = camera_of(film, frames).clip
     first, second = set(clip.piece[:8].tolist()) - {-1}, set(clip.piece[8:].tolist()) - {-1}
     assert first and not first & second
     mine = np.flatnonzero(clip.piece[:8] == clip.piece[0])
@@ -107,14 +126,14 @@ def test_a_single_picture_and_two_that_share_nothing(read: Read) -> None:
     assert "no two of 2 frames" in said(two)
 
 
-def test_something_that_moves_through_does_not_bend_the_path(read: Read) -> None:
+def test_something_that_moves_through_does_not_bend_the_path(film: Film) -> None:
     """A textured board of a tenth of the picture crosses it."""
     frames = walked(12)
     board = np.kron(np.random.default_rng(5).integers(0, 255, (24, 20)), np.ones((4, 4)))[..., None].astype(np.uint8)
     for i, frame in enumerate(frames):
         left = 10 + 18 * i
         frame[90:186, left : left + 80] = board
-    clip = read(frames)
+    clip = camera_of(film, frames).clip
     assert (clip.piece == 0).all()
     error = align_trajectories(walk(12), clip.world_from_camera)
     assert error.position_rms_share < 0.01 and error.rotation_rms_deg < 0.5
