@@ -186,7 +186,11 @@ def test_no_worker_outlives_an_interrupted_program(how: signal.Signals) -> None:
             break
         time.sleep(0.05)
     assert workers, "no worker was started"
-    time.sleep(0.7)  # in the middle of its work
+    folder = Path(Path(f"/proc/{min(workers)}/cmdline").read_text().split("\0")[-2])
+    for _ in range(600):
+        if (folder / "progress").exists():  # in the middle of its work
+            break
+        time.sleep(0.05)
     parent.send_signal(how)
     parent.wait(timeout=10)
     for _ in range(100):
