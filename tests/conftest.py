@@ -22,7 +22,7 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     Each process imports everything that its tests need, which takes longer than most files of tests.
     """
     option = config.option
-    narrowed = option.keyword or option.markexpr or option.lf or any(".py" in argument for argument in config.args)
+    narrowed = option.keyword or option.markexpr or any(".py" in argument for argument in config.args)
     return 0 if narrowed else len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
