@@ -183,7 +183,8 @@ def _hand_over(recording: Recording, frame_index: Int64[np.ndarray, "f"], folder
 def _run(folder: Path, timeout_s: float) -> tuple[dict[str, Any] | None, str]:
     """The worker's result, or None and how it ended. However this function is left, the worker does not outlive it."""
     # -P and our own path: a folder that the user happens to be in must not supply modules.
-    command = [sys.executable, "-P", "-m", "video3d.estimate.camera_worker", str(folder)]
+    # It is told whose child it is: this process may be gone before the worker's imports are through.
+    command = [sys.executable, "-P", "-m", "video3d.estimate.camera_worker", str(folder), str(os.getpid())]
     paths = [str(Path(__file__).parents[2]), *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths)}
     with (folder / "log").open("wb") as log:

@@ -1,4 +1,4 @@
-"""The process in which structure from motion runs: ``python -m video3d.estimate.camera_worker FOLDER``.
+"""The process in which structure from motion runs: ``python -m video3d.estimate.camera_worker FOLDER PARENT``.
 
 A process of its own, because pycolmap can abort or be deep in C++ for minutes: the parent can always kill it. FOLDER
 holds ``job.json`` and ``images/``; the worker leaves ``result.npz`` (plain arrays) and says how far it is in
@@ -267,9 +267,10 @@ def _verified(database: Path, names: list[str], keypoints: list[np.ndarray]) -> 
     return pairs
 
 
-def _end_with_parent() -> None:
+def _end_with_parent(parent: int) -> None:
     """Ends this process when the one that started it is gone, even if that was killed and could say nothing."""
-    parent = os.getppid()
+    if os.name != "posix":  # a virtual environment's launcher may stand between the two
+        parent = os.getppid()
 
     def watch() -> None:
         while os.getppid() == parent:
@@ -280,5 +281,5 @@ def _end_with_parent() -> None:
 
 
 if __name__ == "__main__":
-    _end_with_parent()
+    _end_with_parent(int(sys.argv[2]))
     main(Path(sys.argv[1]))
