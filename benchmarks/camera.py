@@ -143,7 +143,7 @@ def measure(name: str, recording: Recording, *, seed: int, timeout_s: float, dep
         rotation_median = own_rotation_deg(recording.world_from_camera[found.frame_index], estimate)
         measured = recording.up_world is not None or recording.load_depth_m is not None
         up = true_up(recording) if depths and measured else None
-        for depth in depths:
+        for depth in depths if recording.world.metric or up is not None else ():  # else there is nothing to judge by
             posed = completed(recording, found, depth)
             if posed is None:
                 continue
