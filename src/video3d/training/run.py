@@ -132,6 +132,7 @@ def train(
         say(f"stopped after step {trainer.state.global_step}; go on with --resume")
         raise SystemExit(128 + signal.SIGTERM)
     scores = trainer.evaluate() if judged else {}
+    model = whole_model(trainer, model, recipe)
     if not trainer.is_world_process_zero():
         return {}
     report = {
@@ -151,6 +152,19 @@ def train(
         report["by_heart"] = {"right": right, "asked": asked}
     write_report(report, model, out)
     return report
+
+
+def whole_model(trainer: SceneTrainer, model: Any, recipe: Recipe) -> Any:
+    """The model with all of its weights, also where every device held a part of them; then made anew from where it started."""
+    if not (trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled):
+        return model
+    weights = trainer.accelerator.get_state_dict(trainer.model_wrapped)  # all processes give their part
+    if not trainer.is_world_process_zero():
+        return model
+    made, _ = load_start(recipe, "cpu")
+    mark(made, recipe)
+    made.load_state_dict({name.removeprefix("model."): weight for name, weight in weights.items()})
+    return made
 
 
 def by_heart(recipe: Recipe) -> Recipe:
