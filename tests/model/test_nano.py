@@ -103,7 +103,7 @@ def test_nano_says_that_its_scene_path_is_untrained(loaded):
     model, _ = loaded
     assert model.config.scene_trained is False and model.scene_closed
     assert model.dtype == nano.cpu_dtype()
-    assert sum(weight.numel() for weight in model.parameters()) == 157_126_465
+    assert sum(weight.numel() for weight in model.parameters()) == 158_245_763
 
 
 @pytest.mark.parametrize(
@@ -125,6 +125,29 @@ def test_an_unseen_scene_leaves_nanos_words_as_they_are(loaded):
     batch = processor(text=question, num_scene_tokens=140)
     out = model.generate(**batch, scene=scene, max_new_tokens=24, do_sample=False)
     assert processor.answers(out, batch["input_ids"].shape[1])[0] == say(loaded, question)
+
+
+def test_one_pass_of_its_tower_serves_depth_too(loaded):
+    from video3d.model.nano_depth import IMAGE_MEAN, IMAGE_STD, load_nano_depth
+
+    model, _ = loaded
+    ramp = torch.linspace(0, 1, 252).expand(3, 196, 252)
+    rgb = (
+        ramp * 160
+        + 60
+        * (
+            torch.rand(3, 14, 18, generator=torch.Generator().manual_seed(0))
+            .repeat_interleave(14, 1)
+            .repeat_interleave(14, 2)
+        )
+    ).round()
+    mean, std = (torch.tensor(v).view(1, 3, 1, 1) for v in (IMAGE_MEAN, IMAGE_STD))
+    k = torch.tensor([[[220.0, 0, 126], [0, 220, 98], [0, 0, 1]]])
+    found = model.predict_depth((rgb[None] / 255 - mean) / std, k).depth_m[0]
+    network = load_nano_depth("cpu")(rgb.permute(1, 2, 0).byte().numpy()[None], k.double().numpy())
+    known = torch.from_numpy(network.values[0]).isfinite()
+    assert model.config.depth_trained and known.any()
+    assert (found[known] / torch.from_numpy(network.values[0])[known]).log().abs().max() < 0.1  # bfloat16 rounds
 
 
 def test_later_loads_convert_nothing(cache, small):

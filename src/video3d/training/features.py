@@ -100,8 +100,8 @@ def first_trained(model: Video3DForConditionalGeneration) -> Level:
     config = model.config
     if learns(model.vision_tower):
         return "pixels"
-    # The depth head's own loss needs what it said of every frame.
-    between = learns(model.video_encoder) or model.depth_head is not None or config.pool_after_projector
+    # A depth head that learns needs what it said of every frame.
+    between = learns(model.video_encoder) or learns(model.depth_head) or config.pool_after_projector
     return "patches" if config.arrangement != "voxel" or between else "tokens"
 
 

@@ -116,6 +116,8 @@ def mark(model: Video3DForConditionalGeneration, recipe: Recipe) -> None:
     for name, part in model.named_children():
         if name not in ("vision_tower", "language_model", "reasoning", "grounding"):
             _learns(part, True)
+    if model.depth_head is not None and model.config.depth_trained and not recipe.lr_vision:
+        _learns(model.depth_head, False)  # it has been trained on this very tower
     if model.reasoning is not None and recipe.spatial:
         _learns(model.reasoning, True)
     _learns(model.vision_tower, recipe.lr_vision > 0)
