@@ -17,6 +17,7 @@ from video3d._version import __version__
 from video3d.cli_convert import convert
 from video3d.cli_data import data
 from video3d.cli_depth import depth_eval
+from video3d.cli_eval import ablate, evaluate
 from video3d.cli_geometry import Depth, Frames, Ignore, Json, Source, check_frames, geometry, ignored, reconstruct
 from video3d.cli_text import answer_json, answer_text, dump, grounding_json, grounding_text, table
 from video3d.cli_train import train
@@ -35,6 +36,8 @@ app.command(convert)
 app.command(geometry)
 app.command(reconstruct)
 app.command(depth_eval)
+app.command(evaluate)
+app.command(ablate)
 app.command(train)
 
 Model = Annotated[str, Parameter(name="--model", help="nano, a model folder, or a Hugging Face id.")]

@@ -8,7 +8,7 @@ questions on it cost only their own words.
 
 import time
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
@@ -30,8 +30,8 @@ from video3d.estimate.reconstruction import missing_camera
 from video3d.geometry.gravity import align_to_gravity
 from video3d.geometry.lift import lift_patches
 from video3d.grounding import check_phrase, ground
-from video3d.scene import KeptScene, Scene, source_identity
-from video3d.types import Answer, Evidence, GeometryStatus, InputError, PosedClip, Recording, World
+from video3d.scene import KeptScene, Scene, scene_of_recording, source_identity
+from video3d.types import Answer, Evidence, InputError, PosedClip, Recording
 from video3d.types.grounding import Grounding
 from video3d.video import forget, open_recording, read_clip, register_colour, sample_uniform, with_colour_notes
 
@@ -61,6 +61,15 @@ class Video3D:
         # With what was asked for, so that a Recording's id stays its own as long as its scene is kept.
         self._scenes: OrderedDict[tuple[Any, ...], tuple[Any, Scene]] = OrderedDict()
         self._encoded: OrderedDict[int, KeptScene] = OrderedDict()
+
+    @classmethod
+    def around(
+        cls, model: "Video3DForConditionalGeneration", processor: "Video3DProcessor", name: str = "given"
+    ) -> "Video3D":
+        """The path around a model that is in memory already, such as one that is being trained."""
+        engine = cls(name)
+        engine.model_and_processor = (model, processor)
+        return engine
 
     @cached_property
     def model_and_processor(self) -> "tuple[Video3DForConditionalGeneration, Video3DProcessor]":
@@ -157,16 +166,28 @@ class Video3D:
             self._encoded.popitem(last=False)
         return encoded
 
+    def prompt(self, scene: Scene, question: str) -> str:
+        """What the model reads of a question besides the scene itself."""
+        return build_prompt(scene.facts, question, self.encode(scene).findings)
+
     def say(self, scene: Scene, question: str) -> str:
         """Steps 6-7: what the model says to a question on a scene, in its own words."""
+        return self.say_all(scene, (question,))[0]
+
+    def say_all(self, scene: Scene, questions: Sequence[str]) -> list[str]:
+        """What the model says to several questions on a scene, each as if it were asked alone, read at once."""
         model, processor = self.model_and_processor
         encoded = self.encode(scene)
-        text = build_prompt(scene.facts, question, encoded.findings)
-        batch = processor(text=text, num_scene_tokens=int(encoded.tokens.mask.sum())).to(model.device)
+        texts = [self.prompt(scene, question) for question in questions]
+        batch = processor(text=texts, num_scene_tokens=int(encoded.tokens.mask.sum())).to(model.device)
         said = model.generate(
-            batch["input_ids"], scene_cache=encoded.cache, max_new_tokens=MAX_ANSWER_TOKENS, do_sample=False
+            batch["input_ids"],
+            attention_mask=batch["attention_mask"],
+            scene_cache=encoded.cache,
+            max_new_tokens=MAX_ANSWER_TOKENS,
+            do_sample=False,
         )
-        return processor.answers(said, batch["input_ids"].shape[1])[0]
+        return processor.answers(said, batch["input_ids"].shape[1])
 
     def ask(
         self,
@@ -191,7 +212,7 @@ class Video3D:
         _check_question(query)
         question = parse_question(query)
         if question is not None and question.kind in OF_THE_RECORDING and not isinstance(video, Scene):
-            scene, timings = _scene_of_recording(video), {}
+            scene, timings = scene_of_recording(video), {}
         else:
             scene, timings = self._scene(video, question, num_frames, ignore)
         # An amount that nobody measured is not the model's to make up either.
@@ -339,28 +360,6 @@ def load_depth(name: str) -> "DepthEstimator | None":
     from video3d.estimate.depth import load_depth_estimator
 
     return load_depth_estimator(name)
-
-
-def _scene_of_recording(video: str | Path | Recording) -> Scene:
-    """What a recording tells before any geometry: one frame, the times, everything else not looked at."""
-    recording = video if isinstance(video, Recording) else open_recording(video)
-    clip = read_clip(recording, 1)
-    nothing = np.full((1, 4, 4), np.nan)
-    posed = PosedClip(
-        frame_index=clip.frame_index,
-        time_s=clip.time_s,
-        rgb=clip.rgb,
-        depth_m=np.full((1, *clip.size_hw), np.nan, np.float32),
-        k_px=nothing[:, :3, :3],
-        world_from_camera=nothing,
-        piece=np.array([-1]),
-        world=World(),
-        status=GeometryStatus(notes=("geometry: not looked at, the question does not need it",)),
-    )
-    facts = scene_facts(
-        posed, all_time_s=recording.time_s, num_frames=recording.num_frames, sequence=recording.sequence
-    )
-    return Scene(recording=recording, clip=posed, facts=facts, camera=None, timings_s={})
 
 
 def _every_pose(clip: PosedClip, num_frames: int) -> Float64[np.ndarray, "n 4 4"] | None:

@@ -4,8 +4,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from video3d.answers.facts import SceneFacts
-from video3d.types import PosedClip, Recording
+import numpy as np
+
+from video3d.answers.facts import SceneFacts, scene_facts
+from video3d.types import GeometryStatus, PosedClip, Recording, World
+from video3d.video import open_recording, read_clip
 
 if TYPE_CHECKING:
     from video3d.estimate.camera_estimate import CameraEstimate
@@ -80,3 +83,25 @@ def source_identity(video: str | Path | Recording) -> tuple[Any, ...]:
     except (OSError, ValueError):
         return (str(video),)
     return (str(path.absolute()), hash(tuple((one.st_mtime_ns, one.st_size) for one in stats)))
+
+
+def scene_of_recording(video: str | Path | Recording) -> Scene:
+    """What a recording tells before any geometry: one frame, the times, everything else not looked at."""
+    recording = video if isinstance(video, Recording) else open_recording(video)
+    clip = read_clip(recording, 1)
+    nothing = np.full((1, 4, 4), np.nan)
+    posed = PosedClip(
+        frame_index=clip.frame_index,
+        time_s=clip.time_s,
+        rgb=clip.rgb,
+        depth_m=np.full((1, *clip.size_hw), np.nan, np.float32),
+        k_px=nothing[:, :3, :3],
+        world_from_camera=nothing,
+        piece=np.array([-1]),
+        world=World(),
+        status=GeometryStatus(notes=("geometry: not looked at, the question does not need it",)),
+    )
+    facts = scene_facts(
+        posed, all_time_s=recording.time_s, num_frames=recording.num_frames, sequence=recording.sequence
+    )
+    return Scene(recording=recording, clip=posed, facts=facts, camera=None, timings_s={})

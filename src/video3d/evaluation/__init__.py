@@ -1,1 +1,1 @@
-"""Judges results against what was measured: depth so far."""
+"""Judges results against what is true: depth against measured depth, answers against known ones."""

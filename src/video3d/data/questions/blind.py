@@ -105,27 +105,57 @@ def _right(values: np.ndarray, allowed: np.ndarray, guess: np.ndarray | float) -
     return np.abs(values - guess) <= allowed + 1e-9
 
 
+Guess = int | str | float | None
+"""An answer to a riddle: the place of an option, a word, a number; None where there was nothing to learn from."""
+
+
+def is_right(asked: Riddle, guess: Guess) -> bool:
+    """Whether a guess answers a riddle.
+
+    >>> is_right(Riddle("a.b", "c", "number", ("", ""), (), "", -1, 2.0, 0.2), 2.1)
+    True
+    """
+    match asked.kind:
+        case "choice":
+            return guess == asked.index
+        case "number":
+            return isinstance(guess, float) and bool(
+                _right(np.array([asked.value]), np.array([asked.tolerance]), guess)
+            )
+    return guess == asked.label
+
+
 def _by_kind(
-    train: Sequence[Riddle], test: Sequence[Riddle], solve: Callable[[str, list[Riddle], list[Riddle]], np.ndarray]
-) -> Bool[np.ndarray, "n"]:
-    """Which test riddles are solved, one kind of answer at a time; those of a kind without training riddles are not."""
-    right = np.zeros(len(test), dtype=bool)
+    train: Sequence[Riddle], test: Sequence[Riddle], solve: Callable[[str, list[Riddle], list[Riddle]], Sequence[Guess]]
+) -> list[Guess]:
+    """Guesses for test riddles, one kind of answer at a time; none for those of a kind without training riddles."""
+    guesses: list[Guess] = [None] * len(test)
     for kind in sorted({r.kind for r in test}):
         known = [r for r in train if r.kind == kind]
         places = [i for i, r in enumerate(test) if r.kind == kind]
         if known:
-            right[places] = solve(kind, known, [test[i] for i in places])
-    return right
+            for place, guess in zip(places, solve(kind, known, [test[i] for i in places]), strict=True):
+                guesses[place] = guess
+    return guesses
 
 
-def ngram_right(train: Sequence[Riddle], test: Sequence[Riddle], speech: Speech) -> Bool[np.ndarray, "n"]:
-    """Which test riddles of one subtype n-grams get right after training on others. One kind and language at a time."""
+def _hits(test: Sequence[Riddle], guesses: Sequence[Guess]) -> Bool[np.ndarray, "n"]:
+    return np.array([is_right(r, guess) for r, guess in zip(test, guesses, strict=True)], dtype=bool)
+
+
+def ngram_guesses(train: Sequence[Riddle], test: Sequence[Riddle], speech: Speech) -> list[Guess]:
+    """What n-grams answer to test riddles of one subtype after training on others. One kind and language at a time."""
     tongue = 0 if speech == "en" else 1
     solvers = {"choice": _solve_choices, "number": _solve_numbers}
     return _by_kind(train, test, lambda kind, known, asked: solvers.get(kind, _solve_words)(known, asked, tongue))
 
 
-def _solve_choices(train: Sequence[Riddle], test: Sequence[Riddle], tongue: int) -> Bool[np.ndarray, "n"]:
+def ngram_right(train: Sequence[Riddle], test: Sequence[Riddle], speech: Speech) -> Bool[np.ndarray, "n"]:
+    """Which test riddles of one subtype n-grams get right after training on others."""
+    return _hits(test, ngram_guesses(train, test, speech))
+
+
+def _solve_choices(train: Sequence[Riddle], test: Sequence[Riddle], tongue: int) -> list[int]:
     matrix = option_matrix(
         [r.question[tongue] for r in (*train, *test)], [[o[tongue] for o in r.options] for r in (*train, *test)]
     )
@@ -137,15 +167,13 @@ def _solve_choices(train: Sequence[Riddle], test: Sequence[Riddle], tongue: int)
     right = np.zeros(cut, dtype=bool)
     right[begins[: len(train)] + np.array([r.index for r in train])] = True
     weights = fit_options(matrix[:cut], begins[: len(train) + 1], right)
-    guess = first_best(np.asarray(matrix[cut:] @ weights), begins[len(train) :] - cut)
-    return guess == np.array([r.index for r in test])
+    return first_best(np.asarray(matrix[cut:] @ weights), begins[len(train) :] - cut).tolist()
 
 
-def _solve_words(train: Sequence[Riddle], test: Sequence[Riddle], tongue: int) -> Bool[np.ndarray, "n"]:
+def _solve_words(train: Sequence[Riddle], test: Sequence[Riddle], tongue: int) -> list[str]:
     names = sorted({r.label for r in train})
     labels = np.array([names.index(r.label) for r in train], dtype=np.int64)
-    guess = _guess_classes(train, test, tongue, labels, len(names))
-    return np.array([names[g] == r.label for g, r in zip(guess, test, strict=True)])
+    return [names[g] for g in _guess_classes(train, test, tongue, labels, len(names))]
 
 
 def _guess_classes(
@@ -157,7 +185,7 @@ def _guess_classes(
     return class_scores(matrix[len(train) :], weights).argmax(axis=1)
 
 
-def _solve_numbers(train: Sequence[Riddle], test: Sequence[Riddle], tongue: int) -> Bool[np.ndarray, "n"]:
+def _solve_numbers(train: Sequence[Riddle], test: Sequence[Riddle], tongue: int) -> list[float]:
     """The better of two on the training rows: ridge, or choosing among the constants that cover most of them."""
     values, allowed = np.array([r.value for r in train]), np.array([r.tolerance for r in train])
     constants, left = [], np.ones(len(train), dtype=bool)
@@ -177,16 +205,17 @@ def _solve_numbers(train: Sequence[Riddle], test: Sequence[Riddle], tongue: int)
     drawn = np.asarray(matrix @ weights) + mean
     n = len(train)
     better = chosen if _right(values, allowed, chosen[:n]).sum() >= _right(values, allowed, drawn[:n]).sum() else drawn
-    return _right(np.array([r.value for r in test]), np.array([r.tolerance for r in test]), better[n:])
+    return better[n:].tolist()
 
 
 def witness_right(train: Sequence[Riddle], test: Sequence[Riddle]) -> Bool[np.ndarray, "n"]:
     """Which test riddles of one subtype a reader gets right that the generator never consults. English."""
     solvers = {"choice": _bayes_choices, "number": _nearest_numbers}
-    return _by_kind(train, test, lambda kind, known, asked: solvers.get(kind, _bayes_words)(known, asked))
+    guesses = _by_kind(train, test, lambda kind, known, asked: solvers.get(kind, _bayes_words)(known, asked))
+    return _hits(test, guesses)
 
 
-def _bayes_choices(train: Sequence[Riddle], test: Sequence[Riddle]) -> Bool[np.ndarray, "n"]:
+def _bayes_choices(train: Sequence[Riddle], test: Sequence[Riddle]) -> list[int]:
     both = (*train, *test)
     matrix = option_matrix([r.question[0] for r in both], [[o[0] for o in r.options] for r in both])
     begins = np.concatenate([[0], np.cumsum([len(r.options) for r in both])]).astype(np.int64)
@@ -195,24 +224,22 @@ def _bayes_choices(train: Sequence[Riddle], test: Sequence[Riddle]) -> Bool[np.n
     right = np.zeros(cut, dtype=np.int64)
     right[begins[: len(train)] + np.array([r.index for r in train])] = 1
     scores = class_scores(matrix[cut:], fit_bayes(matrix[:cut], right, 2))
-    guess = first_best(scores[:, 1] - scores[:, 0], begins[len(train) :] - cut)
-    return guess == np.array([r.index for r in test])
+    return first_best(scores[:, 1] - scores[:, 0], begins[len(train) :] - cut).tolist()
 
 
-def _bayes_words(train: Sequence[Riddle], test: Sequence[Riddle]) -> Bool[np.ndarray, "n"]:
+def _bayes_words(train: Sequence[Riddle], test: Sequence[Riddle]) -> list[str]:
     names = sorted({r.label for r in train})
     matrix = question_matrix([r.question[0] for r in (*train, *test)])
     matrix = matrix[:, used_columns(matrix[: len(train)])]
     labels = np.array([names.index(r.label) for r in train], dtype=np.int64)
     guess = class_scores(matrix[len(train) :], fit_bayes(matrix[: len(train)], labels, len(names))).argmax(axis=1)
-    return np.array([names[g] == r.label for g, r in zip(guess, test, strict=True)])
+    return [names[g] for g in guess]
 
 
-def _nearest_numbers(train: Sequence[Riddle], test: Sequence[Riddle]) -> Bool[np.ndarray, "n"]:
+def _nearest_numbers(train: Sequence[Riddle], test: Sequence[Riddle]) -> list[float]:
     matrix = question_matrix([r.question[0] for r in (*train, *test)])
     alike = np.asarray((matrix[len(train) :] @ matrix[: len(train)].T).todense())
-    guess = np.array([r.value for r in train])[alike.argmax(axis=1)]
-    return _right(np.array([r.value for r in test]), np.array([r.tolerance for r in test]), guess)
+    return np.array([r.value for r in train])[alike.argmax(axis=1)].tolist()
 
 
 def cross_validated(

@@ -1,0 +1,176 @@
+"""What each part of the model is worth: the examination again with a part switched off, or by a model trained without it.
+
+Switched off at inference, a part is as in a model that never had it, while the others were trained beside it; a model trained
+without it has learned to do without. The reference design's table names four parts and does not say which of the two it is.
+
+| part | what is left out |
+|---|---|
+| depth | the convolution over the depth map (points and depth-aware attention still come from depth) |
+| temporal | the transformer over frames, its depth-aware attention with it |
+| position | the world position of scene tokens (merging by voxel still goes by it) |
+| reasoning | what the reasoning module believes, in the prompt |
+| camera | intrinsics and pose of every frame |
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from video3d.evaluation.qa_ask import Prediction
+from video3d.evaluation.qa_report import (
+    AVERAGED,
+    ExamReport,
+    Line,
+    drawn_means,
+    interval_of,
+    markdown_table,
+    percent,
+    scene_draws,
+)
+
+if TYPE_CHECKING:
+    from video3d.model.modeling_video3d import Video3DForConditionalGeneration
+
+Part = Literal["depth", "temporal", "position", "reasoning", "camera"]
+PARTS: dict[Part, str] = {
+    "depth": "depth encoding",
+    "temporal": "temporal transformer",
+    "position": "position encoding",
+    "reasoning": "reasoning module",
+    "camera": "camera encoding",
+}
+REFERENCE_FULL = 0.833
+REFERENCE_CHANGE: dict[Part, float] = {"depth": -0.062, "temporal": -0.085, "position": -0.121, "reasoning": -0.043}
+"""The reference design's table, in the order in which it names the parts; it has no row for the camera."""
+
+
+def has_part(model: "Video3DForConditionalGeneration", part: Part) -> bool:
+    """Whether a model has a part that can be switched off."""
+    if part == "position":
+        return model.scene_projector.position.kind != "none"
+    if part == "reasoning":
+        return bool(model.config.reasoning_trained and model.config.reasoning_layers)
+    return getattr(model.video_encoder, part) is not None
+
+
+def matters(model: "Video3DForConditionalGeneration", part: Part) -> bool:
+    """Whether what the language model reads can depend on a part: not on what scene tokens hold while its gate is shut."""
+    return has_part(model, part) and (part == "reasoning" or not model.scene_closed)
+
+
+@contextmanager
+def switched_off(model: "Video3DForConditionalGeneration", part: Part) -> Iterator[None]:
+    """The model without a part, and afterwards as it was.
+
+    Raises:
+        ValueError: the model has no such part.
+    """
+    if not has_part(model, part):
+        raise ValueError(f"model: expected one with {PARTS[part]}, got one without")
+    if part == "position":
+        owner, name, off = model.scene_projector.position, "kind", "none"
+    elif part == "reasoning":
+        owner, name, off = model.config, "reasoning_trained", False
+    else:
+        owner, name, off = model.video_encoder, part, None
+    kept = getattr(owner, name)
+    setattr(owner, name, off)
+    try:
+        yield
+    finally:
+        setattr(owner, name, kept)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """How another examination on the same questions differs: its average less the full model's, 95 % over scenes."""
+
+    score: float
+    change: float
+    interval: tuple[float, float] | None
+
+
+def headline(found: ExamReport) -> Line:
+    """The average of relation, layout and physics; of fewer types, the first line there is."""
+    return found.lines["all"][0]
+
+
+def change_of(
+    full: Sequence[Prediction], other: Sequence[Prediction], *, draws: int = 2000, seed: int = 0
+) -> Change | None:
+    """The difference on the questions that both answered; None where there is none.
+
+    Means are as those of ``headline``: over relation, layout and physics weighed alike where all three were asked, else over
+    all questions. Both are drawn with the same scenes.
+    """
+    theirs = {one.row_id: one for one in other}
+    pairs = [(one, theirs[one.row_id]) for one in full if one.row_id in theirs]
+    if not pairs:
+        return None
+    names = sorted({one.scene_id for one, _ in pairs})
+    scene = np.array([names.index(one.scene_id) for one, _ in pairs])
+    types = np.array([one.type for one, _ in pairs])
+    a, b = (np.array([pair[side].score for pair in pairs]) for side in (0, 1))
+    parts = [types == name for name in AVERAGED]
+    if not all(part.any() for part in parts):
+        parts = [np.ones(len(pairs), dtype=bool)]
+    drawn_scenes = scene_draws(len(names), draws, seed)
+    drawn = np.mean([drawn_means((b - a)[part], scene[part], drawn_scenes) for part in parts], axis=0)
+    change, score = (float(np.mean([values[part].mean() for part in parts])) for values in (b - a, b))
+    return Change(
+        score=round(score, 4), change=round(change, 4), interval=interval_of(drawn) if len(names) > 1 else None
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ablation:
+    """A table of parts.
+
+    Attributes:
+        full: the whole model's line.
+        off: by part, switched off at inference; a text says why it was not run.
+        trained: by name, models trained apart; a part's own name puts it into its row.
+    """
+
+    full: Line
+    off: dict[Part, Change | str]
+    trained: dict[str, Change]
+
+
+def ablation_json(found: Ablation) -> dict[str, Any]:
+    """The published shape of ``ablate --json``."""
+    return {
+        "full": asdict(found.full),
+        "off": {part: one if isinstance(one, str) else asdict(one) for part, one in found.off.items()},
+        "trained": {name: asdict(one) for name, one in found.trained.items()},
+        "reference": {"full": REFERENCE_FULL, **REFERENCE_CHANGE},
+    }
+
+
+def ablation_markdown(found: Ablation) -> str:
+    """The table for people, in per cent, beside the reference's."""
+    head = ("model", "off at inference", "change (95 %)", "trained apart", "change (95 %)", "reference", "change")
+    full = found.full
+    rows: list[tuple[str, ...]] = [
+        head,
+        ("full", percent(full.score, full.interval), "", "", "", percent(REFERENCE_FULL), ""),
+    ]
+    for part, words in PARTS.items():
+        off = found.off.get(part)
+        reference = REFERENCE_CHANGE.get(part)
+        left = (off, "") if isinstance(off, str) else _cells(off)
+        rows.append((f"- {words}", *left, *_cells(found.trained.get(part)), "", percent(reference, sign=True)))
+    rows += [(name, "", "", *_cells(one), "", "") for name, one in found.trained.items() if name not in PARTS]
+    rows += [
+        ("n-gram, blind", percent(full.ngram), "", "", "", "", ""),
+        ("majority, blind", percent(full.majority), *[""] * 5),
+    ]
+    note = f"{full.name}, {full.num} questions of {full.scenes} scenes. The reference's numbers are of its own data."
+    return markdown_table(rows) + f"\n\n{note}\n"
+
+
+def _cells(one: Change | None) -> tuple[str, str]:
+    return ("-", "-") if one is None else (percent(one.score), percent(one.change, one.interval, sign=True))
