@@ -148,3 +148,9 @@ def test_depth_is_learned_without_words(start, small_data, tmp_path):
     assert {"loss", "depth"} <= report["last_losses"].keys() and "words" not in report["last_losses"]
     model, _ = load_model(tmp_path / "out")
     assert model.config.depth_trained and not model.config.scene_trained
+
+
+def test_a_frozen_depth_head_reads_a_frozen_tower_in_its_precision(start, small_data, tmp_path):
+    folder = start(depth_head=True, depth_trained=True, **VOXEL)
+    train(recipe_of(folder, steps=1, eval_scenes=0, bf16=True), small_data.root, tmp_path / "out", features=tmp_path)
+    assert len(losses(tmp_path / "out")) == 1 and load_model(tmp_path / "out")[0].config.depth_trained

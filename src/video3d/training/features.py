@@ -216,7 +216,8 @@ def store_for(
     names = (*names, "square_px", "unknown_as_zero", "merge_voxel_m", "max_scene_tokens")
     key |= {name: getattr(processor, name) for name in names}
     if level != "pixels":
-        frozen = [model.vision_tower, *([model.video_encoder] if level == "tokens" else [])]
+        between = [part for part in (model.video_encoder, model.depth_head) if part is not None]
+        frozen = [model.vision_tower, *(between if level == "tokens" else [])]
         key |= {"weights": [weights_hash(part) for part in frozen], "layers": [model.config.vision_feature_layer]}
         key["layers"] += model.config.depth_layers if model.depth_head is not None else []
     name = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:16]

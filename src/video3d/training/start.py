@@ -130,6 +130,8 @@ def mark(model: Video3DForConditionalGeneration, recipe: Recipe) -> None:
     for tower, learns in ((model.vision_tower, recipe.lr_vision), (model.language_model, recipe.lr_language)):
         if not learns:
             tower.to(low)
+    if model.depth_head is not None and not any(weight.requires_grad for weight in model.depth_head.parameters()):
+        model.depth_head.to(low)  # it reads what the tower gives
     if recipe.lora_rank:
         add_adapters(model, recipe)
 
