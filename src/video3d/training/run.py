@@ -169,9 +169,9 @@ def whole_model(trainer: SceneTrainer, model: Any, recipe: Recipe) -> Any:
 
 def by_heart(recipe: Recipe) -> Recipe:
     """The recipe changed so that it learns a handful of questions as fast as it can."""
-    steps = recipe.steps or 400
+    steps = recipe.steps or 240
     return replace(
-        recipe, ema=0.0, weight_decay=0.0, schedule="constant_with_warmup", warmup=10.0, steps=steps, batch=min(recipe.batch, 4),
+        recipe, ema=0.0, weight_decay=0.0, schedule="cosine", warmup=10.0, steps=steps, batch=min(recipe.batch, 4),
         batch_device=min(recipe.batch_device, 4), eval_every=20, save_every=100,
     )  # fmt: skip
 
