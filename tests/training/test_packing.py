@@ -62,7 +62,7 @@ def test_a_kept_scene_goes_on_as_a_packed_question(make_model, tokenizer, make_c
         assert int(whole[first].argmax()) == int(said)
 
 
-def test_the_packed_loss_is_the_mean_of_each_question_s_own(make_model, tokenizer, make_clip):
+def test_the_packed_loss_is_the_mean_of_each_question_s_own_by_the_root_of_its_length(make_model, tokenizer, make_clip):
     model = make_model(**SETTINGS)
     processor = Video3DProcessor.for_model(model.config, tokenizer, max_patches=24)
     clip, points = make_clip(3)
@@ -75,7 +75,8 @@ def test_the_packed_loss_is_the_mean_of_each_question_s_own(make_model, tokenize
     texts = [prompt_text(HEAD, question) for question, _ in QUESTIONS] + [QUESTIONS[0][0]]
     answers = [answer for _, answer in QUESTIONS] + [QUESTIONS[0][1]]
     alone = [model(**processor(clip, points, text, answer)).loss for text, answer in zip(texts, answers, strict=True)]
-    assert torch.allclose(learned.loss, torch.stack(alone).mean(), atol=1e-5)
+    weights = torch.tensor([len(answer) + 1.0 for answer in answers]).sqrt()  # a token a byte, and the end
+    assert torch.allclose(learned.loss, (torch.stack(alone) * weights).sum() / weights.sum(), atol=1e-5)
     assert int(learned.asked) == 4
 
 
@@ -87,7 +88,7 @@ def test_right_answers_are_those_of_which_every_word_is():
     logits[0, 3] = 0.0  # the second answer's last word is another
     said = judge(logits, batch["next_ids"][:, at], batch["segment"][:, at])
     assert (int(said.right), int(said.asked)) == (2, 3)
-    assert torch.isclose(said.loss, torch.tensor(2.302585 / 2 / 3), atol=1e-5)
+    assert torch.isclose(said.loss, torch.tensor(2.302585 / 2 * 2**0.5 / (1 + 2 * 2**0.5)), atol=1e-5)
 
 
 @pytest.mark.parametrize(("prompts", "answers"), [([], []), ([[1]], [[2], [3]])])

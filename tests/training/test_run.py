@@ -4,6 +4,7 @@ import json
 import os
 import signal
 from dataclasses import replace
+from operator import mul
 
 import pytest
 import torch
@@ -133,13 +134,18 @@ def expected_loss(recipe, data, tmp_path):
     store = store_for(model, processor, data, frames=16, facts=False, root=tmp_path / "features")
     examples = Examples(store, processor, split="train", packs=packs)
     order = Order([pack.num_bytes for pack in packs], total=2, seed=0, grouped=recipe.batch_device)
-    found = []
+    found, weights = [], []
     for at in order:
         clip = processor.fit_clip(posed_clip(data.clip(packs[at].clip_id), 16))
         points = lift_patches(clip, processor.patch_px)
         for question, answer in examples.questions(at):
-            found.append(float(model(**processor(clip, points, question, answer)).loss))
-    return sum(found) / len(found)
+            batch = processor(clip, points, question, answer)
+            found.append(float(model(**batch).loss))
+            weights.append(float((batch["labels"] != -100).sum()) ** 0.5)
+    # Each scene is a batch of its own, or both are one.
+    parts = [slice(0, len(found))] if recipe.batch_device > 1 else [slice(0, 2), slice(2, 4)]
+    means = [sum(map(mul, found[part], weights[part])) / sum(weights[part]) for part in parts]
+    return sum(means) / len(means)
 
 
 def test_depth_is_learned_without_words(start, small_data, tmp_path):

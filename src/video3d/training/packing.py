@@ -103,7 +103,9 @@ class Said:
     """How the questions of a batch were answered.
 
     Attributes:
-        loss: mean over questions of the mean over the tokens of each answer: what each question's own loss would be.
+        loss: mean of the questions' own losses, each weighted by the root of its answer's length ("square averaging" of InternVL
+            2.5, arXiv 2412.05271): by tokens alone captions drown what is short; by questions alone, one word of a caption of 90
+            counts a thirtieth of one of a yes, and a model need not look at what it describes.
         right: answers of which every word would have been said (greedily, with what is right before it).
         asked: questions.
     """
@@ -132,5 +134,6 @@ def judge(logits: Float[Tensor, "b k v"], next_ids: Int[Tensor, "b k"], segment:
         loss.new_zeros(b * most + 1).index_add(0, question, values.float())[:-1] for values in (learned, loss, wrong)
     )
     asked = count > 0
-    mean = torch.where(asked, total / count.clamp_min(1), 0.0).sum() / asked.sum().clamp_min(1)
+    weight = count.sqrt()
+    mean = (total / count.clamp_min(1) * weight).sum() / weight.sum().clamp_min(1)
     return Said(loss=mean, right=(asked & (missed == 0)).sum(), asked=asked.sum())
