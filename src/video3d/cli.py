@@ -22,6 +22,7 @@ from video3d.cli_geometry import Depth, Frames, Ignore, Json, Source, check_fram
 from video3d.cli_text import answer_json, answer_text, dump, grounding_json, grounding_text, table
 from video3d.cli_train import train
 from video3d.types import InputError
+from video3d.types.depth import DEPTH_OF_VIEWS
 
 app = App(
     name="video3d",
@@ -50,7 +51,7 @@ def ask(
     *,
     json_: Json = False,
     frames: Frames = 32,
-    depth: Depth = "video:none",
+    depth: Depth = DEPTH_OF_VIEWS,
     model: Model = "nano",
     ignore: Ignore = "",
 ) -> None:
@@ -79,7 +80,7 @@ def ground(
     *,
     json_: Json = False,
     frames: Frames = 32,
-    depth: Depth = "video:none",
+    depth: Depth = DEPTH_OF_VIEWS,
     model: Model = "nano",
     ignore: Ignore = "",
     threshold: Annotated[float, Parameter(help="Take objects until their shares sum up to this, 0 to 1.")] = 0.4,

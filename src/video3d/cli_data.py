@@ -45,7 +45,8 @@ def simulate(
     from video3d.data.simulate.attribution import attribution
     from video3d.data.simulate.generate import SimulateConfig, clear_work, finished, made_candidates, make_clips
     from video3d.data.simulate.render import require
-    from video3d.data.store import open_dataset, replaced
+    from video3d.data.store import open_dataset
+    from video3d.replaced import replaced
 
     _within("--clips", clips, 1, 10_000_000)
     _within("--seed", seed, 0, 2**31 - 1)

@@ -7,6 +7,7 @@ from cyclopts import Parameter
 
 from video3d.cli_text import dump, geometry_json, table
 from video3d.types import InputError
+from video3d.types.depth import DEPTH_OF_VIEWS
 
 Json = Annotated[bool, Parameter(name="--json", negative="", help="Print one JSON object for programs.")]
 Frames = Annotated[int, Parameter(name="--frames", help="How many frames to read, 1 to 1024, evenly spread.")]
@@ -31,7 +32,7 @@ def geometry(
     *,
     out: Annotated[Path, Parameter(name="--out", help="Folder to make.")],
     frames: Frames = 32,
-    depth: Depth = "video:none",
+    depth: Depth = DEPTH_OF_VIEWS,
     ignore: Ignore = "",
     overwrite: Annotated[bool, Parameter(negative="", help="Replace an earlier result in --out.")] = False,
     json_: Json = False,
@@ -60,7 +61,7 @@ def reconstruct(
         ),
     ] = None,
     frames: Frames = 64,
-    depth: Depth = "video:none",
+    depth: Depth = DEPTH_OF_VIEWS,
     ignore: Ignore = "",
     overwrite: Annotated[bool, Parameter(negative="", help="Replace an earlier PLY of that name.")] = False,
     json_: Json = False,

@@ -1,7 +1,8 @@
 """``video3d train``: a recipe, a data set, a model."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from cyclopts import Parameter
 
@@ -10,8 +11,10 @@ from video3d.types import InputError
 
 
 def train(
-    recipe: Annotated[str, Parameter(help="nano-alignment, nano-questions, ...: see docs/training.md.")],
-    dataset: Annotated[Path, Parameter(help="A Video-3D-QA folder (video3d data simulate).")],
+    recipe: Annotated[str, Parameter(help="nano-depth, nano-alignment, nano-questions, ...: see docs/training.md.")],
+    dataset: Annotated[
+        list[Path], Parameter(help="A Video-3D-QA folder (video3d data simulate); nano-depth takes several.")
+    ],
     *,
     set_: Annotated[
         list[str] | None,
@@ -37,22 +40,21 @@ def train(
     json_: Annotated[bool, Parameter(name="--json", negative="", help="Print one JSON object for programs.")] = False,
 ) -> None:
     """Train a model by a recipe; the folder it makes is for ``video3d ask --model``."""
-    from video3d.training.recipes import find_recipe
+    from video3d.training.recipes import NANO_DEPTH, find_recipe
 
+    if recipe == NANO_DEPTH:
+        _train_depth(dataset, set_ or (), out, resume=resume, dry_run=dry_run, overfit=overfit, json_=json_)
+        return
     found = find_recipe(recipe, set_ or ())
+    if len(dataset) != 1:
+        raise InputError("DATASET", expected="one folder", got=f"{len(dataset)}", do="join them: video3d data merge")
     if overfit < 0:
         raise InputError("--overfit", expected="0 (train) or a number of questions", got=overfit)
     if dry_run:
         from video3d.training.plan import plan
 
-        shape, text = plan(found, dataset)
+        shape, text = plan(found, dataset[0])
         print(dump(shape) if json_ else text)
-        return
-    if recipe == "nano-depth":
-        from video3d.training.nano_stage import train_depth
-
-        shape: dict[str, Any] = train_depth(found, dataset, out, resume=resume)
-        print(dump(shape) if json_ else f"written: {shape['weights']}")
         return
     try:
         from video3d.training.run import train as run
@@ -60,7 +62,7 @@ def train(
         raise InputError(
             "train", expected="accelerate", got=f"none ({error})", do="pip install 'video3d[train]'"
         ) from error
-    report = run(found, dataset, out, resume=resume, overfit=overfit, features=features)
+    report = run(found, dataset[0], out, resume=resume, overfit=overfit, features=features)
     if not report:  # another process writes it
         return
     if json_:
@@ -74,3 +76,20 @@ def train(
         heart = report["by_heart"]
         print(f"the finished model, asked one by one: {heart['right']} of {heart['asked']} right")
     print(f"written: {out}")
+
+
+def _train_depth(
+    data: Sequence[Path], changes: Sequence[str], out: Path, *, resume: bool, dry_run: bool, overfit: int, json_: bool
+) -> None:
+    from video3d.training.depth import DepthRecipe, plan_network, plan_words, train_network
+    from video3d.training.recipes import with_changes
+
+    recipe = with_changes(DepthRecipe(), changes)
+    if overfit:
+        raise InputError("--overfit", expected="0 with nano-depth, which learns from no questions", got=overfit)
+    if dry_run:
+        shape = plan_network(recipe)
+        print(dump(shape) if json_ else plan_words(shape))
+        return
+    report = train_network(data, recipe, out, resume=resume)
+    print(dump(report) if json_ else f"{report['minutes']:.1f} minutes\nwritten: {report['weights']}")

@@ -25,13 +25,14 @@ from video3d.answers.prompt import build_prompt
 from video3d.answers.question import MetricQuestion, parse_question, required_frames
 from video3d.answers.unread import unread_measure
 from video3d.estimate.complete import complete_geometry
-from video3d.estimate.depth import DEPTH_OF_VIEWS, depth_parts
+from video3d.estimate.depth import depth_parts
 from video3d.estimate.reconstruction import missing_camera
 from video3d.geometry.gravity import align_to_gravity
 from video3d.geometry.lift import lift_patches
 from video3d.grounding import check_phrase, ground
 from video3d.scene import KeptScene, Scene, scene_of_recording, source_identity
 from video3d.types import Answer, Evidence, InputError, PosedClip, Recording
+from video3d.types.depth import DEPTH_OF_VIEWS
 from video3d.types.grounding import Grounding
 from video3d.video import forget, open_recording, read_clip, register_colour, sample_uniform, with_colour_notes
 

@@ -88,6 +88,20 @@ def test_what_a_yes_or_no_question_supposes():
     assert parse_question("Does the camera turn clockwise?").expects == "right"
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Which way did the camera turn?",
+        "Which pixel is nearer, (10, 20) or (30, 40) in frame 2?",
+        "How far is it to (5, 6) in frame 1?",
+    ],
+)
+def test_options_behind_a_question_are_not_asked_about(text):
+    asked, alone = parse_question(f"{text} Options: left; (10, 20); a red ball."), parse_question(text)
+    assert asked is not None
+    assert (asked.kind, asked.points, asked.frames) == (alone.kind, alone.points, alone.frames)
+
+
 def test_required_frames():
     question = parse_question("distance between pixel (1, 2) of frame 3 and pixel (5, 6) of the last frame")
     assert required_frames(question, 100) == (3, 99)

@@ -327,6 +327,22 @@ def test_the_depth_head_serves_frames_that_nobody_measured_and_no_others(make, m
     assert not both.points_world[0][~both.mask[0]].isfinite().any()
 
 
+def test_the_depth_head_runs_where_it_serves_or_is_judged_and_nowhere_else(make, make_clip):
+    model, processor = make("depth_head")
+    runs = []
+    model.depth_head.register_forward_hook(lambda *_: runs.append(1))
+    clip, points = lifted(make_clip)
+    batch = processor(clip, points, "How far?", "1 m")
+    encode(model, batch)
+    without_depth = {name: value for name, value in batch.items() if name != "depth_m"}
+    encode(model, without_depth)  # every frame has points
+    assert not runs
+    assert model(**batch).depth_loss.isfinite() and len(runs) == 1
+    unknown = replace(clip, depth_m=np.full_like(clip.depth_m, np.nan))
+    encode(model, processor(unknown, lift_patches(unknown, 4), ""))
+    assert len(runs) == 2
+
+
 def test_square_frames_bring_all_that_the_parts_read(make, make_clip):
     model, processor = make("depth", "camera", "temporal", position_points="minmax")
     processor.square_px = 16

@@ -1,33 +1,19 @@
 """The small models of the contract's tests, and a small data set: for everything that is examined."""
 
-import importlib.util
-from pathlib import Path
-
 import pytest
+from small_clips import write_small
+from small_models import make_model, processor, tokenizer
 
 from video3d.data.row import Row
 from video3d.pipeline import Video3D
 
-TESTS = Path(__file__).parents[1]
-
-
-def load(path: Path):
-    """A test's module by its place: tests are no packages."""
-    spec = importlib.util.spec_from_file_location(f"{path.parent.name}_{path.stem}", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-_models = load(TESTS / "contract" / "conftest.py")
-tokenizer, make_model, processor = _models.tokenizer, _models.make_model, _models.processor
+__all__ = ["make_model", "processor", "tokenizer"]
 
 
 @pytest.fixture(scope="session")
 def small_data(tmp_path_factory):
     """Eight clips of three frames of 32 x 40 px with two choices each; the test split has two of them."""
-    small = load(TESTS / "data" / "small_clips.py")
-    return small.write_small(tmp_path_factory.mktemp("data") / "qa", range(8))
+    return write_small(tmp_path_factory.mktemp("data") / "qa", range(8))
 
 
 @pytest.fixture

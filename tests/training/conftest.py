@@ -1,22 +1,10 @@
 """The small models of the contract's tests, and a small data set: for everything that trains."""
 
-import importlib.util
-from pathlib import Path
-
 import pytest
+from small_clips import small_clip, small_row
+from small_models import make_clip, make_model, tokenizer
 
-
-def load(path: Path):
-    """A test's module by its place: tests are no packages."""
-    spec = importlib.util.spec_from_file_location(f"{path.parent.name}_{path.stem}", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-TESTS = Path(__file__).parents[1]
-_models = load(TESTS / "contract" / "conftest.py")
-tokenizer, make_model, make_clip = _models.tokenizer, _models.make_model, _models.make_clip
+__all__ = ["make_clip", "make_model", "tokenizer"]
 
 
 @pytest.fixture(scope="session")
@@ -24,12 +12,11 @@ def small_data(tmp_path_factory):
     """Six clips to learn from and two to be judged on, of three frames of 32 x 40 px; two questions each."""
     from video3d.data.store import open_dataset, write_manifest, write_rows, write_shard
 
-    small = load(TESTS / "data" / "small_clips.py")
     root = tmp_path_factory.mktemp("data") / "qa"
     for split, numbers in (("train", range(6)), ("test", range(6, 8))):
-        clips = [small.small_clip(number, split=split) for number in numbers]
+        clips = [small_clip(number, split=split) for number in numbers]
         write_shard(root / "clips" / f"{split}-00000.parquet", clips)
-        rows = [small.small_row(clip, number) for clip in clips for number in range(2)]
+        rows = [small_row(clip, number) for clip in clips for number in range(2)]
         asked = ({"en": "Which is nearer?"}, {"en": "Which is farther?"})
         rows = [row.model_copy(update={"question": asked[at % 2]}) for at, row in enumerate(rows)]
         write_rows(root / f"{split}.jsonl", rows)

@@ -1,15 +1,19 @@
 """The recipe of the depth network: windows keep geometry true, colours stay colours, a resumed run is the unbroken one."""
 
 import copy
+import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 from transformers import Dinov2Config, Dinov2Model
 
+from video3d.cli import run
 from video3d.model.nano_depth import DEPTH_LAYERS, tower_layers
 from video3d.training.depth import DepthRecipe, Frames, photometric, prepare, published, train, window
+from video3d.types import InputError
 
 pytest.importorskip("peft")
 TINY = DepthRecipe(sizes_px=((28, 28), (28, 42)), batch=3, steps=8, frames_per_clip=2)
@@ -109,11 +113,53 @@ def test_frames_come_from_the_training_clips(tmp_path):
     pytest.importorskip("pyarrow")
     from small_clips import write_small
 
-    dataset = write_small(tmp_path / "data")
-    frames = prepare([tmp_path / "data", tmp_path / "data"], TINY, tmp_path)  # as if they were two
+    dataset, other = write_small(tmp_path / "data"), write_small(tmp_path / "other", range(4, 8))
+    frames = prepare([dataset, dataset], TINY, tmp_path)  # as if they were two
     assert len(frames.k_px) == 2 * 2 * len(dataset.clip_ids("train"))
     clip = next(iter(dataset.clips("train")))
     assert any(np.array_equal(frames.depth_m[0], d.astype(np.float16), equal_nan=True) for d in clip.depth_m)
     assert any(np.array_equal(frames.rgb[0], rgb) for rgb in clip.rgb)
-    again = prepare([tmp_path / "nothing"], TINY, tmp_path)  # finished files are used again
+    times = {path: path.stat().st_mtime_ns for path in tmp_path.glob("frames-*")}
+    again = prepare([dataset, dataset], TINY, tmp_path)  # finished files are used again, but for these data alone
     assert np.array_equal(again.rgb, frames.rgb)
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.glob("frames-*")} == times
+    assert not np.array_equal(prepare([other], TINY, tmp_path).depth_m[:4], frames.depth_m[:4], equal_nan=True)
+
+
+def test_the_command_trains_and_says_what_it_ran(tmp_path, capsys, monkeypatch):
+    pytest.importorskip("pyarrow")
+    from small_clips import write_small
+
+    data = write_small(tmp_path / "data").root
+    monkeypatch.setattr("video3d.model.convert_dinov2.convert_dinov2", lambda path: tiny_tower())
+    sizes = {"steps": 2, "batch": 2, "frames_per_clip": 1, "rank": 2}
+    words = [word for name, value in sizes.items() for word in ("--set", f"{name}={value}")]
+    assert run(["train", "nano-depth", str(data), "--out", str(tmp_path / "out"), *words, "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["recipe"]["steps"] == 2 and len(report["data"]) == 1
+    assert "head.out.weight" in load_file(tmp_path / "out" / "nano_depth.safetensors")
+    assert json.loads((tmp_path / "out" / "report.json").read_text()) == report
+    assert run(["train", "nano-depth", str(data), "--out", str(tmp_path / "out"), *words]) == 2
+    assert run(["train", "nano-depth", str(data), "--dry-run", *words]) == 0
+    assert "2 steps of 2 views" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (["--set", "lr=1"], "--set lr: expected one of frames_per_clip"),
+        (["--set", "settings.pool=1"], "--set settings.pool: expected one of"),
+        (["--set", "steps=0"], "steps: expected 1 or more, got 0"),
+        (["--overfit", "4"], "--overfit: expected 0 with nano-depth"),
+    ],
+)
+def test_what_it_has_not_is_refused_in_one_line(words, complaint, tmp_path, capsys):
+    assert run(["train", "nano-depth", str(tmp_path), *words]) == 2
+    out, err = capsys.readouterr()
+    assert out == "" and complaint in err and err.count("\n") == 1
+
+
+def test_a_broken_checkpoint_is_named(tmp_path, frames):
+    (tmp_path / "depth-checkpoint.pt").write_bytes(b"no checkpoint")
+    with pytest.raises(InputError, match=r"depth-checkpoint\.pt: expected a checkpoint"):
+        train(frames, tiny_tower(), TINY, tmp_path)

@@ -124,7 +124,7 @@ def expected_loss(recipe, data, tmp_path):
     """Of the run's first step, from pixels by the model itself, question by question."""
     from video3d.geometry.lift import lift_patches
     from video3d.training.examples import Examples, Order
-    from video3d.training.features import posed_clip, store_for
+    from video3d.training.features import scene_of, store_for
     from video3d.training.run import packs_of
     from video3d.training.start import load_start, mark
 
@@ -136,7 +136,7 @@ def expected_loss(recipe, data, tmp_path):
     order = Order([pack.num_bytes for pack in packs], total=2, seed=0, grouped=recipe.batch_device)
     found, weights = [], []
     for at in order:
-        clip = processor.fit_clip(posed_clip(data.clip(packs[at].clip_id), 16))
+        clip = processor.fit_clip(scene_of(data.clip(packs[at].clip_id), 16).clip)
         points = lift_patches(clip, processor.patch_px)
         for question, answer in examples.questions(at):
             batch = processor(clip, points, question, answer)

@@ -57,6 +57,9 @@ _TAIL = re.compile(
 )
 
 
+# Answers to choose from, as an examination sets them behind a question: they are not what is asked about.
+_OPTIONS = re.compile(r"\s*\boptions: .*$", re.DOTALL)
+
 # What someone is to do, not what was measured.
 _PLAN = re.compile(
     r"\bhow (?:do|am|are) (?:i|we)\b|(?<!seem )(?<!seems )(?<!appear )(?<!appears )(?<!begin )(?<!begins )"
@@ -105,7 +108,7 @@ def parse_question(text: str) -> MetricQuestion | None:
     >>> parse_question("How far is the chair from the table?") is None
     True
     """
-    normal = _TAIL.sub("", _ASIDE.sub(" ", _POLITE.sub("", plain(text[:2000]))))
+    normal = _TAIL.sub("", _ASIDE.sub(" ", _POLITE.sub("", _OPTIONS.sub("", plain(text[:2000])))))
     marked = find_references(normal)
     tokens = tokenize(marked.text)
     known = {t.concept for t in tokens}

@@ -8,7 +8,7 @@ from pathlib import Path
 from pydantic import TypeAdapter
 
 from video3d.data.questions.candidate import Candidate
-from video3d.data.store import replaced
+from video3d.replaced import replaced
 
 _CANDIDATE: TypeAdapter[Candidate] = TypeAdapter(Candidate)
 

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any, get_args
 
 from video3d.data.row import MIX, Row
-from video3d.data.store import replaced
 from video3d.data.truth import Split
+from video3d.replaced import replaced
 
 _FIELDS = (
     ("row_id, clip_id, scene_id", "names; clips of one scene are in one split"),

@@ -20,8 +20,9 @@ from video3d.data.questions.candidate import Candidate
 from video3d.data.questions.offer import Offer, offer
 from video3d.data.questions.select import SelectConfig, select, to_row
 from video3d.data.row import Row
-from video3d.data.store import SPLITS, open_dataset, read_rows, replaced, truths_of, write_manifest, write_rows
+from video3d.data.store import SPLITS, open_dataset, read_rows, truths_of, write_manifest, write_rows
 from video3d.data.truth import SceneTruth, Split
+from video3d.replaced import replaced
 from video3d.types import InputError
 
 SIMULATED_BY = "video3d data simulate"

@@ -34,10 +34,6 @@ def recording_of(clip: ClipData) -> Recording:
     """A clip as a recording that knows its depth, cameras and world (metres, +z up), for the path that users' recordings take.
 
     Depth that the clip does not have is unknown everywhere, and not estimated.
-
-    >>> from inspect import signature
-    >>> list(signature(recording_of).parameters)
-    ['clip']
     """
     truth = clip.truth
     depth = np.full(clip.rgb.shape[:3], np.nan, np.float32) if clip.depth_m is None else clip.depth_m

@@ -12,9 +12,10 @@ from jaxtyping import Float64, UInt8
 from PIL import Image, ImageDraw, ImageFont
 
 from video3d.data.drawing import box_segments, depth_rgb, depth_scale_m, instance_color, mask_layer
-from video3d.data.store import DataSet, replaced
+from video3d.data.store import DataSet
 from video3d.data.truth import ClipData, ObjectTruth, SceneTruth
 from video3d.geometry.rigid import is_known
+from video3d.replaced import replaced
 from video3d.types import InputError
 
 CELL_PX = 288

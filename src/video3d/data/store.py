@@ -9,14 +9,10 @@ Files are written beside and renamed; ``dataset.json`` comes last,
 so that a folder with one is whole.
 """
 
-import errno
 import hashlib
 import json
-import os
 import re
-import uuid
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -26,6 +22,7 @@ from pydantic import ValidationError
 from video3d.data.clip_codec import clip_schema, decode_clip, decode_truth, encode_clip
 from video3d.data.row import SCHEMA_VERSION, Row
 from video3d.data.truth import ClipData, SceneTruth
+from video3d.replaced import replaced
 from video3d.types import InputError
 
 _T = TypeVar("_T")
@@ -68,45 +65,6 @@ def write_shard(path: Path, clips: Iterable[ClipData]) -> int:
                 writer.write_table(table, row_group_size=1)
                 count += 1
     return count
-
-
-class replaced:  # noqa: N801 - a context manager that reads as a verb
-    """``with replaced(path) as beside:`` write ``beside``; it becomes ``path`` if nothing is raised, else it is gone."""
-
-    def __init__(self, path: Path) -> None:
-        self._path, self._beside = path, path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.partial")
-
-    def __enter__(self) -> Path:
-        try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise self._not_written(error) from error
-        return self._beside
-
-    def __exit__(self, kind: object, error: BaseException | None, *_: object) -> None:
-        if kind is None:
-            try:
-                with self._beside.open("rb") as made:
-                    os.fsync(made.fileno())
-                self._beside.replace(self._path)
-            except OSError as failed:
-                self._remove()
-                raise self._not_written(failed) from failed
-            return
-        self._remove()
-        # The user never named the file beside: what cannot be written is the path.
-        if isinstance(error, OSError) and self._beside.name in str(error):
-            raise self._not_written(error) from error
-
-    def _remove(self) -> None:
-        with suppress(OSError):
-            self._beside.unlink(missing_ok=True)
-
-    def _not_written(self, error: OSError) -> InputError:
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        do = "free some space, or write elsewhere" if full else "write where you may write a file of this name"
-        got = error.strerror or str(error).replace(self._beside.name, self._path.name)
-        return InputError(self._path, expected="a file that can be written", got=got, do=do)
 
 
 def write_rows(path: Path, rows: Iterable[Row]) -> int:

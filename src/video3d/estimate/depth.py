@@ -12,8 +12,6 @@ from video3d.types.depth import DepthEstimator
 
 # What a name on the hub looks like: OWNER/NAME (or a bare NAME), with nothing that could be a path.
 _HUB_ID = re.compile(r"^(?!.*\.\.)[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?$")
-DEPTH_OF_VIEWS = "video:none"
-"""Depth where a recording has none and nobody names another: many views compared, no network."""
 # The first fusion layer has nothing to fuse with, so checkpoints of MiDaS leave its first residual unit out.
 _UNUSED_KEYS = re.compile(r"(fusion_stage\.layers\.0\.residual_layer1\.|num_batches_tracked$)")
 

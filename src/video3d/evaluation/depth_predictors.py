@@ -23,7 +23,7 @@ from jaxtyping import Float32, Int64
 
 from video3d.geometry.resize import resize_depth
 from video3d.types import InputError, PosedClip, Recording
-from video3d.types.depth import DepthKind
+from video3d.types.depth import DEPTH_OF_VIEWS, DepthKind
 from video3d.video import forget, read_clip
 
 PosesFrom = Literal["given", "estimated"]
@@ -77,7 +77,7 @@ def is_known_name(name: str) -> bool:
     >>> is_known_name("nano"), is_known_name("video:none"), is_known_name("intel/dpt-large"), is_known_name("mono")
     (True, True, True, False)
     """
-    if name in ("nano", "video", "constant", "position", "video:none"):
+    if name in ("nano", "video", "constant", "position", DEPTH_OF_VIEWS):
         return True
     network = name.removeprefix("video:")
     return bool(network) and (network == "nano" or "/" in network or Path(network).is_dir())

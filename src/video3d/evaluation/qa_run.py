@@ -17,11 +17,12 @@ from pydantic import TypeAdapter, ValidationError
 from tqdm import tqdm
 
 from video3d.data.row import Row
-from video3d.data.store import DataSet, replaced, sha256_of
+from video3d.data.store import DataSet, sha256_of
 from video3d.evaluation.qa_ask import AskSettings, Prediction
 from video3d.evaluation.qa_eval import ask_rows, exam_rows, examined
 from video3d.evaluation.qa_report import ExamReport, report_json, report_markdown
 from video3d.pipeline import Video3D
+from video3d.replaced import replaced
 from video3d.types import InputError
 
 _LINE = TypeAdapter(Prediction)

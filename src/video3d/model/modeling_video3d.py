@@ -197,7 +197,7 @@ class Video3DForConditionalGeneration(SceneEncoder, SceneHeads, LanguageEmbeddin
             frame_mask=frame_mask,
             **geometry,
         )
-        return self.encode_inputs(inputs, keep_patches=keep_patches).tokens
+        return self.encode_inputs(inputs, keep_patches=keep_patches, judges_depth=False).tokens
 
     def forward(
         self,
@@ -241,7 +241,8 @@ class Video3DForConditionalGeneration(SceneEncoder, SceneHeads, LanguageEmbeddin
                 depth_m=depth_m, k_px=k_px, world_from_camera=world_from_camera, time_s=time_s, frame_mask=frame_mask,
             )  # fmt: skip
             keep = grounding_targets is not None and grounding_targets.share is not None
-            encoded = self.encode_inputs(inputs, keep_patches=keep)
+            judged = depth_m is not None and (self.training or labels is not None)
+            encoded = self.encode_inputs(inputs, keep_patches=keep, judges_depth=judged)
             scene_embeds, scene_mask = encoded.tokens.embeds, encoded.tokens.mask
         embeds = inputs_embeds
         if embeds is None:

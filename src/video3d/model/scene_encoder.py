@@ -36,7 +36,7 @@ _HALVES = (torch.float16, torch.bfloat16)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EncodedScene:
-    """Scene tokens, and the depth of all frames in a row that the model saw on the way (``None`` without a depth head)."""
+    """Scene tokens, and the depth of all frames in a row that the model saw on the way (``None`` where it did not look)."""
 
     tokens: SceneTokens
     predicted_depth: DepthMaps | None = None
@@ -137,6 +137,7 @@ class SceneEncoder:
         *,
         keep_patches: bool = False,
         features: tuple[Tensor, tuple[Tensor, ...]] | None = None,
+        judges_depth: bool = True,
     ) -> EncodedScene:
         """Scene tokens of a batch, with gradients where they are enabled.
 
@@ -144,12 +145,13 @@ class SceneEncoder:
             inputs: frames and geometry.
             keep_patches: keep what every patch shows (``SceneTokens.patch_content``), for grounding as published.
             features: what ``patch_features`` said of all frames before; their pixels are then not looked at.
+            judges_depth: predict depth also where it is measured, to be judged by it; else only where it serves.
 
         Raises:
             InputError: points of another grid than the frames', or geometry that is not in float32.
         """
         b, f = inputs.pixel_values.shape[:2]
-        seen = self._look(inputs, features)
+        seen = self._look(inputs, features, judges_depth=judges_depth)
         patches = seen.patches.unflatten(0, (b, f)) if keep_patches else None
         if self.config.arrangement == "voxel":
             config = self.config
@@ -168,7 +170,7 @@ class SceneEncoder:
             inputs: the next frames of a video; a temporal part sees no others.
             first_frame: number of the first of them in the video.
         """
-        return self._tokens_to_merge(inputs, self._look(inputs), first_frame)
+        return self._tokens_to_merge(inputs, self._look(inputs, judges_depth=False), first_frame)
 
     def scene_of_merged(self, merged: MergedTokens, patches: Float[Tensor, "b f gh gw k"] | None = None) -> SceneTokens:
         """Scene tokens of what was merged, at once or by a stream."""
@@ -184,7 +186,23 @@ class SceneEncoder:
             patch_content=patches,
         )
 
-    def _look(self, inputs: SceneInputs, known: tuple[Tensor, tuple[Tensor, ...]] | None = None) -> _Seen:
+    def _needs_own_depth(self, inputs: SceneInputs) -> bool:
+        """Whether a frame has neither depth nor points, so that the depth head's word counts."""
+        if inputs.depth_m is not None:
+            return bool(_unmeasured(inputs.depth_m, inputs).any())
+        encodes = self.config.depth_encoding or self.config.depth_attention
+        if inputs.points_world is None or encodes:
+            return True
+        placed = inputs.points_world.isfinite().all(-1).flatten(2).any(-1)
+        return bool((frames_seen(inputs) & ~placed).any())
+
+    def _look(
+        self,
+        inputs: SceneInputs,
+        known: tuple[Tensor, tuple[Tensor, ...]] | None = None,
+        *,
+        judges_depth: bool,
+    ) -> _Seen:
         _check_whole(inputs)
         b, f = inputs.pixel_values.shape[:2]
         frames = inputs.pixel_values.flatten(0, 1)
@@ -193,7 +211,7 @@ class SceneEncoder:
         features = torch.cat([own for own, _ in looked])
         size_hw = (int(frames.shape[-2]), int(frames.shape[-1]))
         maps: DepthMaps | None = None
-        if self.depth_head is not None:
+        if self.depth_head is not None and (judges_depth or self._needs_own_depth(inputs)):
             k_px = None if inputs.k_px is None else inputs.k_px.flatten(0, 1)
             layers = tuple(torch.cat(parts) for parts in zip(*(for_depth for _, for_depth in looked), strict=True))
             maps = self._depth_of(layers, k_px, size_hw)

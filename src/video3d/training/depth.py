@@ -1,18 +1,20 @@
 """Stage 1: the embedded depth network, from simulated clips alone.
 
-    python -m video3d.training.depth DATASET [DATASET ...] --work DIR --out nano_depth.safetensors
+    video3d train nano-depth DATASET [DATASET ...] --out DIR
 
-A DATASET is a Video-3D-QA folder (``video3d data simulate``). The head learns fully, the tower by low-rank adapters (LoRA,
+A DATASET is a Video-3D-QA folder (``video3d data simulate``); DIR/nano_depth.safetensors is what ships. The head learns fully, the tower by low-rank adapters (LoRA,
 arXiv 2106.09685; PEFT), which is what of it fits beside the package. Because nothing real is seen, colours, light, contrast,
 sharpness and noise are strongly randomised, windows of 35 to 100 % of a frame are magnified, and shapes of frames vary. A
 killed run goes on from its last checkpoint with the same bits. About 2 s a step on two cores.
 """
 
-import argparse
+import hashlib
+import json
+import pickle
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +25,13 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, interpolate, pad
 
-from video3d.data.store import open_dataset
+from video3d.data.store import DataSet, open_dataset
 from video3d.model.depth_head import DepthHead, depth_loss
 from video3d.model.nano import DINOV2, find_packaged
-from video3d.model.nano_depth import DEPTH_LAYERS, tower_layers
+from video3d.model.nano_depth import DEPTH_LAYERS, WEIGHTS, tower_layers
+from video3d.replaced import replaced
+from video3d.training.report import device_name
+from video3d.types import InputError
 
 SKY_M = 100.0
 """What the simulator leaves unknown is sky or beyond 65 m: taken to be this far."""
@@ -63,6 +68,23 @@ class DepthRecipe:
     ema: float = 0.998
     smallest_window: float = 0.35
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse what no run can be made from.
+
+        Raises:
+            InputError: a value out of range.
+        """
+        for name in ("frames_per_clip", "steps", "batch", "rank"):
+            if getattr(self, name) < 1:
+                raise InputError(name, expected="1 or more", got=getattr(self, name))
+        for name in ("lr_head", "lr_tower", "seed"):
+            if not 0 <= getattr(self, name) < float("inf"):
+                raise InputError(name, expected="0 or more", got=getattr(self, name))
+        if not 0 <= self.ema < 1:
+            raise InputError("ema", expected="0 (none) or a share below 1", got=self.ema)
+        if not 0.05 <= self.smallest_window <= 1:
+            raise InputError("smallest_window", expected="a share from 0.05 to 1", got=self.smallest_window)
 
 
 def photometric(rgb: Float[Tensor, "b 3 h w"], draw: torch.Generator) -> Float[Tensor, "b 3 h w"]:
@@ -135,29 +157,39 @@ class Frames:
     k_px: np.ndarray
 
 
-def prepare(datasets: Sequence[Path], recipe: DepthRecipe, work: Path) -> Frames:
-    """Writes the frames of the training clips where they can be reached one by one; finished files are used again."""
-    paths = [work / f"frames-{name}-{recipe.frames_per_clip}-{recipe.seed}.npy" for name in ("rgb", "depth", "k")]
+def prepare(datasets: Sequence[DataSet], recipe: DepthRecipe, work: Path) -> Frames:
+    """Writes the frames of the training clips where they can be reached one by one; finished files are used again.
+
+    Raises:
+        InputError: no training clips, clips without depth, or frames that are smaller than views or of several sizes.
+    """
+    key = hashlib.sha256(" ".join(dataset.content_hash for dataset in datasets).encode()).hexdigest()[:12]
+    names = [f"frames-{name}-{key}-{recipe.frames_per_clip}-{recipe.seed}.npy" for name in ("rgb", "depth", "k")]
+    paths = [work / name for name in names]
     if not paths[-1].is_file():
-        opened = [open_dataset(dataset) for dataset in datasets]
-        total = recipe.frames_per_clip * sum(len(dataset.clip_ids("train")) for dataset in opened)
+        total = recipe.frames_per_clip * sum(len(dataset.clip_ids("train")) for dataset in datasets)
         rgb = depth = None
+        side = (0, 0)
         k_px: list[np.ndarray] = []
         rng = np.random.default_rng(recipe.seed)
-        for clip in (clip for dataset in opened for clip in dataset.clips("train")):
-            assert clip.depth_m is not None
+        for clip in (clip for dataset in datasets for clip in dataset.clips("train")):
+            if clip.depth_m is None:
+                raise InputError(clip.truth.clip_id, expected="a clip with depth", got="none")
             if rgb is None or depth is None:
                 side = clip.rgb.shape[1:3]
                 rgb = np.lib.format.open_memmap(paths[0], "w+", np.uint8, (total, *side, 3))
                 depth = np.lib.format.open_memmap(paths[1], "w+", np.float16, (total, *side))
+            if clip.rgb.shape[1:3] != side:
+                raise InputError(clip.truth.clip_id, expected=f"frames of {side[0]} x {side[1]}, as the others", got=f"{clip.rgb.shape[1]} x {clip.rgb.shape[2]}")  # fmt: skip
             for frame in np.sort(rng.permutation(len(clip.rgb))[: recipe.frames_per_clip]):
                 rgb[len(k_px)], depth[len(k_px)] = clip.rgb[frame], clip.depth_m[frame]
                 k_px.append(np.broadcast_to(clip.truth.k_px, (len(clip.rgb), 3, 3))[frame])
             if len(k_px) % (200 * recipe.frames_per_clip) == 0:
                 print(f"frames {len(k_px)} / {total}", file=sys.stderr, flush=True)
-        beside = paths[2].with_suffix(".partial.npy")
-        np.save(beside, np.stack(k_px))
-        beside.rename(paths[2])
+        if not k_px:
+            raise InputError(datasets[0].root, expected="clips in train", got="none")
+        with replaced(paths[2]) as beside, beside.open("wb") as file:
+            np.save(file, np.stack(k_px))
     rgb, depth, kept = (np.load(path, mmap_mode="r") for path in paths)
     return Frames(rgb[: len(kept)], depth[: len(kept)], kept)
 
@@ -184,6 +216,12 @@ class _Network(nn.Module):
             assert self.head.out.bias is not None
             self.head.out.bias.copy_(torch.tensor([1.2, -1.5]))
 
+    def forward(self, pixels: Tensor, true_m: Tensor, k_px: Tensor) -> Tensor:
+        size = (pixels.shape[2], pixels.shape[3])
+        with torch.autocast(pixels.device.type, torch.bfloat16):
+            maps = self.head(tower_layers(self.tower, pixels), k_px, size)
+        return depth_loss(maps, torch.where(true_m.isfinite(), true_m, SKY_M))
+
     def learned(self) -> dict[str, nn.Parameter]:
         return {name: weight for name, weight in self.named_parameters() if weight.requires_grad}
 
@@ -193,6 +231,9 @@ def train(frames: Frames, tower: nn.Module, recipe: DepthRecipe, work: Path) -> 
 
     Returns:
         The running mean of what was learned: ``head.*`` and ``tower.*.lora_A/B.default.weight``.
+
+    Raises:
+        InputError: a checkpoint that cannot be read.
     """
     torch.manual_seed(recipe.seed)
     network = _Network(tower, recipe)
@@ -208,7 +249,11 @@ def train(frames: Frames, tower: nn.Module, recipe: DepthRecipe, work: Path) -> 
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, peaks, recipe.steps, pct_start=0.05)
     checkpoint, first = work / "depth-checkpoint.pt", 0
     if checkpoint.is_file():
-        kept = torch.load(checkpoint, weights_only=True, map_location=device)
+        try:
+            kept = torch.load(checkpoint, weights_only=True, map_location=device)
+        except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+            got = (str(error).splitlines() or [type(error).__name__])[0]
+            raise InputError(checkpoint, expected="a checkpoint of this run", got=got, do="remove it") from error
         if kept["recipe"] == repr(recipe):
             network.load_state_dict(kept["learned"], strict=False)
             mean = kept["mean"]
@@ -225,10 +270,7 @@ def train(frames: Frames, tower: nn.Module, recipe: DepthRecipe, work: Path) -> 
             window(frames.rgb[i], frames.depth_m[i], frames.k_px[i], size, recipe.smallest_window, draw) for i in which
         ]
         pixels, true, k = (torch.stack(parts) for parts in zip(*views, strict=True))
-        pixels, true, k = photometric(pixels, draw).to(device), true.to(device), k.to(device)
-        with torch.autocast(device, torch.bfloat16):
-            maps = network.head(tower_layers(network.tower, pixels), k, size)
-        loss = depth_loss(maps, torch.where(true.isfinite(), true, SKY_M))
+        loss = network(photometric(pixels, draw).to(device), true.to(device), k.to(device))
         optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(learned.values(), 1.0)
@@ -248,8 +290,8 @@ def train(frames: Frames, tower: nn.Module, recipe: DepthRecipe, work: Path) -> 
             state = {"recipe": repr(recipe), "step": step + 1, "mean": mean}
             state |= {"learned": {name: weight.detach() for name, weight in learned.items()}}
             state |= {"optimizer": optimizer.state_dict(), "schedule": schedule.state_dict()}
-            torch.save(state, checkpoint.with_suffix(".partial"))
-            checkpoint.with_suffix(".partial").rename(checkpoint)
+            with replaced(checkpoint) as beside:
+                torch.save(state, beside)
     return {name: weight.cpu() for name, weight in mean.items()}
 
 
@@ -278,22 +320,74 @@ def _published_name(name: str) -> str:
     return name
 
 
-def main() -> None:
-    """The command of the module's first lines."""
+def train_network(data: Sequence[Path], recipe: DepthRecipe, out: Path, *, resume: bool) -> dict[str, Any]:
+    """The whole run: ``OUT/nano_depth.safetensors`` is what ships with the package, ``OUT/report.json`` what was run.
+
+    Args:
+        data: Video-3D-QA folders.
+        recipe: of it.
+        out: folder to make; frames and checkpoints lie in it.
+        resume: go on with what is there.
+
+    Returns:
+        The report.
+
+    Raises:
+        InputError: no data set, or a folder that holds something else.
+    """
     from video3d.model.convert_dinov2 import convert_dinov2
 
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("dataset", type=Path, nargs="+")
-    parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--steps", type=int, default=DepthRecipe().steps)
-    arguments = parser.parse_args()
-    recipe = DepthRecipe(steps=arguments.steps)
-    arguments.work.mkdir(parents=True, exist_ok=True)
-    frames = prepare(arguments.dataset, recipe, arguments.work)
-    learned = train(frames, convert_dinov2(find_packaged(DINOV2)), recipe, arguments.work)
-    save_file(published(learned), arguments.out)
+    datasets = [open_dataset(one) for one in data]
+    if out.is_dir() and any(out.iterdir()) and not resume:
+        raise InputError(out, expected="an empty or new folder", got="one with files", do="add --resume, or name another")  # fmt: skip
+    out.mkdir(parents=True, exist_ok=True)
+    began = time.monotonic()
+    learned = train(prepare(datasets, recipe, out), convert_dinov2(find_packaged(DINOV2)), recipe, out)
+    with replaced(out / WEIGHTS.name) as beside:
+        save_file(published(learned), beside)
+    report = {
+        "weights": str(out / WEIGHTS.name),
+        "recipe": asdict(recipe),
+        "data": [dataset.content_hash for dataset in datasets],
+        "minutes": round((time.monotonic() - began) / 60, 2),
+        "device": device_name(),
+    }
+    with replaced(out / "report.json") as beside:
+        beside.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    return report
 
 
-if __name__ == "__main__":
-    main()
+def plan_network(recipe: DepthRecipe) -> dict[str, Any]:
+    """What a run would take: weights that learn and that are frozen, and seconds a step, measured here on random views."""
+    from video3d.model.convert_dinov2 import convert_dinov2
+
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    network = _Network(convert_dinov2(find_packaged(DINOV2)), recipe).to(device)
+    learned = sum(weight.numel() for weight in network.learned().values())
+    height, width = sorted(recipe.sizes_px, key=lambda size: size[0] * size[1])[len(recipe.sizes_px) // 2]
+    pixels, true = torch.rand(recipe.batch, 3, height, width), torch.rand(recipe.batch, height, width) + 1
+    k = torch.tensor([[width, 0.0, width / 2], [0.0, width, height / 2], [0.0, 0.0, 1.0]]).expand(recipe.batch, 3, 3)
+    seconds = []
+    for _ in range(3):
+        began = time.perf_counter()
+        network(pixels.to(device), true.to(device), k.to(device)).backward()
+        if device == "cuda":
+            torch.cuda.synchronize()
+        seconds.append(time.perf_counter() - began)
+    return {
+        "recipe": asdict(recipe),
+        "learned": learned,
+        "frozen": sum(weight.numel() for weight in network.parameters()) - learned,
+        "step_s": round(min(seconds), 2),
+        "hours": round(min(seconds) * recipe.steps / 3600, 2),
+    }
+
+
+def plan_words(plan: dict[str, Any]) -> str:
+    """What ``--dry-run`` prints of ``plan_network``."""
+    recipe = plan["recipe"]
+    return (
+        f"nano-depth: {recipe['steps']} steps of {recipe['batch']} views\n"
+        f"weights: {plan['learned']:,} learned, {plan['frozen']:,} frozen\n"
+        f"time on this device: {plan['step_s']} s a step (measured), {plan['hours']} h in all, without reading the clips"
+    )

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from video3d.answers.prompt import build_prompt
 from video3d.data.presented import recording_of
-from video3d.data.store import DataSet, replaced
+from video3d.data.store import DataSet
 from video3d.data.truth import ClipData
 from video3d.geometry.lift import lift_patches
 from video3d.model.modeling_video3d import Video3DForConditionalGeneration
@@ -28,8 +28,9 @@ from video3d.model.processing_video3d import Video3DProcessor
 from video3d.model.scene_encoder import SCENE_KEYS
 from video3d.model.tokens import merge_by_voxel
 from video3d.pipeline import Video3D
+from video3d.replaced import replaced
 from video3d.scene import Scene
-from video3d.types import InputError, PosedClip
+from video3d.types import InputError
 from video3d.types.scene_tokens import SceneInputs
 from video3d.video import sample_uniform
 
@@ -70,16 +71,6 @@ def frames_of(total: int, wanted: int) -> Int64[np.ndarray, "k"]:
 def scene_of(clip: ClipData, num_frames: int) -> Scene:
     """A clip as the pipeline reads it when it is asked about, facts included; ``num_frames`` of it, evenly spread."""
     return Video3D().read(recording_of(clip), num_frames=num_frames)
-
-
-def posed_clip(clip: ClipData, num_frames: int) -> PosedClip:
-    """A clip of a data set as the pipeline has it after its third step; its world is the data set's.
-
-    >>> from inspect import signature
-    >>> list(signature(posed_clip).parameters)
-    ['clip', 'num_frames']
-    """
-    return scene_of(clip, num_frames).clip
 
 
 def prompt_text(head: str, question: str) -> str:

@@ -14,7 +14,7 @@ import json
 import types
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from video3d.types import InputError
 
@@ -119,14 +119,11 @@ class Recipe:
             raise InputError("lora_rank", expected="0 where the language model learns itself (lr_language)", got=self.lora_rank)  # fmt: skip
 
 
+_FIXED = ("name", "stage", "settings")
+_R = TypeVar("_R")
 REASONING = {"reasoning_layers": 2, "reasoning_width": 192, "reasoning_heads": 6, "layout_queries": 32}
 NANO = {"arrangement": "voxel", "token_voxel_m": 0.3, "max_scene_tokens": 160, **REASONING}
 """Few tokens a scene: with its words, a step reads some 800 tokens, half of which are shared by all questions."""
-
-
-def nano_depth() -> Recipe:
-    """Stage 1 of ``nano``: its depth network, by ``training.depth``, which has a configuration of its own."""
-    return Recipe(name="nano-depth", stage="depth", start="nano")
 
 
 def nano_alignment() -> Recipe:
@@ -230,7 +227,6 @@ def official_questions() -> Recipe:
 RECIPES: dict[str, Callable[[], Recipe]] = {
     make().name: make
     for make in (
-        nano_depth,
         nano_alignment,
         nano_questions,
         reference_depth,
@@ -240,7 +236,8 @@ RECIPES: dict[str, Callable[[], Recipe]] = {
         official_questions,
     )
 }
-"""The published model has no depth head, and so no first stage."""
+"""The published model has no depth head, and so no first stage; that of ``nano`` is of another kind (``depth.DepthRecipe``)."""
+NANO_DEPTH = "nano-depth"
 
 
 def find_recipe(name: str, changes: Sequence[str] = ()) -> Recipe:
@@ -257,24 +254,34 @@ def find_recipe(name: str, changes: Sequence[str] = ()) -> Recipe:
     1
     """
     if name not in RECIPES:
-        raise InputError("recipe", expected=f"one of {', '.join(RECIPES)}", got=name)
-    recipe = RECIPES[name]()
-    kinds = get_type_hints(Recipe)
+        raise InputError("recipe", expected=f"one of {', '.join([NANO_DEPTH, *RECIPES])}", got=name)
+    return with_changes(RECIPES[name](), changes)
+
+
+def with_changes(recipe: _R, changes: Sequence[str]) -> _R:
+    """A recipe (this module's or another frozen dataclass) with some of its values changed, each ``key=value``.
+
+    Raises:
+        InputError: no such key, or a value of another kind.
+    """
+    kinds = get_type_hints(type(recipe))
+    can = [key for key, kind in kinds.items() if key not in _FIXED and (get_origin(kind) is not tuple or str in get_args(kind))]  # fmt: skip
     values: dict[str, Any] = {}
-    settings = dict(recipe.settings)
+    settings = dict(getattr(recipe, "settings", {}))
     for change in changes:
         key, is_there, text = change.partition("=")
         key, text = key.strip(), text.strip()
         if not is_there or not key:
             raise InputError(f"--set {change}", expected="key=value", got="no key and value")
-        if key.startswith("settings."):
+        if key.startswith("settings.") and "settings" in kinds:
             settings[key.removeprefix("settings.")] = _any_value(text)
-        elif key not in kinds or key in ("name", "stage", "settings"):
-            known = ", ".join(one for one in kinds if one not in ("name", "stage", "settings"))
-            raise InputError(f"--set {key}", expected=f"one of {known}, settings.KEY", got=key)
+        elif key not in can:
+            more = ", settings.KEY" if "settings" in kinds else ""
+            raise InputError(f"--set {key}", expected=f"one of {', '.join(can)}{more}", got=key)
         else:
             values[key] = _value(key, text, kinds[key])
-    return replace(recipe, settings=settings, **values)
+    whole: Any = recipe
+    return replace(whole, **({"settings": settings} if "settings" in kinds else {}), **values)
 
 
 def _any_value(text: str) -> Any:

@@ -14,6 +14,7 @@ from torch import nn
 
 from video3d.model.modeling_video3d import Video3DForConditionalGeneration
 from video3d.model.presets import PRESETS
+from video3d.replaced import replaced
 from video3d.training.features import first_trained
 from video3d.training.recipes import Recipe
 
@@ -146,10 +147,17 @@ def plan_text(model: Video3DForConditionalGeneration, recipe: Recipe, cost: Cost
     return "\n".join(lines)
 
 
+def device_name() -> str:
+    """What runs are computed on."""
+    if torch.cuda.is_available():
+        return torch.cuda.get_device_name()
+    return f"{platform.machine()}, {torch.get_num_threads()} threads"
+
+
 def write_report(report: dict[str, Any], model: nn.Module, out: Path) -> None:
     """``report.json`` and ``report.md`` of a run that is over."""
     lines = report.pop("lines")
-    report["device"] = torch.cuda.get_device_name() if torch.cuda.is_available() else f"{platform.machine()}, {torch.get_num_threads()} threads"  # fmt: skip
+    report["device"] = device_name()
     report["versions"] = {"torch": torch.__version__, "python": platform.python_version()}
     report["git"] = _git()
     report["parts"] = [{"name": part.name, "weights": part.total} for part in parts_of(model)]
@@ -159,9 +167,8 @@ def write_report(report: dict[str, Any], model: nn.Module, out: Path) -> None:
         report["questions_a_second"] = round(sum(line["questions"] for line in lines) / max(seconds, 1e-9), 2)
         report["first_losses"], report["last_losses"] = _means(lines[:20]), _means(lines[-20:])
     for name, text in (("report.json", json.dumps(report, indent=1) + "\n"), ("report.md", _markdown(report, lines))):
-        beside = out / f".{name}.partial"
-        beside.write_text(text, encoding="utf-8")
-        beside.rename(out / name)
+        with replaced(out / name) as beside:
+            beside.write_text(text, encoding="utf-8")
 
 
 def _means(lines: list[dict[str, Any]]) -> dict[str, float]:

@@ -4,7 +4,7 @@
 ``model.spatial_loss`` or ``forward(spatial_targets=...)``; ``stack_targets`` makes a batch of several, padded (NaN places, negative
 classes, false masks: what the losses leave out). ``frames`` are those that the model sees (``PosedClip.frame_index``): what none
 of them shows is not asked, and "now" is the last of them. Boxes and observers are in the truth's world, which is that of clips
-read by ``features.posed_clip``; where the model's world is turned or moved against it (``align_to_gravity``), give
+read by ``features.scene_of``; where the model's world is turned or moved against it (``align_to_gravity``), give
 ``world_from_truth``, as ``truth_alignment(truth, clip)`` finds it from the poses; ``fit_clip`` changes pixels only and matters not.
 The configuration's ``categories`` and ``events`` must be the ones given here (``CATEGORIES``, ``EVENTS``). All randomness (which pairs
 and things, and whose eyes) follows from ``seed`` and the clip's id: another seed in every epoch asks about others. About 0.2 s a

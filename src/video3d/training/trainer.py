@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
+from video3d.replaced import replaced
 from video3d.training.learner import Learned
 from video3d.training.recipes import Recipe
 from video3d.training.start import groups, learned
@@ -197,9 +198,8 @@ def whole_checkpoint(folder: Path) -> Path | None:
 def cut_steps(path: Path, last: int) -> None:
     """Drops the lines of steps behind a checkpoint, and a line that was not written to its end."""
     kept = [line for line in read_steps(path) if line["step"] <= last]
-    beside = path.with_suffix(".partial")
-    beside.write_text("".join(json.dumps(line) + "\n" for line in kept), encoding="utf-8")
-    beside.rename(path)
+    with replaced(path) as beside:
+        beside.write_text("".join(json.dumps(line) + "\n" for line in kept), encoding="utf-8")
 
 
 def read_steps(path: Path) -> list[dict[str, Any]]:

@@ -15,6 +15,8 @@ import numpy as np
 from jaxtyping import Float32, Float64, UInt8
 
 DepthKind = Literal["metric_depth", "relative_depth", "inverse_depth"]
+DEPTH_OF_VIEWS = "video:none"
+"""What ``--depth`` is where it is not given: many views of a recording compared, and no network."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

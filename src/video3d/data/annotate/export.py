@@ -12,7 +12,8 @@ from video3d.data.annotate.database import Decision, open_database
 from video3d.data.annotate.edit import same_question
 from video3d.data.annotate.row_index import index_rows
 from video3d.data.row import Row
-from video3d.data.store import open_dataset, parse_row, replaced, write_rows
+from video3d.data.store import open_dataset, parse_row, write_rows
+from video3d.replaced import replaced
 from video3d.types import InputError
 
 Policy = Literal["majority", "any", "all"]

@@ -6,7 +6,7 @@ from typing import Any
 from video3d.data.simulate.asset import AssetLibrary
 from video3d.data.simulate.asset_cache import FEW, convert_furniture, load_library, progress_bar
 from video3d.data.simulate.sh3f import INSTALL, find_furniture
-from video3d.data.store import replaced
+from video3d.replaced import replaced
 from video3d.types import InputError
 
 _TERMS = {

@@ -28,8 +28,9 @@ from video3d.data.compose import SIMULATED_BY
 from video3d.data.questions.ask import candidates
 from video3d.data.questions.candidate import Candidate
 from video3d.data.simulate.run_folder import PLAN, WORK, check_folder, clear_partial, held_plan, release, take
-from video3d.data.store import load_pyarrow, replaced, write_shard
+from video3d.data.store import load_pyarrow, write_shard
 from video3d.data.truth import ClipData, Split
+from video3d.replaced import replaced
 from video3d.types import InputError
 
 SHARD_CLIPS = 20

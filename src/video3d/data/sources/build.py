@@ -21,8 +21,9 @@ from typing import Any
 
 from video3d.data.row import Row
 from video3d.data.sources.source import SceneRef, source
-from video3d.data.store import read_rows, replaced, row_line, write_manifest, write_shard
+from video3d.data.store import read_rows, row_line, write_manifest, write_shard
 from video3d.data.truth import ClipData, Split
+from video3d.replaced import replaced
 from video3d.types import InputError
 
 SCENES_A_SHARD = 8

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float64
 
-from video3d.data.store import replaced
+from video3d.replaced import replaced
 from video3d.types import InputError
 from video3d.video.images import path_inside
 from video3d.video.json_files import iterate_rows, want, want_numbers
