@@ -11,7 +11,7 @@ from video3d.evaluation.questions import ask_questions, questions_json, question
 from video3d.pipeline import Video3D
 from video3d.types import InputError
 
-MEASURED = Path(__file__).parents[2] / "benchmarks" / "measured_questions"
+OPEN = Path(__file__).parents[2] / "benchmarks" / "open_questions" / "questions.jsonl"
 
 
 def write(path: Path, *lines: dict) -> Path:
@@ -39,7 +39,13 @@ def test_every_form_of_answer_is_read(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "line",
-    ['{"recording": "r", "question": "?", "answer": "c", "options": ["a", "b"]}', '{"question": "?"}', "[]", "x"],
+    [
+        '{"recording": "r", "question": "?", "answer": "c", "options": ["a", "b"]}',
+        '{"recording": "r", "question": "?", "answer": 2, "tolerence": 1}',
+        '{"question": "?"}',
+        "[]",
+        "x",
+    ],
 )
 def test_a_line_that_is_no_question_is_named(tmp_path: Path, line: str) -> None:
     (tmp_path / "q.jsonl").write_text(line + "\n")
@@ -47,11 +53,10 @@ def test_a_line_that_is_no_question_is_named(tmp_path: Path, line: str) -> None:
         read_questions(tmp_path / "q.jsonl")
 
 
-def test_measured_questions_are_read_too() -> None:
-    asked = [one for path in sorted(MEASURED.glob("*.jsonl")) for one in read_questions(path)]
-    assert len(asked) == 221
-    kinds = {one.id: one.answer.kind for one in read_questions(MEASURED / "questions.jsonl")}
-    assert set(kinds.values()) == {"number", "choice"}
+def test_the_open_questions_are_questions() -> None:
+    asked = read_questions(OPEN)
+    assert len(asked) == 44
+    assert {one.recording for one in asked} == {"seven_scenes_kitchen", "hololens_office"}
 
 
 class Says(Video3D):

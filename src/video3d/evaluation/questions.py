@@ -9,8 +9,7 @@ One JSON object a line, ``#`` begins a remark:
     {"recording": "kitchen", "question": "What colour is the sofa?", "answer": "grey", "accept": ["gray", "dark grey"]}
 
 ``recording`` is a path from a root folder, ``id`` and ``unit`` (``count`` where there is none) are optional. An answer of free
-words is right if it holds the wanted words, or others that are accepted. The files of ``benchmarks/measured_questions``, which
-name their truth ``truth``, are read too; their points in images become options.
+words is right if it holds the wanted words, or others that are accepted.
 """
 
 import json
@@ -32,18 +31,12 @@ from video3d.scene import Scene
 from video3d.types import InputError
 
 _ANSWER: TypeAdapter[Answer] = TypeAdapter(Answer)
-_UNIT_OF_ASK = {"turn": "deg", "tilt": "deg", "room_area": "m2", "num_frames": "count"}  # the others are metres
-_POINTS = ("range_order", "range_order_far", "height_order", "height_order_low")
-_OPPOSITES = {
-    "left": "right", "right": "left", "up": "down", "down": "up", "forward": "back", "back": "forward", "horizontal": "vertical",
-    "vertical": "horizontal",
-}  # fmt: skip
 
 
 class _Line(BaseModel):
     """A line of the file, as it was written."""
 
-    model_config = ConfigDict(extra="allow", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     id: str = ""
     recording: str = Field(min_length=1, max_length=1000)
@@ -53,10 +46,6 @@ class _Line(BaseModel):
     tolerance: float = Field(default=0.0, ge=0)
     options: list[str] = []
     accept: list[str] = []
-    ask: list[Any] = []
-    truth: float | str | None = None
-    tolerance_rel: float = Field(default=0.0, ge=0)
-    tolerance_abs: float = Field(default=0.0, ge=0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,8 +106,6 @@ def read_questions(path: Path) -> list[Question]:
 
 
 def _answer(line: _Line) -> tuple[Answer, str]:
-    if line.truth is not None:
-        return _measured(line, line.truth)
     if line.options:
         return _choice(line.options, str(line.answer))
     if isinstance(line.answer, bool) or (isinstance(line.answer, str) and plain(line.answer) in ("yes", "no")):
@@ -140,19 +127,6 @@ def _choice(options: Sequence[str], answer: str) -> tuple[Answer, str]:
 def _number(value: float, unit: str, tolerance: float) -> tuple[Answer, str]:
     answer = _ANSWER.validate_python({"kind": "number", "value": value, "unit": unit, "tolerance": tolerance})
     return answer, f"{value:g}" if unit == "count" else f"{value:g} {unit}"
-
-
-def _measured(line: _Line, truth: float | str) -> tuple[Answer, str]:
-    """A line of ``benchmarks/measured_questions``: of turns and tilts the size, of words the word against its opposite."""
-    if isinstance(truth, str):
-        return _choice([truth, _OPPOSITES[truth]], truth)
-    name = str(line.ask[0]) if line.ask else ""
-    if name in _POINTS:
-        points = [str((x, y)) for x, y in line.ask[2:]]
-        return _choice(points, points[int(truth) - 1])
-    unit = _UNIT_OF_ASK.get(name, "m")
-    size = abs(truth) if unit == "deg" else truth
-    return _number(size, unit, max(line.tolerance_abs, line.tolerance_rel * abs(truth)))
 
 
 def ask_questions(
