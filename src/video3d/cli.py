@@ -14,6 +14,7 @@ from typing import Annotated
 from cyclopts import App, CycloptsError, Parameter
 
 from video3d._version import __version__
+from video3d.cli_analyze import analyze, schema
 from video3d.cli_convert import convert
 from video3d.cli_data import data
 from video3d.cli_depth import depth_eval
@@ -32,6 +33,8 @@ app = App(
     suppress_keyboard_interrupt=False,
 )
 
+app.command(analyze)
+app.command(schema)
 app.command(data)
 app.command(convert)
 app.command(geometry)
@@ -54,13 +57,22 @@ def ask(
     depth: Depth = DEPTH_OF_VIEWS,
     model: Model = "nano",
     ignore: Ignore = "",
+    point: Annotated[
+        str | None, Parameter(name="--point", help='FRAME,X,Y: what "this" in the question means.')
+    ] = None,
+    box: Annotated[str | None, Parameter(name="--box", help="FRAME,X0,Y0,X1,Y1: the same with a box.")] = None,
 ) -> None:
-    """Answer a question about a video or recording."""
+    """Answer a question about a video or recording, or about a place that is pointed at in a frame of it."""
+    from video3d.answers.pointed import read_pointed
     from video3d.pipeline import load
 
     check_frames(frames)
+    if point is not None and box is not None:
+        raise InputError("--point and --box", expected="one of them", got="both")
+    pointed = point if point is not None else box
+    at = None if pointed is None else read_pointed(pointed, box=box is not None)
     engine = load(model, depth=depth)
-    answer = engine.ask(source, question, num_frames=frames, ignore=ignored(ignore))
+    answer = engine.ask(source, question, num_frames=frames, ignore=ignored(ignore), at=at)
     print(dump(answer_json(answer)) if json_ else answer_text(answer))
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
+from jaxtyping import Float32
 
 from video3d.answers.facts import SceneFacts
 from video3d.answers.prompt import build_prompt
@@ -35,14 +36,20 @@ def propose_objects(clip: PosedClip) -> tuple[Proposal, ...]:
     Args:
         clip: with complete geometry, gravity-aligned where that could be done.
     """
+    points = patch_points(clip)
+    here = np.isfinite(points).all(-1)
+    frame = np.broadcast_to(np.arange(clip.num_frames)[:, None, None], here.shape)[here]
+    floor_z = 0.0 if clip.world.gravity_aligned and clip.world.origin == "floor" else None
+    return propose_boxes(points[here], frame=frame, floor_z=floor_z, gravity_aligned=clip.world.gravity_aligned)
+
+
+def patch_points(clip: PosedClip) -> Float32[np.ndarray, "f gh gw 3"]:
+    """World points of small patches of every frame; NaN where unknown, and in frames of other pieces than the largest."""
     height, width = clip.size_hw
     scale = min(_POINTS_HW[0] / height, _POINTS_HW[1] / width, 1.0)
     small = resize_clip(clip, (max(4, round(height * scale)), max(4, round(width * scale))))
     points = lift_patches(small, _PATCH_PX).points_world
-    here = (clip.piece == 0)[:, None, None] & np.isfinite(points).all(-1)  # other pieces have worlds of their own
-    frame = np.broadcast_to(np.arange(clip.num_frames)[:, None, None], here.shape)[here]
-    floor_z = 0.0 if clip.world.gravity_aligned and clip.world.origin == "floor" else None
-    return propose_boxes(points[here], frame=frame, floor_z=floor_z, gravity_aligned=clip.world.gravity_aligned)
+    return np.where((clip.piece == 0)[:, None, None, None], points, np.float32(np.nan))
 
 
 def check_phrase(phrase: str) -> None:

@@ -8,30 +8,32 @@ questions on it cost only their own words.
 
 import time
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
-from jaxtyping import Float64
 
+from video3d.analysis import Analysis, How, analyze_scene, wishes_from
 from video3d.answers.facts import scene_facts
-from video3d.answers.general import Analysis, without_quantities
 from video3d.answers.measure import measure
+from video3d.answers.model_words import without_quantities
+from video3d.answers.pointed import Pointed, answer_at
 from video3d.answers.prompt import build_prompt
 from video3d.answers.question import MetricQuestion, parse_question, required_frames
+from video3d.answers.results import AnyResult
+from video3d.answers.task import check_words, understand
 from video3d.answers.unread import unread_measure
+from video3d.encoding import NUM_SCENES_KEPT, LookedAt, keep, look, remembered, say
 from video3d.estimate.complete import complete_geometry
 from video3d.estimate.depth import depth_parts
 from video3d.estimate.reconstruction import missing_camera
 from video3d.geometry.gravity import align_to_gravity
-from video3d.geometry.lift import lift_patches
 from video3d.grounding import check_phrase, ground
-from video3d.scene import KeptScene, Scene, scene_of_recording, source_identity
-from video3d.types import Answer, Evidence, InputError, PosedClip, Recording
+from video3d.scene import KeptScene, Scene, every_pose, scene_of_recording, source_identity, timed
+from video3d.types import Answer, Detection, Evidence, InputError, Recording
 from video3d.types.depth import DEPTH_OF_VIEWS
 from video3d.types.grounding import Grounding
 from video3d.video import forget, open_recording, read_clip, register_colour, sample_uniform, with_colour_notes
@@ -42,10 +44,7 @@ if TYPE_CHECKING:
     from video3d.model.processing_video3d import Video3DProcessor
     from video3d.types.depth import DepthEstimator
 
-MAX_QUESTION_CHARS = 4000
 MAX_ANSWER_TOKENS = 96
-NUM_SCENES_KEPT = 4
-MAX_FINDINGS = 12
 OF_THE_RECORDING = ("duration", "num_frames")  # kinds of questions that need no geometry
 
 
@@ -61,6 +60,8 @@ class Video3D:
         self.name, (self.network_name, self.compare_views) = name, depth_parts(depth)
         # With what was asked for, so that a Recording's id stays its own as long as its scene is kept.
         self._scenes: OrderedDict[tuple[Any, ...], tuple[Any, Scene]] = OrderedDict()
+        # By the scene's id, with the scene, so that its id stays its own.
+        self._looked: OrderedDict[int, LookedAt] = OrderedDict()
         self._encoded: OrderedDict[int, KeptScene] = OrderedDict()
 
     @classmethod
@@ -107,65 +108,54 @@ class Video3D:
         """
         timings: dict[str, float] = {}
         if self.network_name != "none":
-            with _timed(timings, "load depth network"):  # a wrong name should not be found out after the long work
+            with timed(timings, "load depth network"):  # a wrong name should not be found out after the long work
                 _ = self.depth_estimator
-        with _timed(timings, "open"):
-            recording = video if isinstance(video, Recording) else open_recording(video)
+        with timed(timings, "open"):
+            recording = _recording(video)
         if not recording.colour_registered:
-            with _timed(timings, "register colour"):
+            with timed(timings, "register colour"):
                 recording = register_colour(recording)
-        with _timed(timings, "read"):
+        with timed(timings, "read"):
             recording = forget(recording, ignore) if ignore else recording
             even = sample_uniform(recording.num_frames, num_frames)
             clip = read_clip(recording, indices=np.union1d(even, np.array(frames, dtype=np.int64)))
         if camera is None:
-            with _timed(timings, "camera"):
+            with timed(timings, "camera"):
                 camera = missing_camera(recording, include=clip.frame_index.tolist())
-        with _timed(timings, "geometry"):
+        with timed(timings, "geometry"):
             posed = complete_geometry(
                 clip, depth_estimator=self.depth_estimator, camera=camera, video_depth=self.compare_views
             )
             posed = align_to_gravity(with_colour_notes(posed, recording))
-        with _timed(timings, "facts"):
+        with timed(timings, "facts"):
             facts = scene_facts(
                 posed,
-                all_world_from_camera=_every_pose(posed, recording.num_frames),
+                all_world_from_camera=every_pose(posed, recording.num_frames),
                 all_time_s=recording.time_s,
                 sequence=recording.sequence,
             )
         return Scene(recording=recording, clip=posed, facts=facts, camera=camera, timings_s=timings)
 
-    def encode(self, scene: Scene) -> KeptScene:
-        """Steps 4-7a: the scene's tokens, and the scene as the language model has read it; done once, then kept."""
-        if id(scene) in self._encoded:
-            self._encoded.move_to_end(id(scene))
-            return self._encoded[id(scene)]
-        from video3d.model.scene_encoder import SCENE_KEYS
+    def look(self, scene: Scene) -> LookedAt:
+        """Steps 4-7, the half that looks: the scene's tokens and the objects that a trained model finds; done once, then kept."""
+        return remembered(self._looked, scene, lambda: look(*self.model_and_processor, scene))
 
-        model, processor = self.model_and_processor
-        small = processor.fit_clip(scene.clip)
-        points = lift_patches(small, processor.patch_px)
-        batch = processor(small, points, "a").to(model.device)
-        by_patches = model.grounding is not None and model.config.pool_after_projector  # as the published weights do
-        tokens = model.encode_scene(
-            keep_patches=by_patches, **{name: batch[name] for name in SCENE_KEYS if name in batch}
-        )
-        findings: tuple[str, ...] = ()
-        if model.config.reasoning_trained:
-            found = model.reason(tokens, "layout", metric=scene.clip.world.metric)
-            findings = found.lines()[:MAX_FINDINGS]
-        # Scene, facts and findings are the beginning of every prompt on this scene: what two different questions share.
-        num_tokens = int(tokens.mask.sum())
-        one, other = (
-            processor(text=build_prompt(scene.facts, text, findings), num_scene_tokens=num_tokens)["input_ids"]
-            for text in ("a", "1")
-        )
-        cache = model.prefill_scene(tokens, _common_prefix(one, other).to(model.device))
-        encoded = KeptScene(scene=scene, tokens=tokens, findings=findings, cache=cache)
-        self._encoded[id(scene)] = encoded  # the scene is kept with it, so that its id stays its own
-        while len(self._encoded) > NUM_SCENES_KEPT:
-            self._encoded.popitem(last=False)
-        return encoded
+    def encode(self, scene: Scene) -> KeptScene:
+        """Step 7, the half that reads: the scene as the language model has read it; done once, then kept."""
+        return remembered(self._encoded, scene, lambda: keep(*self.model_and_processor, self.look(scene)))
+
+    def objects_of(self, scene: Scene) -> tuple[Detection, ...]:
+        """Objects with names: what came with the scene, else what the model finds; its weights are read only where it can."""
+        if scene.facts.objects or not self._finds_objects():
+            return scene.facts.objects
+        return self.look(scene).objects
+
+    def _finds_objects(self) -> bool:
+        if "model_and_processor" in self.__dict__:
+            return self.model_and_processor[0].config.reasoning_trained
+        from video3d.model.trained import finds_objects
+
+        return finds_objects(self.name)
 
     def prompt(self, scene: Scene, question: str) -> str:
         """What the model reads of a question besides the scene itself."""
@@ -177,18 +167,7 @@ class Video3D:
 
     def say_all(self, scene: Scene, questions: Sequence[str]) -> list[str]:
         """What the model says to several questions on a scene, each as if it were asked alone, read at once."""
-        model, processor = self.model_and_processor
-        encoded = self.encode(scene)
-        texts = [self.prompt(scene, question) for question in questions]
-        batch = processor(text=texts, num_scene_tokens=int(encoded.tokens.mask.sum())).to(model.device)
-        said = model.generate(
-            batch["input_ids"],
-            attention_mask=batch["attention_mask"],
-            scene_cache=encoded.cache,
-            max_new_tokens=MAX_ANSWER_TOKENS,
-            do_sample=False,
-        )
-        return processor.answers(said, batch["input_ids"].shape[1])
+        return say(*self.model_and_processor, self.encode(scene), questions, max_tokens=MAX_ANSWER_TOKENS)
 
     def ask(
         self,
@@ -197,6 +176,7 @@ class Video3D:
         *,
         num_frames: int = 32,
         ignore: frozenset[str] = frozenset(),
+        at: Pointed | None = None,
     ) -> Answer:
         """Answers a question: from measurement where geometry can tell, else by the model with the facts before it.
 
@@ -205,12 +185,16 @@ class Video3D:
             query: the question, in words.
             num_frames: how many frames to read, evenly spread.
             ignore: what to treat as missing: ``depth``, ``poses``, ``intrinsics``.
+            at: a pixel or a box that "this" in the question means.
 
         Raises:
-            InputError: the source cannot be read, or the question is empty or too long.
+            InputError: the source cannot be read, the question is empty or too long, or the recording has no such place.
         """
         started = time.perf_counter()
-        _check_question(query)
+        check_words(query, "question", empty=False)
+        if at is not None:
+            answer = self._answer_at(video, query, at, num_frames, ignore)
+            return replace(answer, timings_s=answer.timings_s | {"total": time.perf_counter() - started})
         question = parse_question(query)
         if question is not None and question.kind in OF_THE_RECORDING and not isinstance(video, Scene):
             scene, timings = scene_of_recording(video), {}
@@ -219,7 +203,7 @@ class Video3D:
         # An amount that nobody measured is not the model's to make up either.
         found = unread_measure(query) if question is None else None
         if question is not None:
-            with _timed(timings, "measure"):
+            with timed(timings, "measure"):
                 found = measure(question, scene.clip, scene.facts)
         if found is not None:
             answer = Answer(
@@ -231,11 +215,11 @@ class Video3D:
                 geometry=scene.clip.status,
             )
         else:
-            with _timed(timings, "load"):
+            with timed(timings, "load"):
                 _ = self.model_and_processor
-            with _timed(timings, "encode"):
+            with timed(timings, "encode"):
                 self.encode(scene)
-            with _timed(timings, "generate"):
+            with timed(timings, "generate"):
                 answer = self._open_answer(scene, query)
         return replace(answer, timings_s=timings | {"total": time.perf_counter() - started})
 
@@ -272,12 +256,54 @@ class Video3D:
             threshold=threshold,
         )
 
-    def analyze(self, video: str | Path | Recording | Scene, query: str = "", *, num_frames: int = 32) -> Analysis:
-        """The general analysis of a scene: its measured facts, and the answer to a query if there is one."""
-        scene, timings = self._scene(video, None, num_frames, frozenset())
-        answer = self.ask(scene, query) if query.strip() else None
-        timings |= answer.timings_s if answer else {}
-        return Analysis(facts=scene.facts, answer=answer, geometry=scene.clip.status, timings_s=timings)
+    def analyze(
+        self, video: str | Path | Recording | Scene, query: str = "", *, task: str | None = None, **how: Unpack[How]
+    ) -> AnyResult:
+        """What robots, cars and AR need of a scene, typed: see ``answers.results``.
+
+        Args:
+            video: a path, an open recording, or a scene from ``read``.
+            query: in words; it decides the task where none is given, and names goals and sizes.
+            task: ``navigation``, ``driving``, ``placement`` or ``scene``.
+            **how: ``num_frames`` and ``ignore`` as in ``read``, and the options of ``analysis.Options``.
+
+        Raises:
+            InputError: the source cannot be read, or the query or an option cannot be used.
+        """
+        return self.analysis(video, query, task=task, **how).result
+
+    def analysis(
+        self, video: str | Path | Recording | Scene, query: str = "", *, task: str | None = None, **how: Unpack[How]
+    ) -> Analysis:
+        """``analyze`` with what its files are made of besides: the map behind a navigation result."""
+        num_frames, ignore = how.pop("num_frames", 32), how.pop("ignore", frozenset())
+        asked = understand(query, task, wishes_from(how))
+        scene, timings = self._scene(video, None, num_frames, ignore)
+        answer = None
+        if asked.query and (asked.task == "scene" or parse_question(asked.query) is not None):
+            answer = self.ask(scene, asked.query)
+            timings |= {name: value for name, value in answer.timings_s.items() if name != "total"}
+        with timed(timings, "objects"):
+            objects = self.objects_of(scene)
+        return analyze_scene(scene, asked, objects, answer=answer, timings_s=timings)
+
+    def _answer_at(
+        self, video: str | Path | Recording | Scene, query: str, at: Pointed, num_frames: int, ignore: frozenset[str]
+    ) -> Answer:
+        """The answer to a question about a place in a frame."""
+        recording = _recording(video)
+        at.check(recording.num_frames, recording.size_hw)  # before the long work
+        there = parse_question(f"depth of pixel (0, 0) in frame {at.frame}")
+        scene, timings = self._scene(video, there, num_frames, ignore)
+
+        def speak(words: str, place: tuple[float, float, float] | None) -> str:
+            with timed(timings, "generate"):
+                kept, model = self.encode(scene), self.model_and_processor
+                said = say(*model, kept, [words], max_tokens=MAX_ANSWER_TOKENS, place=place)[0]
+            return without_quantities(said) if model[0].scene_closed else said
+
+        answer = answer_at(query, at, scene.clip, scene.facts, objects=lambda: self.objects_of(scene), say=speak)
+        return replace(answer, timings_s=timings)
 
     def _open_answer(self, scene: Scene, query: str) -> Answer:
         text = self.say(scene, query)
@@ -304,7 +330,7 @@ class Video3D:
             key = (source_identity(video), num_frames, ignore)
             kept = self._scenes.get(key)
             if kept is None:
-                recording = video if isinstance(video, Recording) else open_recording(video)
+                recording = _recording(video)
                 frames = _frames_of(question, recording)
                 scene = self.read(recording, num_frames=num_frames, ignore=ignore, frames=frames)
                 timings = dict(scene.timings_s)
@@ -363,39 +389,11 @@ def load_depth(name: str) -> "DepthEstimator | None":
     return load_depth_estimator(name)
 
 
-def _every_pose(clip: PosedClip, num_frames: int) -> Float64[np.ndarray, "n 4 4"] | None:
-    """The poses of the clip's path at their places in the recording, NaN between."""
-    if clip.path is None:
-        return None
-    poses = np.full((num_frames, 4, 4), np.nan)
-    poses[clip.path.frame_index] = clip.path.world_from_camera
-    return poses
-
-
 def _frames_of(question: MetricQuestion | None, recording: Recording) -> tuple[int, ...]:
     return () if question is None else required_frames(question, recording.num_frames, recording.time_s)
 
 
-def _check_question(query: str) -> None:
-    if not query.strip():
-        raise InputError("question", expected="a question in words", got="nothing")
-    try:
-        query.encode()
-    except UnicodeEncodeError as error:
-        raise InputError("question", expected="text", got="bytes that are no UTF-8") from error
-    if len(query) > MAX_QUESTION_CHARS:
-        raise InputError("question", expected=f"at most {MAX_QUESTION_CHARS} characters", got=len(query))
-
-
-def _common_prefix(ids: Any, other: Any) -> Any:
-    """The ids (1, t) up to where the other row differs."""
-    length = min(ids.shape[1], other.shape[1])
-    same = (ids[0, :length] == other[0, :length]).cumprod(0)
-    return ids[:, : int(same.sum())]
-
-
-@contextmanager
-def _timed(timings: dict[str, float], name: str) -> Iterator[None]:
-    started = time.perf_counter()
-    yield
-    timings[name] = timings.get(name, 0.0) + time.perf_counter() - started
+def _recording(video: str | Path | Recording | Scene) -> Recording:
+    if isinstance(video, Scene):
+        return video.recording
+    return video if isinstance(video, Recording) else open_recording(video)

@@ -1,10 +1,14 @@
 """A recording understood, and what a model keeps of it between questions."""
 
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from jaxtyping import Float64
 
 from video3d.answers.facts import SceneFacts, scene_facts
 from video3d.types import GeometryStatus, PosedClip, Recording, World
@@ -105,3 +109,20 @@ def scene_of_recording(video: str | Path | Recording) -> Scene:
         posed, all_time_s=recording.time_s, num_frames=recording.num_frames, sequence=recording.sequence
     )
     return Scene(recording=recording, clip=posed, facts=facts, camera=None, timings_s={})
+
+
+def every_pose(clip: PosedClip, num_frames: int) -> Float64[np.ndarray, "n 4 4"] | None:
+    """The poses of the clip's path at their places in the recording, NaN between."""
+    if clip.path is None:
+        return None
+    poses = np.full((num_frames, 4, 4), np.nan)
+    poses[clip.path.frame_index] = clip.path.world_from_camera
+    return poses
+
+
+@contextmanager
+def timed(timings: dict[str, float], name: str) -> Iterator[None]:
+    """Adds the wall time of what is done inside, in seconds."""
+    started = time.perf_counter()
+    yield
+    timings[name] = timings.get(name, 0.0) + time.perf_counter() - started

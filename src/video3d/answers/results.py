@@ -63,7 +63,7 @@ class Result(Part):
 
     task: Task
     query: str = ""
-    decided_by: Literal["task", "query", "default"] = Field(description="who chose the task")
+    decided_by: Literal["task", "query", "options", "default"] = Field(description="who chose the task")
     why: str = Field(description="why this task, in words")
     source: str
     unit: Literal["m", "x"] = Field(description="of lengths; x: the scale is not known")

@@ -8,6 +8,8 @@ import json
 import os
 import shutil
 import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -36,9 +38,8 @@ def write_geometry(clip: PosedClip, out: Path, *, report: dict[str, Any], overwr
         InputError: ``out`` exists and is not a folder that may be replaced, or cannot be written.
     """
     check_out(out, overwrite=overwrite)
-    beside = out.parent / f".video3d-{uuid.uuid4().hex}.partial"
-    try:
-        (beside / "depth").mkdir(parents=True)
+    with made_folder(out) as beside:
+        (beside / "depth").mkdir()
         cameras = [_camera_row(clip, i) for i in range(clip.num_frames)]
         _write_json(beside / "cameras.json", cameras)
         lost = _write_depth(clip, beside / "depth")
@@ -53,6 +54,20 @@ def write_geometry(clip: PosedClip, out: Path, *, report: dict[str, Any], overwr
         }
         _write_json(beside / "report.json", report)
         (beside / "report.html").write_text(report_html(clip, points, colors, report), encoding="utf-8")
+    return report
+
+
+@contextmanager
+def made_folder(out: Path) -> Iterator[Path]:
+    """A folder beside ``out`` to write into, which takes its place at the end if nothing is raised.
+
+    Raises:
+        InputError: it cannot be written.
+    """
+    beside = out.parent / f".video3d-{uuid.uuid4().hex}.partial"
+    try:
+        beside.mkdir(parents=True)
+        yield beside
         if out.exists():
             old = out.parent / f".video3d-{uuid.uuid4().hex}.old"
             out.rename(old)
@@ -64,13 +79,19 @@ def write_geometry(clip: PosedClip, out: Path, *, report: dict[str, Any], overwr
         raise InputError(out, expected="a folder that can be written", got=error.strerror or error) from error
     finally:
         shutil.rmtree(beside, ignore_errors=True)
-    return report
 
 
-def check_out(out: Path, *, overwrite: bool) -> None:
-    """Raises InputError unless ``out`` can be made, is empty, or is an earlier result that may be replaced."""
+def check_out(out: Path, *, overwrite: bool, strange: Callable[[Path], str | None] | None = None) -> None:
+    """Raises InputError unless ``out`` can be made, is empty, or is an earlier result that may be replaced.
+
+    Args:
+        out: the folder.
+        overwrite: whether an earlier result may be replaced.
+        strange: says what in a folder with files is no part of an earlier result, None where nothing is; by default of
+            ``write_geometry``.
+    """
     try:
-        _check_out(out, overwrite=overwrite)
+        _check_out(out, overwrite=overwrite, strange=strange or _strange_to_geometry)
     except (OSError, ValueError) as error:
         if isinstance(error, InputError):
             raise
@@ -78,7 +99,7 @@ def check_out(out: Path, *, overwrite: bool) -> None:
         raise InputError(out, expected="a folder that can be made", got=got, do="name another") from error
 
 
-def _check_out(out: Path, *, overwrite: bool) -> None:
+def _check_out(out: Path, *, overwrite: bool, strange: Callable[[Path], str | None]) -> None:
     if out.name in ("", "..", "."):
         raise InputError(out, expected="a new folder's name", got="a folder in use", do="name a folder to make")
     parent = out.parent
@@ -92,6 +113,11 @@ def _check_out(out: Path, *, overwrite: bool) -> None:
         return
     if not overwrite:
         raise InputError(out, expected="a new or empty folder", got="one with files", do="name another, or --overwrite")
+    if (got := strange(out)) is not None:
+        raise InputError(out, expected="an earlier result to overwrite", got=got, do="name another folder")
+
+
+def _strange_to_geometry(out: Path) -> str | None:
     known = {"cameras.json", "depth", "points.ply", "report.json", "report.html"}
     strangers = sorted(p.name for p in out.iterdir() if p.name not in known)
     strangers += sorted(p.name for p in (out / "depth").glob("*") if not p.name[:6].isdigit() or p.suffix != ".png")
@@ -99,9 +125,9 @@ def _check_out(out: Path, *, overwrite: bool) -> None:
         ours = json.loads((out / "report.json").read_text()).get("written_by") == MARKER
     except (OSError, ValueError, AttributeError):
         ours = False
-    if strangers or not ours:
-        got = f"other files in it ({strangers[0]})" if strangers else "a folder that video3d did not write"
-        raise InputError(out, expected="an earlier result to overwrite", got=got, do="name another folder")
+    if strangers:
+        return f"other files in it ({strangers[0]})"
+    return None if ours else "a folder that video3d did not write"
 
 
 def _camera_row(clip: PosedClip, i: int) -> dict[str, Any]:

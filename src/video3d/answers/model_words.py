@@ -1,10 +1,6 @@
-"""The general analysis of a scene, and what of a language model's words may stand that does not see it."""
+"""What of a language model's words may stand that does not see the scene."""
 
 import re
-from dataclasses import dataclass, field
-
-from video3d.answers.facts import SceneFacts
-from video3d.types import Answer, GeometryStatus
 
 _NUMBER = re.compile(r"(?<![\w.])[-+]?\d+(?:[.,]\d+)*")
 _UNIT = re.compile(
@@ -12,23 +8,6 @@ _UNIT = re.compile(
     r"yards?|degrees?|percent|seconds?|s|square|米|厘米|度|秒)(?![a-z])",
     re.IGNORECASE,
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Analysis:
-    """What ``analyze`` gives: the facts of the scene, and the answer to the query if there was one.
-
-    Attributes:
-        facts: depth, camera path, room, surfaces.
-        answer: of the query; None without one.
-        geometry: measured, estimated or unknown, for every quantity.
-        timings_s: wall time of every step in seconds.
-    """
-
-    facts: SceneFacts
-    answer: Answer | None
-    geometry: GeometryStatus
-    timings_s: dict[str, float] = field(default_factory=dict)
 
 
 def without_quantities(text: str) -> str:

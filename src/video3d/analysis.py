@@ -1,0 +1,220 @@
+"""From a scene and what was asked for to a typed result: each task's parts, and what all results share.
+
+Scene + Asked ─▶ navigate | drive | place | facts ─▶ Navigation | Driving | Placement | SceneResult
+"""
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, TypedDict
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from video3d.answers.results import (
+    AnyResult,
+    Box,
+    Driving,
+    Named,
+    Navigation,
+    Place,
+    Placement,
+    Point,
+    SceneResult,
+)
+from video3d.answers.task import Asked
+from video3d.answers.wishes import Wishes
+from video3d.geometry.boxes import points_in_box
+from video3d.grounding import patch_points, propose_objects
+from video3d.scene import Scene
+from video3d.types import Answer, Box3D, Detection, InputError
+from video3d.types.reasoning import Thing
+
+_SEEN_MARGIN_M = 0.02
+
+
+class Options(TypedDict, total=False):
+    """What ``analyze`` may be told besides a query; it wins over what the query says. Lengths in metres."""
+
+    goal: str | Place | None
+    robot_radius: float | None
+    robot_height: float | None
+    max_step: float | None
+    size: Point | None
+    clearance: float | None
+    camera_height: float | None
+
+
+class How(Options, total=False):
+    """Options, and how the recording is read."""
+
+    num_frames: int
+    ignore: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Analysis:
+    """What ``analyze`` found.
+
+    Attributes:
+        result: typed and validated.
+        parts: what the task found, of which its files are made: ``NavigationParts``, ``DrivingParts``, ``PlacementParts``;
+            None for a scene.
+    """
+
+    result: AnyResult
+    parts: Any = None
+
+
+def wishes_from(options: Options) -> Wishes:
+    """Options as wishes.
+
+    Raises:
+        InputError: a name that is none of them.
+    """
+    known = Options.__annotations__
+    strange = next((name for name in options if name not in known), None)
+    if strange is not None:
+        raise InputError(strange, expected=f"one of {', '.join(known)}", got="this name", do="leave it out")
+    return Wishes(**options)
+
+
+def analyze_scene(
+    scene: Scene,
+    asked: Asked,
+    objects: Sequence[Detection],
+    *,
+    answer: Answer | None = None,
+    timings_s: dict[str, float] | None = None,
+) -> Analysis:
+    """The result of a task on a scene.
+
+    Args:
+        scene: read, its world upright where that is known.
+        asked: the task, and what it names.
+        objects: what was found in the scene; () where nothing that finds them has been trained.
+        answer: to the query, where it is a question.
+        timings_s: of what came before.
+    """
+    started = time.perf_counter()
+    make = {"navigation": _navigation, "driving": _driving, "placement": _placement, "scene": _scene}[asked.task]
+    kind, found, notes, parts = make(scene, asked.wishes, tuple(objects))
+    clip, status = scene.clip, scene.clip.status
+    centers = scene.facts.trajectory.centers
+    end = tuple(float(v) for v in centers[-1]) if len(centers) else None
+    timings = (timings_s or {}) | {asked.task: time.perf_counter() - started}
+    result = kind(
+        query=asked.query,
+        decided_by=asked.decided_by,
+        why=asked.why,
+        source=str(scene.recording.source),
+        unit="m" if clip.world.metric else "x",
+        gravity_aligned=clip.world.gravity_aligned,
+        geometry={name: getattr(status, name) for name in ("depth", "intrinsics", "poses", "scale", "gravity")},
+        frames=tuple(int(i) for i in clip.frame_index),
+        camera_end=end,
+        notes=tuple(dict.fromkeys((*asked.notes, *notes, *status.notes))),
+        answer=None if answer is None else answer.text,
+        timings_s={name: round(value, 3) for name, value in timings.items()},
+        **found,
+    )
+    return Analysis(result=result, parts=parts)
+
+
+_Made = tuple[Any, dict[str, Any], tuple[str, ...], Any]
+
+
+def _navigation(scene: Scene, wishes: Wishes, objects: tuple[Detection, ...]) -> _Made:
+    from video3d.answers.navigation import GoalWanted, Robot, navigate
+
+    given = {"radius_m": wishes.robot_radius, "height_m": wishes.robot_height, "max_step_m": wishes.max_step}
+    robot = Robot(**{name: value for name, value in given.items() if value is not None})
+    goal = GoalWanted()
+    if isinstance(wishes.goal, str):
+        goal = GoalWanted(said=wishes.goal, place=None, name=in_english(wishes.goal))
+    elif wishes.goal is not None:
+        goal = GoalWanted(said=f"({wishes.goal[0]:g}, {wishes.goal[1]:g})", place=wishes.goal, name=None)
+    found = navigate(scene.clip, scene.facts, objects, robot=robot, goal=goal)
+    return Navigation, _fields(found, "navigable", "obstacles", "path"), found.notes, found
+
+
+def _driving(scene: Scene, wishes: Wishes, objects: tuple[Detection, ...]) -> _Made:
+    from video3d.answers.driving import drive
+
+    found = drive(scene.clip, scene.facts, objects, camera_height_m=wishes.camera_height)
+    return Driving, _fields(found, "road", "ego", "vehicles", "distance_to_objects"), found.notes, found
+
+
+def _placement(scene: Scene, wishes: Wishes, objects: tuple[Detection, ...]) -> _Made:
+    from video3d.answers.placement import ThingToPlace, place
+
+    given = {"size_m": wishes.size, "clearance_m": wishes.clearance}
+    thing = ThingToPlace(**{name: value for name, value in given.items() if value is not None})
+    found = place(scene.clip, scene.facts, objects, thing=thing)
+    return Placement, _fields(found, "objects", "surface_planes", "placement_zones"), found.notes, found
+
+
+def _scene(scene: Scene, wishes: Wishes, objects: tuple[Detection, ...]) -> _Made:
+    notes: tuple[str, ...] = ()
+    standing = objects
+    if not objects:
+        standing = tuple(Detection(box=one.box, label="", score=0.0) for one in propose_objects(scene.clip))
+        notes = (
+            ("objects have no names: nothing that finds them by name has been trained or given",) if standing else ()
+        )
+    return SceneResult, {"objects": named(standing, scene), "facts": scene.facts.lines()}, notes, None
+
+
+def _fields(parts: Any, *names: str) -> dict[str, Any]:
+    return {name: getattr(parts, name) for name in names}
+
+
+def named(objects: Sequence[Detection], scene: Scene) -> tuple[Named, ...]:
+    """Detections as results have them, each with the frames that show points in its box; without a label, without a name."""
+    if not objects:
+        return ()
+    points = patch_points(scene.clip)
+    found = []
+    for number, one in enumerate(objects):
+        seen = frames_with(points, one.box)
+        found.append(
+            Named(
+                id=f"object-{number}",
+                name=one.label or None,
+                box=upright_box(one.box),
+                status="estimated",
+                confidence=float(min(max(one.score, 0.0), 1.0)) if one.label else None,
+                frames=tuple(int(i) for i in scene.clip.frame_index[seen]),
+            )
+        )
+    return tuple(found)
+
+
+def frames_with(points_world: Float[np.ndarray, "f gh gw 3"], box: Box3D) -> Bool[np.ndarray, "f"]:
+    """Which frames have a point in a box."""
+    return points_in_box(points_world, box, margin_m=_SEEN_MARGIN_M).any(axis=(1, 2))
+
+
+def upright_box(box: Box3D) -> Box:
+    """A box as results have it; one that leans is replaced by the upright box around it."""
+    thing = Thing.of_box("thing", box)
+    size = box.size_m if thing.size_m is None else thing.size_m
+    center, sides = ((float(a), float(b), float(c)) for a, b, c in (thing.center_world, size))
+    return Box(center=center, size=sides, yaw_deg=math.degrees(thing.yaw_rad))
+
+
+_ENGLISH = {
+    "椅子": "chair", "椅": "chair", "凳子": "stool", "桌子": "table", "餐桌": "dining table", "茶几": "coffee table", "书桌": "desk",
+    "办公桌": "desk", "沙发": "sofa", "床": "bed", "床头柜": "nightstand", "门": "door", "窗": "window", "窗户": "window",
+    "窗边": "window", "门口": "door", "冰箱": "refrigerator", "柜子": "cabinet", "橱柜": "cabinet", "衣柜": "wardrobe",
+    "书架": "bookshelf", "书柜": "bookcase", "电视": "television", "灯": "lamp", "台灯": "table lamp", "水槽": "sink", "洗手池": "sink",
+    "马桶": "toilet", "浴缸": "bathtub", "炉子": "stove", "灶台": "stove", "洗衣机": "washing machine", "打印机": "printer",
+    "垃圾桶": "bin", "植物": "plant", "花": "plant", "箱子": "box", "纸箱": "box", "球": "ball", "楼梯": "stairs", "柜台": "counter",
+    "镜子": "mirror", "地毯": "rug", "钢琴": "piano", "架子": "shelf", "电脑": "computer", "显示器": "monitor",
+}  # fmt: skip
+
+
+def in_english(name: str) -> str:
+    """A thing by the name that detections have, which is English; one that is not known stays as it is."""
+    return _ENGLISH.get(name.strip(), name.strip())

@@ -1,0 +1,128 @@
+"""A scene as the model has it in mind: encoded once, read once, and asked as often as wanted. Steps 4 to 7 of the path."""
+
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from video3d.answers.prompt import build_prompt
+from video3d.geometry.lift import lift_patches
+from video3d.scene import KeptScene, Scene
+from video3d.types import Detection
+
+if TYPE_CHECKING:
+    from video3d.model.modeling_video3d import Video3DForConditionalGeneration
+    from video3d.model.processing_video3d import Video3DProcessor
+    from video3d.types import SceneTokens
+
+MAX_FINDINGS = 12
+NUM_SCENES_KEPT = 4
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class LookedAt:
+    """What the half of a model that looks makes of a scene.
+
+    Attributes:
+        scene: what was read.
+        tokens: it encoded.
+        objects: what the reasoning module found in it; () where it is untrained.
+        findings: the same in sentences, the surest first.
+    """
+
+    scene: Scene
+    tokens: "SceneTokens"
+    objects: tuple[Detection, ...] = ()
+    findings: tuple[str, ...] = ()
+
+
+def look(model: "Video3DForConditionalGeneration", processor: "Video3DProcessor", scene: Scene) -> LookedAt:
+    """Steps 4-7: pixels and geometry to the model's size, points of patches, one batch, scene tokens, objects."""
+    from video3d.model.scene_encoder import SCENE_KEYS
+
+    small = processor.fit_clip(scene.clip)
+    batch = processor(small, lift_patches(small, processor.patch_px), "a").to(model.device)
+    by_patches = model.grounding is not None and model.config.pool_after_projector  # as the published weights do
+    tokens = model.encode_scene(keep_patches=by_patches, **{name: batch[name] for name in SCENE_KEYS if name in batch})
+    if not model.config.reasoning_trained:
+        return LookedAt(scene=scene, tokens=tokens)
+    found = model.reason(tokens, "layout", metric=scene.clip.world.metric)
+    return LookedAt(scene=scene, tokens=tokens, objects=found.detections, findings=found.lines()[:MAX_FINDINGS])
+
+
+def keep(model: "Video3DForConditionalGeneration", processor: "Video3DProcessor", looked: LookedAt) -> KeptScene:
+    """The scene as the language model has read it, with what all questions on it share: tokens, facts and findings."""
+    num_tokens = int(looked.tokens.mask.sum())
+    one, other = (  # the beginning of every prompt on this scene is what two different questions share
+        processor(text=build_prompt(looked.scene.facts, text, looked.findings), num_scene_tokens=num_tokens)[
+            "input_ids"
+        ]
+        for text in ("a", "1")
+    )
+    cache = model.prefill_scene(looked.tokens, _common_prefix(one, other).to(model.device))
+    return KeptScene(scene=looked.scene, tokens=looked.tokens, findings=looked.findings, cache=cache)
+
+
+def say(
+    model: "Video3DForConditionalGeneration",
+    processor: "Video3DProcessor",
+    kept: KeptScene,
+    questions: Sequence[str],
+    *,
+    max_tokens: int,
+    place: tuple[float, float, float] | None = None,
+) -> list[str]:
+    """What the model says to several questions on a scene, each as if it were asked alone, read at once.
+
+    Args:
+        model: that kept the scene.
+        processor: of it.
+        kept: the scene.
+        questions: in words.
+        max_tokens: of each answer, at most.
+        place: a world point that the questions (one, with a place) speak of: a model with a word for places
+            (``config.coord_token_id``) reads its code behind the question, others what the words say of it.
+    """
+
+    def read(text: str) -> Any:
+        return processor(text=build_prompt(kept.scene.facts, text, kept.findings), num_scene_tokens=num_tokens)
+
+    num_tokens = int(kept.tokens.mask.sum())
+    texts = [build_prompt(kept.scene.facts, question, kept.findings) for question in questions]
+    batch = processor(text=texts, num_scene_tokens=num_tokens).to(model.device)
+    ids, mask, word = batch["input_ids"], batch["attention_mask"], model.config.coord_token_id
+    given: dict[str, Any] = {}
+    if place is not None and word is not None and len(texts) == 1 and not bool((ids == word).any()):
+        # All that two questions share at their end is the template's: the word stands right before it, behind the question.
+        one, other = (read(text)["input_ids"] for text in ("a", "1"))
+        at = ids.shape[1] - _common_prefix(one.flip(1), other.flip(1)).shape[1]
+        ids = _inserted(ids, at, word)
+        mask = _inserted(mask, at, 1)
+        given["coord_points"] = ids.new_tensor([[place]], dtype=kept.tokens.points_world.dtype)
+    said = model.generate(
+        ids, attention_mask=mask, scene_cache=kept.cache, max_new_tokens=max_tokens, do_sample=False, **given
+    )
+    return processor.answers(said, ids.shape[1])
+
+
+def _inserted(row: Any, at: int, value: int) -> Any:
+    """A row (1, t) with one more value in it."""
+    return row.new_tensor([[*row[0, :at].tolist(), value, *row[0, at:].tolist()]])
+
+
+def _common_prefix(ids: Any, other: Any) -> Any:
+    """The ids (1, t) up to where the other row differs."""
+    length = min(ids.shape[1], other.shape[1])
+    same = (ids[0, :length] == other[0, :length]).cumprod(0)
+    return ids[:, : int(same.sum())]
+
+
+def remembered(store: "OrderedDict[int, _T]", scene: Scene, make: Callable[[], _T]) -> _T:
+    """What is made of a scene, from the store where it is there; the store keeps the last few, each of which holds its scene."""
+    if id(scene) not in store:
+        store[id(scene)] = make()
+    store.move_to_end(id(scene))
+    while len(store) > NUM_SCENES_KEPT:
+        store.popitem(last=False)
+    return store[id(scene)]
