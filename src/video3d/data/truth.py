@@ -12,10 +12,10 @@ import numpy as np
 from jaxtyping import Float32, Float64, Int64, UInt8, UInt16
 
 from video3d.types import Box3D
+from video3d.vocabulary import ObjectKind
 
 Domain = Literal["indoor", "street"]
 Split = Literal["train", "val", "test"]
-ObjectKind = Literal["furniture", "prop", "experiment", "structure", "vehicle", "person", "animal", "plant", "sign"]
 MotionKind = Literal["static", "dynamic", "scripted"]
 
 GROUND = 0
@@ -30,7 +30,7 @@ class ObjectTruth:
 
     Attributes:
         object_id: 1, 2, ...; the value of its pixels in ``ClipData.instance``. Unique in a clip.
-        category: its name in ``video3d.data.vocabulary``, in English, e.g. ``chair``.
+        category: its name in ``video3d.vocabulary``, in English, e.g. ``chair``.
         kind: furniture (stands on the floor), prop (small, stands on things), experiment (what a physics case is about: ball,
             block, ramp), structure (door, window), vehicle, person, animal, plant, sign.
         motion: static (never moves), dynamic (moved by physics), scripted (moves on a path of its own).

@@ -5,7 +5,7 @@ import pytest
 import scenes
 from scenes import look_at, scene, thing
 
-from video3d.data import vocabulary
+from video3d import vocabulary
 from video3d.data.questions.confusion import colors_clash, confused, nameable
 from video3d.data.questions.references import name_of, refer, referable
 from video3d.data.questions.visibility import best_frame, ever_seen, seen_frames, well_seen, with_visibility

@@ -12,7 +12,7 @@ from video3d.data.simulate.attribution import attribution
 from video3d.data.simulate.catalogue import left_out_because
 from video3d.data.simulate.convert import convert_model
 from video3d.data.simulate.sh3f import DEBIAN_FOLDER, Archive, CatalogueEntry, library_files, read_catalogue
-from video3d.data.vocabulary import category
+from video3d.vocabulary import category
 
 pytestmark = pytest.mark.skipif(not DEBIAN_FOLDER.is_dir(), reason="the package sweethome3d-furniture is not installed")
 needs_cache = pytest.mark.skipif(

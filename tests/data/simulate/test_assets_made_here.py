@@ -6,7 +6,7 @@ import pytest
 from video3d.data.simulate.asset import Asset
 from video3d.data.simulate.primitive_street import traffic_light
 from video3d.data.simulate.primitives import primitive_assets
-from video3d.data.vocabulary import category
+from video3d.vocabulary import category
 
 ASSETS = primitive_assets()
 

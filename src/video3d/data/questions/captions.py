@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from video3d.data import vocabulary
+from video3d import vocabulary
 from video3d.data.questions.arrangement import gap_m, is_still, level_axes, turn_deg
 from video3d.data.questions.candidate import Candidate
 from video3d.data.questions.confusion import confused, nameable

@@ -4,7 +4,7 @@ Two categories of one group may be called by each other's names, or look alike i
 things apart. A category that is in no group is confused only with itself.
 """
 
-from video3d.data.vocabulary import CATEGORIES
+from video3d.vocabulary import CATEGORIES
 
 _GROUPS = """
 chair, armchair, office chair, high chair, stool, ottoman, wheelchair

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from video3d.data import vocabulary
+from video3d import vocabulary
 from video3d.data.questions.arrangement import bearing_deg, gap_m, is_still, upright_box
 from video3d.data.questions.asking import MANY, ask
 from video3d.data.questions.candidate import Candidate

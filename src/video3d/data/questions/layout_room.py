@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from video3d.data import vocabulary
+from video3d import vocabulary
 from video3d.data.questions.arrangement import polygon_area_m2
 from video3d.data.questions.asking import ask
 from video3d.data.questions.candidate import Candidate

@@ -15,7 +15,7 @@ import numpy as np
 from video3d.data.questions.blind import Riddle
 from video3d.data.questions.offer import Offer
 from video3d.data.row import Choice
-from video3d.data.vocabulary import COLORS
+from video3d.vocabulary import COLORS
 
 _SAME = 0.9  # of a subtype's questions offer the same answers
 _OFFERED = 8  # times, before it can be said of an option that it is never right

@@ -8,7 +8,7 @@ somebody knows the room.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from video3d.data import vocabulary
+from video3d import vocabulary
 from video3d.data.questions.confusion import colors_clash, confused, nameable
 from video3d.data.questions.visibility import MIN_FRAMES, ever_seen, well_seen
 from video3d.data.truth import SceneTruth

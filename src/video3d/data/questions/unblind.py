@@ -16,7 +16,7 @@ import numpy as np
 from video3d.data.questions.blind import best_constant, chances, cross_validated
 from video3d.data.questions.offer import Offer
 from video3d.data.truth import Split
-from video3d.data.vocabulary import CATEGORIES, COLORS
+from video3d.vocabulary import CATEGORIES, COLORS
 
 MIN_NUM = 40
 """A subtype with fewer questions cannot be examined: chance itself scatters by more than the margin."""

@@ -6,7 +6,7 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float32, Float64, Int32, UInt8
 
-from video3d.data.truth import ObjectKind
+from video3d.vocabulary import ObjectKind
 
 Placement = Literal["floor", "support", "wall", "ceiling", "street"]
 
@@ -40,7 +40,7 @@ class Asset:
     Attributes:
         asset_id: unique and stable, e.g. ``scopia/armchair-2`` or ``primitive/table-3``.
         name: its maker's name for it.
-        category: its name in ``video3d.data.vocabulary``.
+        category: its name in ``video3d.vocabulary``.
         kind: what sort of object it is.
         placement: floor (stands in a room), support (small, stands on things), wall (hangs on a wall or is set in it), ceiling,
             street (vehicles, street lamps, trees).

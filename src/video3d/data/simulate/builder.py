@@ -13,7 +13,8 @@ from jaxtyping import Float64
 from video3d.data.simulate.asset import Asset
 from video3d.data.simulate.backdrop import Backdrop
 from video3d.data.simulate.scene import COLLISION_GROUP, DRAWN_GROUP, BuiltScene, Look, PlacedObject, Surface, yaw_quat
-from video3d.data.truth import GROUND, MotionKind, ObjectKind
+from video3d.data.truth import GROUND, MotionKind
+from video3d.vocabulary import ObjectKind
 
 
 class SceneBuilder(Backdrop):

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from video3d.data import vocabulary
+from video3d import vocabulary
 from video3d.data.simulate.asset import Asset
 from video3d.data.simulate.modeller import Modeller, Rgb
 

@@ -1,6 +1,6 @@
 """What each model of the Sweet Home 3D libraries is here: read name by name and looked at picture by picture.
 
-A model's category is what ``video3d.data.vocabulary`` makes of its catalogue name, unless a list below says otherwise. Left out
+A model's category is what ``video3d.vocabulary`` makes of its catalogue name, unless a list below says otherwise. Left out
 are models that are no single thing, that nobody would recognise from a few metres, or that have no use in a room or a street;
 each list says why. Libraries: ``c0`` BlendSwap-CC-0, ``by`` BlendSwap-CC-BY, ``kl`` KatorLegaz, ``re`` Reallusion, ``sc`` Scopia.
 """
@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from video3d.data.simulate.asset import Placement
 from video3d.data.simulate.sh3f import CatalogueEntry
-from video3d.data.vocabulary import category, normalise
+from video3d.vocabulary import category, normalise
 
 _LIBRARIES = {"c0": "blendswap-cc-0", "by": "blendswap-cc-by", "kl": "katorlegaz", "re": "reallusion", "sc": "scopia"}
 _SPDX = {

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float64, Int64
 
 from video3d.data.simulate.asset import MeshPart
-from video3d.data.vocabulary import COLORS
+from video3d.vocabulary import COLORS
 
 _NAMES = tuple(color.name for color in COLORS)
 _TO_XYZ = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])

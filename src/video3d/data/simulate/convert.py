@@ -31,8 +31,8 @@ from video3d.data.simulate.mesh import (
 )
 from video3d.data.simulate.obj import ObjPart, read_obj
 from video3d.data.simulate.sh3f import Archive, CatalogueEntry
-from video3d.data.vocabulary import category
 from video3d.types import InputError
+from video3d.vocabulary import category
 
 TRIANGLES = 4000
 _BUDGET = {"vehicle": 6000, "person": 5000, "plant": 8000}

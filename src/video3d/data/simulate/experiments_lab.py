@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from jaxtyping import Float64
 
-from video3d.data import vocabulary
+from video3d import vocabulary
 from video3d.data.simulate.asset import Asset
 from video3d.data.simulate.builder import SceneBuilder
 from video3d.data.simulate.materials import surface_between

@@ -16,7 +16,7 @@ from video3d.data.simulate.floor_way import FloorWays
 from video3d.data.simulate.furnisher import yaw_facing
 from video3d.data.simulate.scene import yaw_quat
 from video3d.data.simulate.stage import CameraAt, Drive, StageConfig, StagingFailed
-from video3d.data.vocabulary import COLORS
+from video3d.vocabulary import COLORS
 
 _LIFT_M = 0.001
 _TRIES = 60

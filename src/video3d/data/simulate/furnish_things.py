@@ -5,7 +5,7 @@ import numpy as np
 from video3d.data.simulate.floor_plan import Footprint
 from video3d.data.simulate.furnisher import Furnisher
 from video3d.data.simulate.scene import Look
-from video3d.data.vocabulary import COLORS
+from video3d.vocabulary import COLORS
 
 ON_DESKS = (
     "laptop",

@@ -8,7 +8,7 @@ from jaxtyping import Float64, UInt8
 from video3d.data.simulate.asset import Asset, MeshPart, Placement
 from video3d.data.simulate.colour import parts_color
 from video3d.data.simulate.masses import plausible_mass
-from video3d.data.vocabulary import category
+from video3d.vocabulary import category
 
 Number = float | int
 Rgb = tuple[Number, Number, Number]

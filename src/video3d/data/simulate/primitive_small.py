@@ -6,7 +6,7 @@ import numpy as np
 
 from video3d.data.simulate.asset import Asset
 from video3d.data.simulate.modeller import Modeller, Rgb
-from video3d.data.vocabulary import color
+from video3d.vocabulary import color
 
 _PAINTS = ("red", "orange", "yellow", "green", "blue", "purple", "pink", "white", "black")
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from video3d.data.simulate.asset import Asset
 from video3d.data.simulate.modeller import Modeller, Number, Rgb
-from video3d.data.vocabulary import color
+from video3d.vocabulary import color
 
 _LACQUERS = ("red", "blue", "white", "grey", "black", "yellow", "green")
 _TYRE: Rgb = (0.06, 0.06, 0.06)

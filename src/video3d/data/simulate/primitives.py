@@ -14,7 +14,7 @@ from video3d.data.simulate.asset import Asset
 from video3d.data.simulate.modeller import Modeller, Rgb
 from video3d.data.simulate.primitive_small import SMALL_MAKERS
 from video3d.data.simulate.primitive_street import STREET_MAKERS, traffic_light
-from video3d.data.vocabulary import color
+from video3d.vocabulary import color
 
 Maker = Callable[[np.random.Generator, str], Asset]
 

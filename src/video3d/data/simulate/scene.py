@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float64, Int32, UInt8
 
-from video3d.data.truth import MotionKind, ObjectKind
+from video3d.data.truth import MotionKind
+from video3d.vocabulary import ObjectKind
 
 COLLISION_GROUP = 3
 """Geoms of this group are never drawn."""

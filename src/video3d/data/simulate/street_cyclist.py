@@ -4,7 +4,7 @@ import numpy as np
 
 from video3d.data.simulate.asset import Asset
 from video3d.data.simulate.modeller import Modeller, Rgb
-from video3d.data.vocabulary import color
+from video3d.vocabulary import color
 
 _TYRE: Rgb = (0.06, 0.06, 0.06)
 _SHIRTS = ("red", "blue", "green", "yellow", "white", "orange", "purple")

@@ -13,7 +13,7 @@ from video3d.data.simulate.primitive_street import traffic_light
 from video3d.data.simulate.stage import StageConfig, StagingFailed
 from video3d.data.simulate.street_cyclist import cyclist_asset
 from video3d.data.simulate.street_plan import CROSSING_M, StreetPlan
-from video3d.data.vocabulary import color as color_of
+from video3d.vocabulary import color as color_of
 
 _PALETTES = (
     ("red", "yellow", "blue", "black", "white"),

@@ -43,8 +43,8 @@ from video3d.data.sources.source import (
 )
 from video3d.data.sources.walk import grid_walk, seeded, views_along
 from video3d.data.truth import GROUND, ClipData, ObjectTruth, RoomTruth, Split
-from video3d.data.vocabulary import category, normalise
 from video3d.types import Box3D, InputError
+from video3d.vocabulary import category, normalise
 
 INFO = SourceInfo(
     name="ai2thor",

@@ -24,13 +24,13 @@ from video3d.data.sources.source import SceneRef, SourceInfo, folders, no_rows, 
 from video3d.data.sources.support import with_support
 from video3d.data.sources.visibility import Seen, nothing_seen, seen_from_boxes, seen_from_depth
 from video3d.data.truth import ClipData, ObjectTruth, Split
-from video3d.data.vocabulary import normalise
 from video3d.geometry.rigid import is_known
 from video3d.types import Box3D, InputError
 from video3d.video.arkit import open_recording
 from video3d.video.json_files import read_json_object, want
 from video3d.video.text_files import read_text
 from video3d.video.validate import validated
+from video3d.vocabulary import normalise
 
 INFO = SourceInfo(
     name="arkitscenes",

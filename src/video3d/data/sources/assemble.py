@@ -14,12 +14,12 @@ from jaxtyping import Float32, Float64, Int64, UInt8, UInt16
 from video3d.data.sources.source import SceneRef, SourceInfo
 from video3d.data.sources.visibility import Seen, seen_from_masks
 from video3d.data.truth import ClipData, ObjectTruth, Rollout, RoomTruth, SceneTruth
-from video3d.data.vocabulary import category, normalise
 from video3d.geometry.resize import resize_clip
 from video3d.geometry.rigid import is_known
 from video3d.types import Box3D, Clip, InputError, PosedClip, Recording
 from video3d.video.read import read_clip
 from video3d.video.sample import sample_uniform
+from video3d.vocabulary import category, normalise
 
 _MIN_SIDE_PX = 16
 _ROOM = frozenset(("wall", "floor", "ceiling"))

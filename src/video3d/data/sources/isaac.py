@@ -41,12 +41,12 @@ from video3d.data.sources.source import (
 from video3d.data.sources.support import with_support
 from video3d.data.sources.visibility import Seen, limited, nothing_seen, seen_from_boxes
 from video3d.data.truth import ClipData, ObjectTruth, Split
-from video3d.data.vocabulary import category, normalise
 from video3d.geometry.rigid import is_known
 from video3d.types import InputError, Recording, World
 from video3d.video.images import list_images, rgb_files
 from video3d.video.json_files import read_json_object
 from video3d.video.validate import validated
+from video3d.vocabulary import category, normalise
 
 INFO = SourceInfo(
     name="isaac",

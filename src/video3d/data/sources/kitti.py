@@ -41,7 +41,6 @@ from video3d.data.sources.source import (
 )
 from video3d.data.sources.visibility import limited, nothing_seen, seen_from_boxes
 from video3d.data.truth import GROUND, ClipData, ObjectTruth, Rollout, Split
-from video3d.data.vocabulary import category, normalise
 from video3d.geometry.rigid import is_known
 from video3d.types import InputError, Recording, World
 from video3d.video.images import list_images, rgb_files
@@ -51,6 +50,7 @@ from video3d.video.kitti_odometry import open_recording as open_odometry
 from video3d.video.read import read_clip
 from video3d.video.registration import splat_depth
 from video3d.video.validate import validated
+from video3d.vocabulary import category, normalise
 
 INFO = SourceInfo(
     name="kitti",

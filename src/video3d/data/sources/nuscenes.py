@@ -18,13 +18,13 @@ from video3d.data.sources.nuscenes_tables import Annotation, cut_by_scene, read_
 from video3d.data.sources.source import SceneRef, SourceInfo, no_rows, only, require
 from video3d.data.sources.visibility import limited, nothing_seen, seen_from_boxes
 from video3d.data.truth import GROUND, ClipData, ObjectTruth, Rollout, Split
-from video3d.data.vocabulary import category, normalise
 from video3d.geometry.rigid import is_known
 from video3d.types import InputError
 from video3d.video.json_files import iterate_rows, want
 from video3d.video.nuscenes import open_recording
 from video3d.video.read import read_clip
 from video3d.video.validate import validated
+from video3d.vocabulary import category, normalise
 
 INFO = SourceInfo(
     name="nuscenes",

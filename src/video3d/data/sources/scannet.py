@@ -26,11 +26,11 @@ from video3d.data.sources.source import SceneRef, SourceInfo, folders, list_file
 from video3d.data.sources.support import with_support
 from video3d.data.sources.visibility import nothing_seen, seen_from_points
 from video3d.data.truth import ClipData, Split
-from video3d.data.vocabulary import normalise
 from video3d.types import Box3D, InputError, Recording
 from video3d.video.images import read_rgb
 from video3d.video.read import open_recording
 from video3d.video.text_files import read_text
+from video3d.vocabulary import normalise
 
 INFO = SourceInfo(
     name="scannet",

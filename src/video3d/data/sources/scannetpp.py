@@ -34,7 +34,6 @@ from video3d.data.sources.source import (
 from video3d.data.sources.support import with_support
 from video3d.data.sources.visibility import nothing_seen, seen_from_points
 from video3d.data.truth import ClipData, Split
-from video3d.data.vocabulary import normalise
 from video3d.geometry.rigid import inverse_rigid, scale_k, transform_points
 from video3d.types import InputError, Recording, World
 from video3d.video.colmap_model import read_cameras, read_images
@@ -42,6 +41,7 @@ from video3d.video.images import depth_files, natural_key, path_inside, rgb_file
 from video3d.video.json_files import read_json_object, want
 from video3d.video.registration import splat_depth
 from video3d.video.validate import validated
+from video3d.vocabulary import normalise
 
 INFO = SourceInfo(
     name="scannetpp",

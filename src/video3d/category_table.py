@@ -1,4 +1,4 @@
-"""The vocabulary's table: one category a line, read by ``video3d.data.vocabulary``.
+"""The vocabulary's table: one category a line, read by ``video3d.vocabulary``.
 
 A line is: name (/ plural where the rule does not give it) | Chinese / measure word (个 where none is given) | kind, then ``front``
 where people agree on a front and ``mass`` where it is not counted | other names, of people and of data sets, with commas between.

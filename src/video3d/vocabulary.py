@@ -8,11 +8,11 @@ label of ScanNet (raw and NYU40 names), nuScenes, KITTI, AI2-THOR, Habitat, Isaa
 import re
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import cast, get_args
+from typing import Literal, cast, get_args
 
-from video3d.data.category_table import TABLE
-from video3d.data.truth import ObjectKind
+from video3d.category_table import TABLE
 
+ObjectKind = Literal["furniture", "prop", "experiment", "structure", "vehicle", "person", "animal", "plant", "sign"]
 _RGB = {
     "red": ("红色", (0.80, 0.10, 0.10)),
     "orange": ("橙色", (0.95, 0.50, 0.08)),

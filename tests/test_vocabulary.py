@@ -2,7 +2,7 @@
 
 import pytest
 
-from video3d.data.vocabulary import CATEGORIES, COLORS, category, normalise
+from video3d.vocabulary import CATEGORIES, COLORS, category, normalise
 
 LABELS = {
     "vehicle.car": "car",
