@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
 from video3d.geometry.flatness import FlatTiles
+from video3d.geometry.outline import smallest_rectangle
 
 _LEVEL = np.cos(np.radians(10.0))
 _CELL_M = 0.1
@@ -63,22 +64,6 @@ class Extent:
     yaw_deg: float
 
 
-def _smallest_rectangle(
-    xy: Float64[np.ndarray, "n 2"], trim: float, step_deg: float = 1.0
-) -> tuple[float, float, float]:
-    """Length, width and direction in degrees of the smallest rectangle, ``trim`` percent cut off each side."""
-    best = (np.inf, 0.0, 0.0, 0.0)
-    for angle in np.arange(0.0, 90.0, step_deg):
-        c, s = np.cos(np.radians(angle)), np.sin(np.radians(angle))
-        along, across = xy @ np.array([c, s]), xy @ np.array([-s, c])
-        (low_a, high_a), (low_b, high_b) = (np.percentile(v, [trim, 100 - trim]) for v in (along, across))
-        sides = (high_a - low_a, high_b - low_b)
-        if sides[0] * sides[1] < best[0]:
-            best = (sides[0] * sides[1], *sides, angle)
-    _, first, second, angle = best
-    return (first, second, angle) if first >= second else (second, first, angle + 90.0)
-
-
 def room_extent(
     places: Float64[np.ndarray, "n 3"], *, floor_z: float | None, ceiling_z: float | None, seed: int = 0
 ) -> Extent:
@@ -99,7 +84,7 @@ def room_extent(
     """
     rng = np.random.default_rng(seed)
     sample = places if places.shape[0] <= 4000 else places[rng.permutation(places.shape[0])[:4000]]
-    _, _, yaw = _smallest_rectangle(sample[:, :2], _TRIM)
+    _, _, yaw = smallest_rectangle(sample[:, :2], _TRIM)
     c, s = np.cos(np.radians(yaw)), np.sin(np.radians(yaw))
     sides = [float(np.ptp(np.percentile(places[:, :2] @ axis, [_TRIM, 100 - _TRIM]))) for axis in ((c, s), (-s, c))]
     low, high = np.percentile(places[:, 2], [_TRIM, 100 - _TRIM])
@@ -184,7 +169,7 @@ def _level_surfaces(
             area = cells_here.shape[0] * _CELL_M**2
             if area < (_MIN_TOP_M2 if faces_up else _MIN_CEILING_M2):
                 continue
-            length, width, _ = _smallest_rectangle((cells_here + 0.5) * _CELL_M, 1.0, 3.0)
+            length, width, _ = smallest_rectangle((cells_here + 0.5) * _CELL_M, 1.0, 3.0)
             center = np.median(part, axis=0)
             sides = (length + _CELL_M, width + _CELL_M)
             normal = (0.0, 0.0, 1.0 if faces_up else -1.0)
@@ -211,7 +196,7 @@ def _floor(places: Float64[np.ndarray, "p 3"], floor_z: float, unit_m: float) ->
     if near.shape[0] == 0:
         return []
     cells = np.unique(np.floor(near[:, :2] / _CELL_M).astype(np.int64), axis=0)
-    length, width, _ = _smallest_rectangle((cells + 0.5) * _CELL_M, 1.0, 3.0)
+    length, width, _ = smallest_rectangle((cells + 0.5) * _CELL_M, 1.0, 3.0)
     center = np.median(near, axis=0)
     center[2] = floor_z * unit_m
     sides = (length + _CELL_M, width + _CELL_M)
