@@ -11,9 +11,12 @@ from video3d.types import InputError
 
 
 def train(
-    recipe: Annotated[str, Parameter(help="nano-depth, nano-alignment, nano-questions, ...: see docs/training.md.")],
+    recipe: Annotated[
+        str, Parameter(help="nano-depth, nano-objects, nano-alignment, nano-questions, ...: see docs/training.md.")
+    ],
     dataset: Annotated[
-        list[Path], Parameter(help="A Video-3D-QA folder (video3d data simulate); nano-depth takes several.")
+        list[Path],
+        Parameter(help="A Video-3D-QA folder (video3d data simulate); nano-depth and nano-objects take several."),
     ],
     *,
     set_: Annotated[
@@ -40,10 +43,12 @@ def train(
     json_: Annotated[bool, Parameter(name="--json", negative="", help="Print one JSON object for programs.")] = False,
 ) -> None:
     """Train a model by a recipe; the folder it makes is for ``video3d ask --model``."""
-    from video3d.training.recipes import NANO_DEPTH, find_recipe
+    from video3d.training.recipes import NETWORKS, find_recipe
 
-    if recipe == NANO_DEPTH:
-        _train_depth(dataset, set_ or (), out, resume=resume, dry_run=dry_run, overfit=overfit, json_=json_)
+    if recipe in NETWORKS:
+        if overfit:
+            raise InputError("--overfit", expected=f"0 with {recipe}, which learns from no questions", got=overfit)
+        _train_network(recipe, dataset, set_ or (), out, resume=resume, dry_run=dry_run, json_=json_)
         return
     found = find_recipe(recipe, set_ or ())
     if len(dataset) != 1:
@@ -78,18 +83,24 @@ def train(
     print(f"written: {out}")
 
 
-def _train_depth(
-    data: Sequence[Path], changes: Sequence[str], out: Path, *, resume: bool, dry_run: bool, overfit: int, json_: bool
+def _train_network(
+    name: str, data: Sequence[Path], changes: Sequence[str], out: Path, *, resume: bool, dry_run: bool, json_: bool
 ) -> None:
-    from video3d.training.depth import DepthRecipe, plan_network, plan_words, train_network
-    from video3d.training.recipes import with_changes
+    from video3d.training import depth, objects
+    from video3d.training.recipes import NANO_DEPTH, with_changes
 
-    recipe = with_changes(DepthRecipe(), changes)
-    if overfit:
-        raise InputError("--overfit", expected="0 with nano-depth, which learns from no questions", got=overfit)
-    if dry_run:
-        shape = plan_network(recipe)
-        print(dump(shape) if json_ else plan_words(shape))
-        return
-    report = train_network(data, recipe, out, resume=resume)
+    if name == NANO_DEPTH:
+        recipe = with_changes(depth.DepthRecipe(), changes)
+        if dry_run:
+            shape = depth.plan_network(recipe)
+            print(dump(shape) if json_ else depth.plan_words(shape))
+            return
+        report = depth.train_network(data, recipe, out, resume=resume)
+    else:
+        recipe = with_changes(objects.ObjectRecipe(), changes)
+        if dry_run:
+            shape = objects.plan_network(data, recipe)
+            print(dump(shape) if json_ else objects.plan_words(shape))
+            return
+        report = objects.train_network(data, recipe, out, resume=resume)
     print(dump(report) if json_ else f"{report['minutes']:.1f} minutes\nwritten: {report['weights']}")

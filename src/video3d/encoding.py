@@ -5,17 +5,26 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from video3d.answers.named import Count, Locate, Located
+from video3d.answers.named_question import Mention
 from video3d.answers.prompt import build_prompt
 from video3d.geometry.lift import lift_patches
 from video3d.scene import KeptScene, Scene
 from video3d.types import Detection
+from video3d.types.reasoning import LayoutFinding
+from video3d.vocabulary import category
 
 if TYPE_CHECKING:
     from video3d.model.modeling_video3d import Video3DForConditionalGeneration
+    from video3d.model.object_votes import ObjectVotes
     from video3d.model.processing_video3d import Video3DProcessor
     from video3d.types import SceneTokens
 
 MAX_FINDINGS = 12
+LEAST_SURE = 0.3
+"""Score from which a thing that patches vote for counts as an object (docs/results/objects.md)."""
+MOVING = ("vehicle", "person", "animal", "experiment")
+"""Kinds of things that may be elsewhere in another frame: where they are is asked of the frames around."""
 NUM_SCENES_KEPT = 4
 _T = TypeVar("_T")
 
@@ -27,28 +36,78 @@ class LookedAt:
     Attributes:
         scene: what was read.
         tokens: it encoded.
-        objects: what the reasoning module found in it; () where it is untrained.
-        findings: the same in sentences, the surest first.
+        votes: what patches say of the objects that they show; None where no object head is trained, or the world is not upright
+            and in metres, which it was trained for.
+        objects: what was found in it, the surest first; () where nothing that finds objects is trained.
+        findings: the same in sentences.
     """
 
     scene: Scene
     tokens: "SceneTokens"
+    votes: "ObjectVotes | None" = None
     objects: tuple[Detection, ...] = ()
     findings: tuple[str, ...] = ()
 
 
 def look(model: "Video3DForConditionalGeneration", processor: "Video3DProcessor", scene: Scene) -> LookedAt:
     """Steps 4-7: pixels and geometry to the model's size, points of patches, one batch, scene tokens, objects."""
+    import torch
+
+    from video3d.model.object_votes import find_objects
     from video3d.model.scene_encoder import SCENE_KEYS
+    from video3d.types.scene_tokens import SceneInputs
 
     small = processor.fit_clip(scene.clip)
     batch = processor(small, lift_patches(small, processor.patch_px), "a").to(model.device)
     by_patches = model.grounding is not None and model.config.pool_after_projector  # as the published weights do
-    tokens = model.encode_scene(keep_patches=by_patches, **{name: batch[name] for name in SCENE_KEYS if name in batch})
+    given = {name: batch[name] for name in SCENE_KEYS if name in batch}
+    inputs = SceneInputs(**given)
+    metric, upright = scene.clip.world.metric, scene.clip.world.gravity_aligned
+    votes = features = None
+    if model.config.objects_trained and metric and upright and inputs.points_world is not None:
+        with torch.no_grad():
+            features = model.frame_features(inputs.pixel_values[0])
+        votes = model.object_votes(inputs, floor_z=_floor_z(scene, inputs.points_world), features=features[0])
+    tokens = model.encode_scene(keep_patches=by_patches, features=features, **given)
+    if votes is not None:
+        objects = tuple(
+            Detection(box=thing.box, label=thing.category, score=thing.score)
+            for thing in find_objects(votes)
+            if thing.score >= LEAST_SURE
+        )
+        said = LayoutFinding(detections=objects, metric=True).lines()[:MAX_FINDINGS]
+        return LookedAt(scene=scene, tokens=tokens, votes=votes, objects=objects, findings=said)
     if not model.config.reasoning_trained:
         return LookedAt(scene=scene, tokens=tokens)
-    found = model.reason(tokens, "layout", metric=scene.clip.world.metric)
+    found = model.reason(tokens, "layout", metric=metric)
     return LookedAt(scene=scene, tokens=tokens, objects=found.detections, findings=found.lines()[:MAX_FINDINGS])
+
+
+def finders(votes: "ObjectVotes") -> tuple[Locate, Count]:
+    """How questions find things by name in what patches vote for: one as of a frame, and all of a kind."""
+    from video3d.model.object_votes import FoundObject, find_named, find_objects
+
+    def located(thing: FoundObject) -> Located:
+        return Located(box=thing.box, score=thing.score, frames=thing.frames)
+
+    def locate(thing: Mention, position: int) -> Located | None:
+        moves = category(thing.category).kind in MOVING
+        found = find_named(votes, thing.category, thing.color, frame=position if moves else None)
+        return None if found is None else located(found)
+
+    def count(name: str) -> tuple[Located, ...]:
+        return tuple(located(one) for one in find_objects(votes) if one.category == name and one.score >= LEAST_SURE)
+
+    return locate, count
+
+
+def _floor_z(scene: Scene, points_world: Any) -> float:
+    """Height of the floor; where none was seen, of the lowest places that were."""
+    if scene.facts.floor_z is not None:
+        return scene.facts.floor_z
+    heights = points_world[..., 2]
+    heights = heights[heights.isfinite()]
+    return float(heights.quantile(0.02)) if len(heights) else 0.0
 
 
 def keep(model: "Video3DForConditionalGeneration", processor: "Video3DProcessor", looked: LookedAt) -> KeptScene:

@@ -20,13 +20,15 @@ from video3d.analysis import Analysis, How, analyze_scene, wishes_from
 from video3d.answers.facts import scene_facts
 from video3d.answers.measure import measure
 from video3d.answers.model_words import without_quantities
+from video3d.answers.named import answer_named
+from video3d.answers.named_question import parse_named
 from video3d.answers.pointed import Pointed, answer_at
 from video3d.answers.prompt import build_prompt
 from video3d.answers.question import MetricQuestion, parse_question, required_frames
 from video3d.answers.results import AnyResult
 from video3d.answers.task import check_words, understand
 from video3d.answers.unread import unread_measure
-from video3d.encoding import NUM_SCENES_KEPT, LookedAt, keep, look, remembered, say
+from video3d.encoding import NUM_SCENES_KEPT, LookedAt, finders, keep, look, remembered, say
 from video3d.estimate.complete import complete_geometry
 from video3d.estimate.depth import depth_parts
 from video3d.estimate.reconstruction import missing_camera
@@ -152,7 +154,8 @@ class Video3D:
 
     def _finds_objects(self) -> bool:
         if "model_and_processor" in self.__dict__:
-            return self.model_and_processor[0].config.reasoning_trained
+            config = self.model_and_processor[0].config
+            return config.objects_trained or config.reasoning_trained
         from video3d.model.trained import finds_objects
 
         return finds_objects(self.name)
@@ -200,20 +203,18 @@ class Video3D:
             scene, timings = scene_of_recording(video), {}
         else:
             scene, timings = self._scene(video, question, num_frames, ignore)
-        # An amount that nobody measured is not the model's to make up either.
-        found = unread_measure(query) if question is None else None
-        if question is not None:
-            with timed(timings, "measure"):
-                found = measure(question, scene.clip, scene.facts)
+        about = parse_named(query) if question is None else None
+        if about is not None and self._finds_objects():
+            with timed(timings, "objects"):
+                votes = self.look(scene).votes
+                answer = None if votes is None else answer_named(about, scene.clip, scene.facts, *finders(votes))
+            if answer is not None:
+                return replace(answer, timings_s=timings | {"total": time.perf_counter() - started})
+        with timed(timings, "measure"):  # an amount that nobody measured is not the model's to make up either
+            found = unread_measure(query) if question is None else measure(question, scene.clip, scene.facts)
         if found is not None:
-            answer = Answer(
-                text=found.text,
-                source=found.source,
-                kind=found.kind,
-                quantities=found.quantities,
-                evidence=found.evidence,
-                geometry=scene.clip.status,
-            )
+            numbers = {"quantities": found.quantities, "evidence": found.evidence, "geometry": scene.clip.status}
+            answer = Answer(text=found.text, source=found.source, kind=found.kind, **numbers)
         else:
             with timed(timings, "load"):
                 _ = self.model_and_processor

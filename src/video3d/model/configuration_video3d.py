@@ -28,7 +28,7 @@ _CHOICES: dict[str, Any] = {
 _WHOLE = {
     "pool": 2, "scene_token_id": 0, "vision_feature_layer": -2, "projector_width": 576, "temporal_layers": 4, "temporal_heads": 12,
     "reasoning_layers": 2, "reasoning_width": 256, "reasoning_heads": 8, "layout_queries": 64, "max_scene_tokens": 2000,
-    "ground_token_id": 7, "coord_token_id": 8,
+    "ground_token_id": 7, "coord_token_id": 8, "object_width": 512,
 }  # fmt: skip
 
 
@@ -78,6 +78,10 @@ class Video3DConfig(PreTrainedConfig):
         depth_layers: hidden states of the vision tower that the depth head reads, 0 its embeddings; none: what scene tokens
             are made of.
         depth_trained: whether the depth head has been trained; set by whoever did.
+        object_head: a head by which every patch says what it shows and where the thing's box is. Needs ``categories``.
+        object_width: width of it.
+        object_colors: colours that it tells apart.
+        objects_trained: whether it has been trained; set by whoever did.
         reasoning_layers: layers of the 3D reasoning module (relations, layout, physics); 0: none.
         reasoning_width: width of it.
         reasoning_heads: attention heads of it.
@@ -142,6 +146,10 @@ class Video3DConfig(PreTrainedConfig):
     depth_head: bool = False
     depth_layers: list[int] | tuple[int, ...] = ()
     depth_trained: bool = False
+    object_head: bool = False
+    object_width: int = 512
+    object_colors: list[str] | tuple[str, ...] = ()
+    objects_trained: bool = False
     reasoning_layers: int = 0
     reasoning_width: int = 256
     reasoning_heads: int = 8
@@ -173,6 +181,7 @@ class Video3DConfig(PreTrainedConfig):
         self.position_min_m, self.position_max_m = list(self.position_min_m), list(self.position_max_m)
         self.depth_layers = list(self.depth_layers)
         self.categories, self.events = list(self.categories), list(self.events)
+        self.object_colors = list(self.object_colors)
         self._check()
 
     def _check(self) -> None:
@@ -193,6 +202,7 @@ class Video3DConfig(PreTrainedConfig):
             "layout_queries",
             "max_scene_tokens",
             "projector_width",
+            "object_width",
         ):
             if getattr(self, name) is not None and getattr(self, name) < 1:
                 raise ValueError(f"{name}: expected 1 or more, got {getattr(self, name)}")
@@ -214,6 +224,8 @@ class Video3DConfig(PreTrainedConfig):
                 or (num_layers is not None and at > num_layers)
             ):
                 raise ValueError(f"depth_layers: expected numbers from 0 to {num_layers}, got {at!r}")
+        if self.object_head and not self.categories:
+            raise ValueError("object_head: expected categories with it, which say what objects may be, got none")
         if self.depth_attention and not self.temporal_layers:
             raise ValueError("depth_attention: expected temporal_layers > 0 with it, got 0")
         if self.max_scene_tokens is not None and self.arrangement == "grid":

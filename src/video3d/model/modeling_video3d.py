@@ -176,6 +176,7 @@ class Video3DForConditionalGeneration(SceneEncoder, SceneHeads, LanguageEmbeddin
         frame_mask: Bool[Tensor, "b f"] | None = None,
         *,
         keep_patches: bool = False,
+        features: tuple[Tensor, tuple[Tensor, ...]] | None = None,
         **geometry: Tensor | None,
     ) -> SceneTokens:
         """Scene tokens: needed once for a scene, however many questions follow. Without gradients (``forward`` has them).
@@ -187,6 +188,7 @@ class Video3DForConditionalGeneration(SceneEncoder, SceneHeads, LanguageEmbeddin
             valid_share: share of each patch's pixels with known depth, its weight when patches are pooled; ``None``: 1.
             frame_mask: false for frames that only pad a batch; these must come first.
             keep_patches: keep what every patch shows, for grounding as published.
+            features: what ``frame_features`` said of all frames before; their pixels are then not looked at.
             **geometry: the other fields of ``SceneInputs``: ``depth_m``, ``k_px``, ``world_from_camera``, ``time_s``,
                 ``extent_world``.
         """
@@ -197,7 +199,8 @@ class Video3DForConditionalGeneration(SceneEncoder, SceneHeads, LanguageEmbeddin
             frame_mask=frame_mask,
             **geometry,
         )
-        return self.encode_inputs(inputs, keep_patches=keep_patches, judges_depth=False).tokens
+        encoded = self.encode_inputs(inputs, keep_patches=keep_patches, features=features, judges_depth=False)
+        return encoded.tokens
 
     def forward(
         self,

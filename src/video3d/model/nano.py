@@ -28,7 +28,7 @@ from video3d.model.processing_video3d import SCENE_TOKEN, Video3DProcessor
 from video3d.types import InputError
 
 # Raise it when what is written to the cache changes: older folders are then left alone and a new one is made.
-CACHE_FORMAT = 3
+CACHE_FORMAT = 4
 NANO_SEED = 20241130
 MANIFEST = "nano.json"
 
@@ -112,8 +112,10 @@ def compose_nano() -> tuple[Video3DForConditionalGeneration, Video3DProcessor]:
     from video3d.model.convert_dinov2 import convert_dinov2
     from video3d.model.convert_smollm2 import convert_smollm2
     from video3d.model.nano_depth import DEPTH_LAYERS, packaged_weights
+    from video3d.model.nano_objects import packaged_head
 
     head, changes = packaged_weights()
+    object_head, categories, colors = packaged_head()
     language_path, vision_path = find_packaged(SMOLLM2), find_packaged(DINOV2)
     language_model, tokenizer = convert_smollm2(language_path, scene_token=SCENE_TOKEN)
     model = Video3DForConditionalGeneration.from_towers(
@@ -126,18 +128,25 @@ def compose_nano() -> tuple[Video3DForConditionalGeneration, Video3DProcessor]:
         depth_head=True,
         depth_layers=DEPTH_LAYERS,
         depth_trained=True,
+        object_head=True,
+        object_width=len(object_head["read.weight"]),
+        object_colors=colors,
+        objects_trained=True,
+        categories=categories,
     )
-    assert model.depth_head is not None
+    assert model.depth_head is not None and model.object_head is not None
     model.depth_head.load_state_dict(head)
+    model.object_head.load_state_dict(object_head)
     return model.bfloat16(), Video3DProcessor.for_model(model.config, tokenizer)
 
 
 def nano_dir(cache_dir: Path | None = None) -> Path:
     """The folder that nano is or will be kept in; its name follows from everything that its content depends on."""
-    from video3d.model.nano_depth import WEIGHTS
+    from video3d.model import nano_depth, nano_objects
 
-    depth = hashlib.sha256(WEIGHTS.read_bytes()).hexdigest() if WEIGHTS.is_file() else ""
-    key = hashlib.sha256(f"{CACHE_FORMAT} {NANO_SEED} {SMOLLM2.sha256} {DINOV2.sha256} {depth}".encode()).hexdigest()
+    heads = [nano_depth.WEIGHTS, nano_objects.WEIGHTS]
+    heads = " ".join(hashlib.sha256(path.read_bytes()).hexdigest() for path in heads if path.is_file())
+    key = hashlib.sha256(f"{CACHE_FORMAT} {NANO_SEED} {SMOLLM2.sha256} {DINOV2.sha256} {heads}".encode()).hexdigest()
     return (cache_dir or default_cache_dir()) / f"nano-{CACHE_FORMAT}-{key[:16]}"
 
 

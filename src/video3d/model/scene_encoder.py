@@ -114,6 +114,13 @@ class SceneEncoder:
         features = grid(tokens)
         return features, tuple(grid(outputs.hidden_states[at]) for at in depth_layers) or (features,)
 
+    def frame_features(self, frames: Float[Tensor, "m 3 h w"]) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """``patch_features`` of many frames, a few at a time where no gradient wants them all."""
+        at_once = len(frames) if torch.is_grad_enabled() else FRAMES_AT_ONCE
+        looked = [self.patch_features(part) for part in frames.split(max(at_once, 1))]
+        layers = zip(*(for_depth for _, for_depth in looked), strict=True)
+        return torch.cat([own for own, _ in looked]), tuple(torch.cat(parts) for parts in layers)
+
     @torch.no_grad()
     def predict_depth(
         self, pixel_values: Float[Tensor, "m 3 h w"], k_px: Float[Tensor, "m 3 3"] | None = None
@@ -206,14 +213,11 @@ class SceneEncoder:
         _check_whole(inputs)
         b, f = inputs.pixel_values.shape[:2]
         frames = inputs.pixel_values.flatten(0, 1)
-        at_once = len(frames) if torch.is_grad_enabled() else FRAMES_AT_ONCE
-        looked = [known] if known else [self.patch_features(part) for part in frames.split(max(at_once, 1))]
-        features = torch.cat([own for own, _ in looked])
+        features, layers = known or self.frame_features(frames)
         size_hw = (int(frames.shape[-2]), int(frames.shape[-1]))
         maps: DepthMaps | None = None
         if self.depth_head is not None and (judges_depth or self._needs_own_depth(inputs)):
             k_px = None if inputs.k_px is None else inputs.k_px.flatten(0, 1)
-            layers = tuple(torch.cat(parts) for parts in zip(*(for_depth for _, for_depth in looked), strict=True))
             maps = self._depth_of(layers, k_px, size_hw)
         predicted = None if maps is None else maps.depth_m.unflatten(0, (b, f))
         depth = predicted if inputs.depth_m is None else _measured_first(inputs.depth_m, predicted, inputs)

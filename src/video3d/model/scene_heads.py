@@ -21,6 +21,8 @@ from video3d.model.grounding import (
     object_content,
     object_content_from_tokens,
 )
+from video3d.model.object_head import ObjectHead, patch_geometry
+from video3d.model.object_votes import ObjectVotes, votes_of
 from video3d.model.reasoning import ReasoningModule
 from video3d.model.reasoning_findings import reason
 from video3d.model.reasoning_losses import spatial_loss
@@ -28,7 +30,7 @@ from video3d.model.reasoning_types import SpatialTargets
 from video3d.model.scene_memory import SceneCache, continue_prompt, leave_out
 from video3d.model.scene_projector import SceneProjector
 from video3d.types import Box3D, InputError
-from video3d.types.scene_tokens import SceneTokens
+from video3d.types.scene_tokens import SceneInputs, SceneTokens
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,12 +54,52 @@ class SceneHeads:
 
     config: Video3DConfig
     scene_projector: SceneProjector
+    vision_tower: Any
+    frame_features: Any
     grounding: GroundingHead | None
     reasoning: ReasoningModule | None
+    object_head: ObjectHead | None
 
     def _compose_heads(self, config: Video3DConfig, content_width: int, width: int) -> None:
+        self.object_head = None
+        if config.object_head:
+            features = self.vision_tower.config.hidden_size
+            names = (len(config.categories), len(config.object_colors))
+            self.object_head = ObjectHead(features, config.object_width, *names)
         self.grounding = GroundingHead(width) if config.grounding else None
         self.reasoning = ReasoningModule(config, content_width) if config.reasoning_layers else None
+
+    # ---- objects ------------------------------------------------------------------------------------------------------
+
+    @torch.no_grad()
+    def object_votes(
+        self, inputs: SceneInputs, *, floor_z: float = 0.0, features: Float[Tensor, "f gh gw c"] | None = None
+    ) -> ObjectVotes:
+        """What the patches of one scene's frames say of the objects that they show; ``object_votes`` gathers it.
+
+        Args:
+            inputs: a batch of one, with points, intrinsics and poses in metres, +z up.
+            floor_z: height of the floor in the world.
+            features: of the frames, where they have been looked at before.
+
+        Raises:
+            InputError: the model has no object head, or geometry is missing.
+        """
+        head = self.object_head
+        if head is None:
+            raise InputError("model", expected="one with an object head", got="none", do="use nano, or train one")
+        points, k_px, poses = inputs.points_world, inputs.k_px, inputs.world_from_camera
+        if points is None or k_px is None or poses is None or inputs.valid_share is None:
+            raise InputError("frames", expected="places, intrinsics and poses", got="frames without")
+        points, poses, k_px, share = points[0], poses[0].float(), k_px[0].float(), inputs.valid_share[0].float()
+        down = points.new_tensor([0.0, 0.0, floor_z])
+        over_floor = poses.clone()
+        over_floor[:, :3, 3] -= down
+        pixels = inputs.pixel_values[0]
+        features = self.frame_features(pixels)[0] if features is None else features
+        said = head(features, patch_geometry(points - down, share, over_floor, k_px, pixels))
+        times = inputs.time_s[0] if inputs.time_s is not None else torch.full((len(points),), torch.nan)
+        return votes_of(said, points, poses, times, self.config.categories, self.config.object_colors)
 
     # ---- reasoning ----------------------------------------------------------------------------------------------------
 

@@ -3,12 +3,12 @@
 import json
 from pathlib import Path
 
-NANO_FINDS_OBJECTS = False
-"""Whether the reasoning module of ``nano`` is trained; ``compose_nano`` makes it so."""
+NANO_FINDS_OBJECTS = True
+"""Whether ``nano`` has a trained head for objects; ``compose_nano`` makes it so."""
 
 
 def finds_objects(name: str) -> bool:
-    """Whether a model by a name that ``load_model`` takes may find objects (``config.reasoning_trained``).
+    """Whether a model by a name that ``load_model`` takes may find objects (``config.objects_trained`` or ``reasoning_trained``).
 
     A hub id is taken at its word: only loading it tells.
 
@@ -21,6 +21,7 @@ def finds_objects(name: str) -> bool:
     if not folder.is_dir():
         return True
     try:
-        return json.loads((folder / "config.json").read_text(encoding="utf-8")).get("reasoning_trained") is True
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        return config.get("objects_trained") is True or config.get("reasoning_trained") is True
     except (OSError, ValueError, AttributeError):
         return True  # loading it says what is wrong

@@ -237,7 +237,9 @@ RECIPES: dict[str, Callable[[], Recipe]] = {
     )
 }
 """The published model has no depth head, and so no first stage; that of ``nano`` is of another kind (``depth.DepthRecipe``)."""
-NANO_DEPTH = "nano-depth"
+NANO_DEPTH, NANO_OBJECTS = "nano-depth", "nano-objects"
+NETWORKS = (NANO_DEPTH, NANO_OBJECTS)
+"""Recipes of nano's own networks, which learn from no questions; each has values of its own."""
 
 
 def find_recipe(name: str, changes: Sequence[str] = ()) -> Recipe:
@@ -254,7 +256,7 @@ def find_recipe(name: str, changes: Sequence[str] = ()) -> Recipe:
     1
     """
     if name not in RECIPES:
-        raise InputError("recipe", expected=f"one of {', '.join([NANO_DEPTH, *RECIPES])}", got=name)
+        raise InputError("recipe", expected=f"one of {', '.join([*NETWORKS, *RECIPES])}", got=name)
     return with_changes(RECIPES[name](), changes)
 
 

@@ -114,7 +114,7 @@ def mark(model: Video3DForConditionalGeneration, recipe: Recipe) -> None:
         _learns(model.vision_tower, recipe.lr_vision > 0)
         return
     for name, part in model.named_children():
-        if name not in ("vision_tower", "language_model", "reasoning", "grounding"):
+        if name not in ("vision_tower", "language_model", "reasoning", "grounding", "object_head"):
             _learns(part, True)
     if model.depth_head is not None and model.config.depth_trained and not recipe.lr_vision:
         _learns(model.depth_head, False)  # it has been trained on this very tower

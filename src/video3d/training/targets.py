@@ -26,7 +26,7 @@ import torch
 from jaxtyping import Bool, Float64, Int64
 from torch import Tensor
 
-from video3d.data import vocabulary
+from video3d import vocabulary
 from video3d.data.questions.arrangement import box_at, is_still, level_axes
 from video3d.data.questions.relation_classes import relation_states
 from video3d.data.questions.visibility import seen_mask, with_visibility

@@ -1,0 +1,199 @@
+"""What every patch shows, and where the thing that it is a part of has its box: objects without proposals.
+
+    patch features (m gh gw c), geometry (m gh gw g) ─▶ category, colour, centre, size, heading, how sure of the centre
+
+Every patch votes for the box of its own thing, in a frame of its own: upright, x along the level direction that the camera looks
+at it in, so that nothing depends on where the world's axes point (votes for centres: Qi et al., "Deep Hough Voting for 3D Object
+Detection in Point Clouds", arXiv 1904.09664; boxes and angles seen from the viewing ray: Mousavian et al., arXiv 1612.00496).
+``object_votes`` gathers the votes of all frames. The network sees single patches, whose features the vision tower has already given
+the whole picture: so a few minutes on a CPU train it.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Bool, Float, Float32, Int64
+from torch import Tensor, nn
+from torch.nn import functional
+
+from video3d.model.reasoning_layers import FeedForward
+
+GEOMETRY_WIDTH = 22
+"""Width of ``patch_geometry``."""
+_NEIGHBOURS = ((0, 1), (2, 1), (1, 0), (1, 2))  # up, down, left, right
+_CENTER_SCALE_LOG = (-5.0, 3.0)  # of what is said about a centre's error: 7 mm to 20 m
+_SMALLEST_M = 0.01
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PatchObjects:
+    """What patches say of their things; ``*s`` is any shape of patches.
+
+    Attributes:
+        category_logits: over the categories, then "no object" (floor, walls, sky).
+        color_logits: over the colours.
+        center_m: from the patch's point to the centre of its thing: along the level viewing direction, to the left of it, up.
+        log_size: logarithm of the full extents along the thing's own axes, whose front is -y.
+        heading: of the thing's own x axis, along the level viewing direction and to the left of it; not of unit length.
+        log_scale: logarithm of the scale of a Laplace distribution of the centre's error, metres.
+    """
+
+    category_logits: Float32[Tensor, "*s k1"]
+    color_logits: Float32[Tensor, "*s o"]
+    center_m: Float32[Tensor, "*s 3"]
+    log_size: Float32[Tensor, "*s 3"]
+    heading: Float32[Tensor, "*s 2"]
+    log_scale: Float32[Tensor, "*s"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PatchTargets:
+    """What is true of patches; places and sizes are finite everywhere and count only where ``category`` is 0 or more.
+
+    Attributes:
+        category: index into the categories, below 0 where there is no object.
+        color: index into the colours, below 0 where it has none that people agree on.
+        center_m: as in ``PatchObjects``.
+        size_m: full extents.
+        heading: unit vector.
+        has_front: the thing has a front; else a box turned by half is the same.
+    """
+
+    category: Int64[Tensor, "*s"]
+    color: Int64[Tensor, "*s"]
+    center_m: Float32[Tensor, "*s 3"]
+    size_m: Float32[Tensor, "*s 3"]
+    heading: Float32[Tensor, "*s 2"]
+    has_front: Bool[Tensor, "*s"]
+
+
+def view_axes(
+    points_world: Float32[Tensor, "m gh gw 3"], world_from_camera: Float32[Tensor, "m 4 4"]
+) -> tuple[Float32[Tensor, "m gh gw 3"], Float32[Tensor, "m gh gw 3"]]:
+    """Level unit vectors in the world: the direction in which the camera sees a point, and to the left of it."""
+    ahead = points_world - world_from_camera[:, None, None, :3, 3]
+    ahead = torch.cat([ahead[..., :2], torch.zeros_like(ahead[..., :1])], -1)
+    ahead = ahead / ahead.norm(dim=-1, keepdim=True).clamp_min(1e-6)
+    return ahead, torch.stack([-ahead[..., 1], ahead[..., 0], torch.zeros_like(ahead[..., 0])], -1)
+
+
+def patch_geometry(
+    points_world: Float32[Tensor, "m gh gw 3"],
+    valid_share: Float32[Tensor, "m gh gw"],
+    world_from_camera: Float32[Tensor, "m 4 4"],
+    k_px: Float32[Tensor, "m 3 3"],
+    pixel_values: Float[Tensor, "m 3 h w"],
+) -> Float32[Tensor, "m gh gw 22"]:
+    """What is told beside the features: how far and high a patch lies, how its neighbours lie to it, and its mean colour.
+
+    Args:
+        points_world: metres, +z up from the floor; NaN where unknown, which is told as 0.
+        valid_share: share of a patch's pixels whose depth is known.
+        world_from_camera: poses.
+        k_px: intrinsics at the size of ``pixel_values``.
+        pixel_values: normalised as the processor does.
+    """
+    rows, columns = points_world.shape[1:3]
+    eye = world_from_camera[:, None, None, :3, 3]
+    offset = points_world - eye
+    distance = offset.norm(dim=-1)
+    ahead, left = view_axes(points_world, world_from_camera)
+    side = pixel_values.shape[-1] / columns / k_px[:, 0, 0, None, None]  # of a patch at 1 m
+    side_m = distance * side
+    told = [
+        distance.clamp_min(0.1).log() / 2,
+        offset[..., 2] / distance.clamp_min(1e-3),
+        points_world[..., 2].clamp(-1, 6) / 3,
+        eye[..., 2].expand_as(distance).clamp(-1, 4) / 2,
+        valid_share,
+        side.expand_as(distance) * 4,
+        side_m.clamp(0, 2),
+    ]
+    around = functional.pad(points_world.permute(0, 3, 1, 2), (1, 1, 1, 1), value=torch.nan).permute(0, 2, 3, 1)
+    for down, right in _NEIGHBOURS:
+        step = around[:, down : down + rows, right : right + columns] - points_world
+        step = torch.stack([(step * ahead).sum(-1), (step * left).sum(-1), step[..., 2]], -1)
+        told += (step / side_m.clamp_min(1e-3)[..., None] / 4).tanh().unbind(-1)
+    colors = functional.adaptive_avg_pool2d(pixel_values.float(), (rows, columns)) / 2
+    told += colors.unbind(1)
+    return torch.stack(told, -1).nan_to_num(0.0, 8.0, -8.0).clamp(-8, 8)
+
+
+class ObjectHead(nn.Module):
+    """A small network over single patches.
+
+    Args:
+        features_width: of the vision tower's patches.
+        width: of its hidden layers.
+        categories: how many.
+        colors: how many.
+    """
+
+    def __init__(self, features_width: int, width: int, categories: int, colors: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(features_width)
+        self.read = nn.Linear(features_width + GEOMETRY_WIDTH, width)
+        self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(2))
+        self.mix = nn.ModuleList(FeedForward(width, width, width) for _ in range(2))
+        self.splits = [categories + 1, colors, 3, 3, 2, 1]
+        self.say = nn.Linear(width, sum(self.splits))
+        self.dropout = nn.Dropout(0.1)
+
+    def forward(self, features: Float[Tensor, "*s c"], geometry: Float[Tensor, "*s g"]) -> PatchObjects:
+        """What patches say, in float32."""
+        dtype = self.read.weight.dtype
+        seen = self.dropout(self.norm(features.to(dtype)))
+        x = functional.gelu(self.read(torch.cat([seen, geometry.to(dtype)], -1)))
+        for norm, mix in zip(self.norms, self.mix, strict=True):
+            x = x + self.dropout(mix(norm(x)))
+        category, color, center, size, heading, scale = self.say(x).float().split(self.splits, -1)
+        return PatchObjects(
+            category_logits=category,
+            color_logits=color,
+            center_m=center,
+            log_size=size - 0.7,
+            heading=heading,
+            log_scale=scale[..., 0].clamp(*_CENTER_SCALE_LOG),
+        )
+
+
+def object_loss(said: PatchObjects, true: PatchTargets) -> tuple[Float32[Tensor, ""], dict[str, Tensor]]:
+    """The sum that is learned from, and its parts: category, centre (with its uncertainty), size, heading, colour."""
+    there = true.category >= 0
+    none = said.category_logits.shape[-1] - 1
+    zero = said.category_logits.sum() * 0.0
+
+    def mean(loss: Tensor, where: Tensor) -> Tensor:
+        return (loss * where).sum() / where.sum().clamp_min(1)
+
+    error = (said.center_m - true.center_m).abs().sum(-1)
+    true_log_size = true.size_m.clamp_min(_SMALLEST_M).log()
+    towards = 1 - functional.cosine_similarity(said.heading, true.heading, dim=-1)
+    half = 1 - (_doubled(said.heading) * _doubled(true.heading)).sum(-1)
+    oblong = ((true_log_size[..., 0] - true_log_size[..., 1]).abs() / 0.3).clamp_max(
+        1
+    )  # of a square, no side is longer
+    colored = true.color >= 0
+    color = zero
+    if bool(colored.any()):
+        color = functional.cross_entropy(said.color_logits[colored], true.color[colored])
+    parts = {
+        "category": functional.cross_entropy(
+            said.category_logits.flatten(0, -2), torch.where(there, true.category, none).flatten(), label_smoothing=0.05
+        ),
+        "center": mean(error * (-said.log_scale).exp() + 3 * said.log_scale, there.float()),
+        "size": mean((said.log_size - true_log_size).abs().sum(-1), there.float()),
+        "front": mean(towards, (there & true.has_front).float()),
+        "axis": mean(half, oblong * (there & ~true.has_front)),
+        "color": color,
+    }
+    weights = {"category": 2.0, "center": 0.5, "size": 0.5, "front": 0.5, "axis": 0.25, "color": 0.5}
+    total: Any = sum((weights[name] * part for name, part in parts.items()), zero)
+    return total, {name: part.detach() for name, part in parts.items()}
+
+
+def _doubled(vector: Float32[Tensor, "*s 2"]) -> Float32[Tensor, "*s 2"]:
+    """Unit vector of twice the angle."""
+    x, y = functional.normalize(vector, dim=-1, eps=1e-6).unbind(-1)
+    return torch.stack([x * x - y * y, 2 * x * y], -1)

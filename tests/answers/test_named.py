@@ -1,0 +1,142 @@
+"""Questions about things by name: what is read of them, and that the answers are those of the boxes."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from video3d.answers.facts import scene_facts
+from video3d.answers.named import Located, answer_named, gap_m, nearest_point
+from video3d.answers.named_question import parse_named
+from video3d.types import Box3D, GeometryStatus, PosedClip, World
+
+READ = [
+    ("How far is the chair?", "distance", ["chair"], ""),
+    ("how far away is the red sofa from the camera?", "distance", ["sofa"], ""),
+    ("What is the distance between the bed and the desk?", "apart", ["bed", "desk"], ""),
+    ("Which is closer to the camera, the chair or the table?", "nearer", ["chair", "table"], "near"),
+    ("Is the fridge farther than the sink?", "nearer", ["refrigerator", "sink"], "far"),
+    ("Of the lamp and the vase, which one is closest to the bed?", "nearest_to", ["lamp", "vase", "bed"], "near"),
+    ("Is the chair to the left of the table?", "side", ["chair", "table"], "left"),
+    ("Is the tv in front of the couch?", "depth_order", ["tv", "sofa"], "front"),
+    ("Is the clock above the door?", "higher", ["clock", "door"], "above"),
+    ("How tall is the bookshelf?", "size", ["bookcase"], ""),
+    ("How high is the lamp?", "height", ["lamp"], ""),
+    ("Where is the blue car?", "where", ["car"], ""),
+    ("How many chairs are there?", "count", ["chair"], ""),
+    ("Is there a dog in the video?", "exists", ["dog"], ""),
+    ("椅子离桌子多远？", "apart", ["chair", "table"], ""),
+    ("沙发离相机多远？", "distance", ["sofa"], ""),
+    ("有几把椅子？", "count", ["chair"], ""),
+    ("红色的汽车在哪里？", "where", ["car"], ""),
+]
+LEFT_ALONE = [
+    "What colour is the chair?",
+    "What will the car do next?",
+    "If I stand at the bed and face the door, is the chair on my left?",
+    "Which way does the person move?",
+    "How far does the camera travel?",
+    "How far is pixel (3, 4) in frame 2 from the chair?",
+    "Which is nearest to the chair?",
+    "What is between the bed and the door?",
+    "Describe the room.",
+    "",
+    "\x00\u202e" * 50,
+    "chair " * 3000,
+]
+
+
+@pytest.mark.parametrize(("text", "kind", "things", "expects"), READ)
+def test_common_questions_are_read(text: str, kind: str, things: list[str], expects: str) -> None:
+    asked = parse_named(text)
+    assert asked is not None and asked.kind == kind and asked.expects == expects
+    assert [thing.category for thing in asked.things] == things
+
+
+@pytest.mark.parametrize("text", LEFT_ALONE)
+def test_what_boxes_do_not_tell_is_left_to_others(text: str) -> None:
+    assert parse_named(text) is None
+
+
+def test_colours_and_frames_are_read() -> None:
+    asked = parse_named("In frame 3, is the red chair to the right of the white table?")
+    assert asked is not None and [thing.color for thing in asked.things] == ["red", "white"]
+    assert asked.frame is not None and asked.frame.value == 3 and asked.polar and asked.expects == "right"
+
+
+def _box(center, size=(0.5, 0.5, 1.0)) -> Box3D:
+    return Box3D(center_world=np.array(center, float), size_m=np.array(size, float), world_from_box=np.eye(3))
+
+
+def _clip() -> PosedClip:
+    """Two frames that look level along +y from 1.5 m: the right is +x."""
+    pose = np.eye(4)
+    pose[:3, :3] = [[1, 0, 0], [0, 0, 1], [0, -1, 0]]
+    pose[2, 3] = 1.5
+    k = np.array([[40.0, 0, 32], [0, 40, 24], [0, 0, 1]])
+    return PosedClip(
+        frame_index=np.array([0, 7]), time_s=np.array([0.0, 1.0]), rgb=np.zeros((2, 48, 64, 3), np.uint8),
+        depth_m=np.full((2, 48, 64), 4.0, np.float32), k_px=np.tile(k, (2, 1, 1)), world_from_camera=np.tile(pose, (2, 1, 1)),
+        piece=np.array([0, 0]), world=World(metric=True, gravity_aligned=True, origin="floor"),
+        status=GeometryStatus(depth="measured", intrinsics="measured", poses="measured", scale="measured", gravity="measured"),
+    )  # fmt: skip
+
+
+def _ask(text: str, places: dict[str, tuple[Box3D, float]]):
+    clip = _clip()
+    asked = parse_named(text)
+    assert asked is not None
+
+    def locate(thing, position):
+        found = places.get(thing.category)
+        return None if found is None else Located(box=found[0], score=found[1], frames=(0,))
+
+    facts = scene_facts(clip)
+    return answer_named(asked, clip, facts, locate, lambda name: tuple(Located(box=box, score=s, frames=(0,)) for box, s in places.values()))  # fmt: skip
+
+
+THINGS = {"chair": (_box((-1, 2, 0.5)), 0.9), "table": (_box((1, 3, 0.4)), 0.8)}
+
+
+def test_answers_are_those_of_the_boxes() -> None:
+    answer = _ask("Is the chair to the left of the table?", THINGS)
+    assert (
+        answer.source == "model"
+        and answer.text.startswith("Yes")
+        and "left" in answer.text
+        and "stimated" in answer.text
+    )
+    assert _ask("Is the chair to the right of the table?", THINGS).text.startswith("No")
+    assert _ask("Is the chair in front of the table?", THINGS).text.startswith("Yes")
+    assert "The chair is nearer" in _ask("Which is closer to the camera, the table or the chair?", THINGS).text
+    apart = _ask("How far is the chair from the table?", THINGS).quantities[0].value
+    assert apart == pytest.approx(np.hypot(0.5, 1.5), abs=1e-3)
+    where = _ask("Where is the chair?", THINGS)
+    assert where.quantities[0].value == pytest.approx(-np.degrees(np.arctan2(1, 2))) and "left" in where.text
+    top = _ask("How high is the chair?", THINGS).quantities
+    assert (top[0].value, top[1].value) == pytest.approx((0.0, 1.0), abs=0.05)
+    assert _ask("How many chairs are there?", THINGS).quantities[0].value == 2
+    assert "3.0" not in _ask("椅子在哪里？", THINGS).text and "左" in _ask("椅子在哪里？", THINGS).text
+
+
+def test_what_is_not_found_is_not_answered() -> None:
+    answer = _ask("How far is the sofa from the table?", THINGS)
+    assert answer.source == "unknown" and "sofa" in answer.text and not answer.quantities
+    unsure = {"chair": (_box((-1, 2, 0.5)), 0.2)}
+    assert _ask("How far is the chair?", unsure).source == "unknown"
+    assert _ask("Is there a chair?", unsure).source == "unknown"
+    assert _ask("Is there a chair?", THINGS).text.startswith("Yes") and _ask("Is there a dog?", THINGS).text.startswith(
+        "No"
+    )
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 10_000))
+def test_gaps_are_symmetric_never_longer_than_between_centres_and_right_for_boxes_along_the_axes(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    a, b = (_box(rng.uniform(-3, 3, 3), rng.uniform(0.1, 2, 3)) for _ in range(2))
+    beyond = np.abs(a.center_world - b.center_world) - (a.size_m + b.size_m) / 2
+    assert gap_m(a, b) == pytest.approx(np.linalg.norm(np.maximum(beyond, 0)), abs=1e-3)
+    assert gap_m(a, b) == pytest.approx(gap_m(b, a), abs=1e-3)
+    point = rng.uniform(-5, 5, 3)
+    assert bool((np.abs(nearest_point(a, point) - a.center_world) <= a.size_m / 2 + 1e-9).all())

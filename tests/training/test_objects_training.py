@@ -1,0 +1,134 @@
+"""The object head's training: targets are those of the masks, a run goes on with the same bits, what ships is what was learned."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from small_clips import small_clip, write_small
+
+from video3d.cli import main
+from video3d.training.object_patches import COLORS, Patches, joined, label_patches
+from video3d.training.objects import ObjectRecipe, head_of, judged, save_head, train, train_network
+from video3d.training.targets import CATEGORIES
+from video3d.types import InputError
+
+TINY = ObjectRecipe(frames=2, patches=6, changed_frames=2, changed_patches=4, width=16, steps=6, batch=8)
+
+
+def _masked(owner: np.ndarray):
+    """A clip whose masks say whose each quarter of a frame is, with places for its four patches."""
+    clip = small_clip()
+    masks = np.zeros((3, 32, 40), np.int64)
+    for row in range(2):
+        for column in range(2):
+            masks[:, 16 * row : 16 * row + 16, 20 * column : 20 * column + 20] = owner[row, column]
+    poses = torch.from_numpy(clip.truth.world_from_camera.astype(np.float32))
+    points = torch.tensor([2.0, 0.5, 0.4]).expand(3, 2, 2, 3).clone()
+    return clip, masks, points, poses
+
+
+def test_a_patch_belongs_to_what_covers_most_of_it_and_points_to_its_centre() -> None:
+    clip, masks, points, poses = _masked(np.array([[1, 2], [0, 1]]))
+    points[0, 1, 1] = torch.nan
+    true = label_patches(clip, [0, 1, 2], masks, points, poses)
+    chair, ball = CATEGORIES.index("chair"), CATEGORIES.index("ball")
+    assert true.category[0].tolist() == [[chair, ball], [-1, -1]]  # nowhere: no target
+    assert true.category[1].tolist() == [[chair, ball], [-1, chair]]
+    assert true.color[1].tolist() == [[-1, COLORS.index("red")], [-1, -1]]
+    assert true.has_front[1].tolist() == [[True, False], [False, True]]
+    # The camera stands at the origin: the chair at (1, 0.5, 0.3) lies 1 m back along the level line of sight, and lower.
+    eye, point, center = poses[0, :3, 3].numpy(), np.array([2.0, 0.5, 0.4]), np.array([1.0, 0.5, 0.3])
+    ahead = (point - eye) * [1, 1, 0]
+    ahead /= np.linalg.norm(ahead)
+    left = np.array([-ahead[1], ahead[0], 0])
+    offset = center - point
+    np.testing.assert_allclose(true.center_m[0, 0, 0], [offset @ ahead, offset @ left, offset[2]], atol=1e-6)
+    np.testing.assert_allclose(true.size_m[0, 0, 0], [0.6, 0.5, 0.6], atol=1e-6)
+
+
+def test_a_patch_of_which_too_little_is_covered_has_no_object() -> None:
+    clip, masks, points, poses = _masked(np.zeros((2, 2), int))
+    masks[:, :3, :20] = 1  # 3 of 16 rows
+    assert bool((label_patches(clip, [0, 1, 2], masks, points, poses).category < 0).all())
+
+
+def _patches(num: int = 64) -> Patches:
+    torch.manual_seed(3)
+    clip, masks, points, poses = _masked(np.array([[1, 2], [0, 1]]))
+    one = label_patches(clip, [0, 1, 2], masks, points, poses)
+    flat = {
+        name: getattr(one, name).flatten(0, 2)
+        for name in ("category", "color", "center_m", "size_m", "heading", "has_front")
+    }
+    at = torch.randint(0, 12, (num,))
+    return Patches(
+        torch.randn(num, 384).bfloat16(), torch.randn(num, 22).half(), type(one)(**{k: v[at] for k, v in flat.items()})
+    )
+
+
+def test_a_killed_run_goes_on_with_the_same_bits(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr("video3d.training.objects.STEPS_BETWEEN_CHECKPOINTS", 3)
+    patches = _patches()
+    for name in ("whole", "killed"):
+        (tmp_path / name).mkdir()
+    whole = train(patches, TINY, tmp_path / "whole", "data")
+
+    def dies(step: int, **_):
+        raise KeyboardInterrupt
+
+    calls = iter(range(100))
+    real = torch.optim.AdamW.step
+    with monkeypatch.context() as patched:
+        patched.setattr(
+            torch.optim.AdamW, "step", lambda self, *a, **k: dies(0) if next(calls) == 4 else real(self, *a, **k)
+        )
+        with pytest.raises(KeyboardInterrupt):
+            train(patches, TINY, tmp_path / "killed", "data")
+    resumed = train(patches, TINY, tmp_path / "killed", "data")
+    for name, weight in whole.state_dict().items():
+        assert torch.equal(weight, resumed.state_dict()[name]), name
+    other = train(patches, TINY, tmp_path / "killed", "other data")  # another run's checkpoint is not gone on with
+    assert torch.equal(other.state_dict()["say.weight"], whole.state_dict()["say.weight"])
+
+
+def test_a_broken_checkpoint_is_named(tmp_path) -> None:
+    (tmp_path / "objects-checkpoint.pt").write_bytes(b"no")
+    with pytest.raises(InputError, match=r"objects-checkpoint\.pt"):
+        train(_patches(), TINY, tmp_path, "data")
+
+
+def test_what_ships_is_what_was_learned(tmp_path) -> None:
+    head = train(_patches(), TINY, tmp_path, "data")
+    save_head(head, tmp_path / "head.safetensors")
+    kept = head_of(tmp_path / "head.safetensors")
+    for name, weight in head.state_dict().items():
+        assert torch.equal(weight.bfloat16().float(), kept.state_dict()[name]), name
+    scores = judged(kept, _patches())
+    assert 0 <= scores["category"] <= 1 and scores["patches"] == 64
+
+
+def test_the_whole_run_from_clips_to_weights(tmp_path, capsys) -> None:
+    data = write_small(tmp_path / "qa", numbers=range(3)).root
+    sets = [part for name in ("frames", "patches", "changed_frames", "changed_patches", "width", "steps", "batch") for part in ("--set", f"{name}={getattr(TINY, name)}")]  # fmt: skip
+    out = tmp_path / "out"
+    with pytest.raises(SystemExit) as done:
+        main(["train", "nano-objects", str(data), "--out", str(out), "--json", *sets])
+    assert not done.value.code
+    report = json.loads(capsys.readouterr().out)
+    assert report["recipe"]["steps"] == 6 and (out / "nano_objects.safetensors").is_file()
+    assert head_of(out / "nano_objects.safetensors").read.out_features == 16
+    with pytest.raises(InputError, match="empty or new folder"):
+        train_network([data], TINY, out, resume=False)
+
+
+@pytest.mark.parametrize("wrong", [{"steps": 0}, {"ema": 1.0}, {"smallest_window": 0.0}, {"lr": float("nan")}])
+def test_values_that_no_run_can_be_made_from_are_refused(wrong) -> None:
+    with pytest.raises(InputError):
+        replace(TINY, **wrong)
+
+
+def test_patches_of_several_clips_are_joined_in_order() -> None:
+    both = joined([_patches(5), _patches(7)])
+    assert len(both) == 12 and torch.equal(both.features[:5], _patches(5).features)
