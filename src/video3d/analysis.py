@@ -4,6 +4,7 @@ Scene + Asked ─▶ navigate | drive | place | facts ─▶ Navigation | Drivin
 """
 
 import math
+import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ from video3d.grounding import patch_points, propose_objects
 from video3d.scene import Scene
 from video3d.types import Answer, Box3D, Detection, InputError
 from video3d.types.reasoning import Thing
+from video3d.vocabulary import CATEGORIES, normalise
 
 _SEEN_MARGIN_M = 0.02
 
@@ -132,7 +134,7 @@ def _navigation(scene: Scene, wishes: Wishes, objects: tuple[Detection, ...]) ->
     robot = Robot(**{name: value for name, value in given.items() if value is not None})
     goal = GoalWanted()
     if isinstance(wishes.goal, str):
-        goal = GoalWanted(said=wishes.goal, place=None, name=in_english(wishes.goal))
+        goal = GoalWanted(said=wishes.goal, place=None, name=called(wishes.goal, [one.label for one in objects]))
     elif wishes.goal is not None:
         goal = GoalWanted(said=f"({wishes.goal[0]:g}, {wishes.goal[1]:g})", place=wishes.goal, name=None)
     found = navigate(scene.clip, scene.facts, objects, robot=robot, goal=goal)
@@ -193,7 +195,7 @@ def named(objects: Sequence[Detection], scene: Scene) -> tuple[Named, ...]:
 
 def frames_with(points_world: Float[np.ndarray, "f gh gw 3"], box: Box3D) -> Bool[np.ndarray, "f"]:
     """Which frames have a point in a box."""
-    return points_in_box(points_world, box, margin_m=_SEEN_MARGIN_M).any(axis=(1, 2))
+    return np.asarray(points_in_box(points_world, box, margin_m=_SEEN_MARGIN_M).any(axis=(1, 2)))
 
 
 def upright_box(box: Box3D) -> Box:
@@ -204,17 +206,20 @@ def upright_box(box: Box3D) -> Box:
     return Box(center=center, size=sides, yaw_deg=math.degrees(thing.yaw_rad))
 
 
-_ENGLISH = {
-    "椅子": "chair", "椅": "chair", "凳子": "stool", "桌子": "table", "餐桌": "dining table", "茶几": "coffee table", "书桌": "desk",
-    "办公桌": "desk", "沙发": "sofa", "床": "bed", "床头柜": "nightstand", "门": "door", "窗": "window", "窗户": "window",
-    "窗边": "window", "门口": "door", "冰箱": "refrigerator", "柜子": "cabinet", "橱柜": "cabinet", "衣柜": "wardrobe",
-    "书架": "bookshelf", "书柜": "bookcase", "电视": "television", "灯": "lamp", "台灯": "table lamp", "水槽": "sink", "洗手池": "sink",
-    "马桶": "toilet", "浴缸": "bathtub", "炉子": "stove", "灶台": "stove", "洗衣机": "washing machine", "打印机": "printer",
-    "垃圾桶": "bin", "植物": "plant", "花": "plant", "箱子": "box", "纸箱": "box", "球": "ball", "楼梯": "stairs", "柜台": "counter",
-    "镜子": "mirror", "地毯": "rug", "钢琴": "piano", "架子": "shelf", "电脑": "computer", "显示器": "monitor",
-}  # fmt: skip
+def called(name: str, labels: Sequence[str]) -> str:
+    """A thing by the name that detections have: the name as it is where one has it, else the vocabulary's, which is English.
 
+    >>> called("fridge", ["refrigerator"]), called("红色的椅子", []), called("fridge", ["fridge"]), called("gizmo", [])
+    ('refrigerator', 'chair', 'fridge', 'gizmo')
+    """
+    from video3d.answers.navigation import is_called
 
-def in_english(name: str) -> str:
-    """A thing by the name that detections have, which is English; one that is not known stays as it is."""
-    return _ENGLISH.get(name.strip(), name.strip())
+    if any(is_called(label, name) for label in labels):
+        return name
+    chinese = re.sub(r"[边口旁处]$", "", name.strip())
+    known = [
+        one for one in CATEGORIES if chinese.endswith(one.zh) or (len(chinese) == 1 and one.zh.startswith(chinese))
+    ]
+    if known:
+        return max(known, key=lambda one: len(one.zh)).name
+    return normalise(name) or name

@@ -11,6 +11,7 @@ from video3d.answers.wishes import Wishes
 from video3d.types import InputError
 
 HERE = Path(__file__).parent
+SETS = ("analyze_queries.txt", "analyze_queries_second.txt", "analyze_queries_third.txt")
 HOSTILE = (
     "",
     "   \n\t ",
@@ -38,14 +39,14 @@ def rows(name: str) -> list[tuple[str, str, str]]:
     return [(task, query, named) for task, query, named in split]
 
 
-@pytest.mark.parametrize("name", ["analyze_queries.txt", "analyze_queries_second.txt"])
+@pytest.mark.parametrize("name", SETS)
 def test_a_query_gets_the_task_that_a_person_would_choose(name):
     wrong = [(query, understand(query).task, task) for task, query, _ in rows(name) if understand(query).task != task]
     assert not wrong
 
 
 def test_what_a_query_names_is_taken():
-    for _, query, named in (*rows("analyze_queries.txt"), *rows("analyze_queries_second.txt")):
+    for _, query, named in (row for name in SETS for row in rows(name)):
         wishes = understand(query).wishes
         what, _, value = named.partition(" ")
         if what == "goal":

@@ -4,7 +4,6 @@ Words decide, by the weights of ``task_cues``; no model is asked, so the same qu
 cannot talk its way into anything but one of four tasks.
 """
 
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -13,20 +12,13 @@ from typing import Literal
 from video3d.answers.references import plain
 from video3d.answers.results import TASKS, Task
 from video3d.answers.task_cues import CUES
-from video3d.answers.wishes import Wishes, wishes_of
+from video3d.answers.wishes import LIMITS, Wishes, wishes_of, within
 from video3d.types import InputError
 
 MAX_QUERY_CHARS = 4000
 ENOUGH = 3
 """Weight from which words decide; below, a query means the scene."""
 
-_LIMITS = {
-    "robot_radius": (0.0, 5.0),
-    "robot_height": (0.0, 10.0),
-    "max_step": (-1e-9, 2.0),
-    "clearance": (-1e-9, 5.0),
-    "camera_height": (0.0, 20.0),
-}
 _TASK_OF: Mapping[str, Task] = {
     "goal": "navigation",
     "robot_radius": "navigation",
@@ -99,7 +91,7 @@ def understand(query: str = "", task: str | None = None, options: Wishes | None 
                 do=f"leave it out, or choose --task {_TASK_OF[strange]}",
             )
         by, why = "task", "the task was chosen"
-        chosen = next(one for one in TASKS if one == task)
+        chosen: Task = next(one for one in TASKS if one == task)
     else:
         chosen, by, why = _decide(normal, given)
         unused = [_option(name) for name in given if _TASK_OF[name] != chosen]
@@ -172,16 +164,14 @@ def _option(name: str) -> str:
 
 
 def _check_options(options: Wishes) -> None:
-    for name, (low, high) in _LIMITS.items():
+    for name, (low, high) in LIMITS.items():
         value = getattr(options, name)
-        if value is not None and not (math.isfinite(value) and low < value <= high):
-            least = "more than 0" if low == 0 else "0"
-            raise InputError(_option(name), expected=f"metres, {least} to {high:g}", got=value)
-    if options.size is not None and not all(math.isfinite(v) and 0 < v <= 20 for v in options.size):
-        raise InputError("--size", expected="three lengths in metres, more than 0 to 20", got=options.size)
+        if value is not None and not within(name, value):
+            expected = f"{'three lengths' if name == 'size' else 'a length'} from {low:g} to {high:g} metres"
+            raise InputError(_option(name), expected=expected, got=value)
     if isinstance(options.goal, str) and not options.goal.strip():
         raise InputError("--goal", expected="a place X,Y or a name", got="nothing")
     if isinstance(options.goal, str) and len(options.goal) > 200:
         raise InputError("--goal", expected="a name of at most 200 characters", got=len(options.goal))
-    if isinstance(options.goal, tuple) and not all(math.isfinite(v) for v in options.goal):
-        raise InputError("--goal", expected="a place X,Y of finite numbers", got=options.goal)
+    if isinstance(options.goal, tuple) and not all(abs(v) <= 1e6 for v in options.goal):
+        raise InputError("--goal", expected="a place X,Y in metres, in the world", got=options.goal)

@@ -11,7 +11,7 @@ from video3d.answers.results import Task
 
 _AGENT = (
     r"robots?|rovers?|wheelchairs?|vacuum(?: cleaner)?s?|roomba|agvs?|amrs?|drones?|robot dog|quadruped|strollers?|prams?|"
-    r"trolleys?|walking frame|mobility scooter"
+    r"trolleys?|(?:lawn ?)?mowers?|walking frame|mobility scooter"
 )
 _WHO = r"(?:i|we|you|one|it|they|he|she|people|someone|somebody|a (?:person|visitor|child|guest)|(?:the|my|our|a) \w+)"
 _SHALL = r"(?:can|could|should|shall|would|may|might|must|do|to)"
@@ -55,6 +55,7 @@ _TABLE: dict[Task, dict[int, tuple[str, ...]]] = {
         4: (
             rf"\b{_GO} (?:\w+ ){{0,3}}?{_THROUGH}\b|\bsafe(?:ly)? (?:to |for \w+ to )?(?:walk|go|step|move)\b|\bwhere (?:\w+ ){{0,5}}?(?:lead|guide|escort)\b|\b{_LEAD} (?:\w+ ){{0,3}}?{_THROUGH}\b",
             rf"\bwhere (?:\w+ ){{0,2}}?{_SHALL} {_WHO} (?:\w+ )?(?:walk|go|move|roam|roll|crawl|pass|clean|drive around)\b",
+            r"\b(?:carry|push|wheel|haul|drag|bring) (?:\w+ ){1,7}?to (?:the|my|a|here|there)\b|\b(?:can|could|cannot|can't|not) (?:\w+ ){0,4}?reach\b",
             r"\breach(?:able)? (?:the|a|an|my|that|every|it)\b|\bway (?:out|through|around|past|back|(?:to|from) (?:the|a|my|that))\b",
             r"走(?:到|过去|过|去|得到|得过)(?!了|的距离|多)|前往|到达|抵达|绕(?:过|开)|过得去|能不能过|穿过(?!马路)|通往|避障|"
             r"(?:能|可以|可|会|要|怎么|如何)(?:走|通过|移动)",
@@ -85,7 +86,7 @@ _TABLE: dict[Task, dict[int, tuple[str, ...]]] = {
         4: (
             r"\bbrak(?:e|ing|es)\b|\bovertak\w+|\blanes?\b|\bpedestrians?\b|\bcrosswalks?\b|\bzebra crossing|\btraffic\b|\bintersection\b|"
             r"\b(?:high|motor|free)way\b|\bdash ?cam\b|\btailgat\w+|\bfollowing distance\b|\bjunctions?\b|\broundabouts?\b|\boncoming\b|\bspeed limit\b|\bpull over\b|\bjaywalk\w*|\bmerge\b",
-            r"车道|刹车|制动|超车|变道|行人|斑马线|人行横道|红绿灯|交通|车流|前车|后车|来车|会车|追尾|限速|路口|高速公路|靠边停",
+            r"车道|刹车|制动|减速|在高速|超车|变道|行人|斑马线|人行横道|红绿灯|交通|车流|前车|后车|来车|会车|追尾|限速|路口|高速公路|靠边停",
         ),
         3: (
             rf"\b{_ON_WHEELS}\b",
@@ -111,7 +112,9 @@ _TABLE: dict[Task, dict[int, tuple[str, ...]]] = {
         ),
         4: (
             rf"^(?:please )?{_PUT} {_A}\b|\b(?:want|like|need|going|able|trying) to {_PUT}\b|\bvirtual \w+|\baugmented reality\b|\bar (?:object|content|app|anchor|model|scene)s?\b|\bholograms?\b",
-            r"虚拟|增强现实|全息|锚点|锚定|放置|安放|摆放|放得下|摆得下|搁得下|放下一|空位",
+            r"\b(?:could|can|would|will) (?:a|an|the|my|this) (?:\w+ ){1,2}?(?:sit|stand|rest|lie|hang|balance) (?:on|in|under|beside|over|against)\b|"
+            r"\bwhere (?:does|should|would|could) (?:it|this|that|these|they) go\b",
+            r"找个?.{0,8}(?:位置|地方)|虚拟|增强现实|全息|锚点|锚定|放置|安放|摆放|放得下|摆得下|搁得下|放下一|空位",
         ),
         3: (
             r"\bfits? (?:on|onto|in|into|under|underneath|beside|next to|between|here|there|somewhere|behind|against)\b",

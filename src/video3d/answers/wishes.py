@@ -5,7 +5,7 @@ Only what is said is taken. What is said in part is completed on the safe side (
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from video3d.answers.results import Place, Point, Task
@@ -41,6 +41,16 @@ class Wishes:
         """What is not None, by name."""
         return {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name) is not None}
 
+
+LIMITS = {
+    "robot_radius": (0.01, 5.0),
+    "robot_height": (0.05, 5.0),
+    "max_step": (0.01, 0.5),
+    "size": (0.01, 10.0),
+    "clearance": (0.0, 2.0),
+    "camera_height": (0.1, 20.0),
+}
+"""Least and most of each length in metres."""
 
 _UNITS = {
     **dict.fromkeys(("m", "meter", "meters", "metre", "metres", "米", "公尺"), 1.0),
@@ -113,13 +123,13 @@ _NO_GOAL = frozenset(
 )
 _GOAL_ZH = re.compile(
     r"(?:走到|去到|到达|抵达|前往|通往|通向|走去|开到|移动到|到|去|往)(?P<name>[\u4e00-\u9fff]{1,8}?)"
-    r"(?:那边|那里|那儿|旁边|边上|跟前|前面|附近|去|吗|嘛|呢|的|怎|需|有|会|不|要|才|能|该|走|最|[，。？！,?.! ]|$)"
+    r"(?:那边|那里|那儿|旁边?|边上|跟前|前面|附近|去|吗|嘛|呢|的|怎|需|有|会|不|要|才|能|该|走|最|[，。？！,?.! ]|$)"
 )
 _START = re.compile(
     r"\bfrom (?P<name>(?:the|my|a|that) [a-z]+)\b|从(?P<zh>[\u4e00-\u9fff]{1,6}?)(?:走|到|去|出发|开始|那)"
 )
 _PLACE = re.compile(
-    r"(?:\bto|\btowards?|\breach|\bat|到|去|往) ?\(? ?(?:x ?= ?)?(-?\d+(?:\.\d+)?) ?[,;] ?(?:y ?= ?)?(-?\d+(?:\.\d+)?)"
+    r"(?:\bto|\btowards?|\breach|\bat|到|去|往) ?\(? ?(?:x ?= ?)?(-?\d{1,5}(?:\.\d+)?) ?[,;] ?(?:y ?= ?)?(-?\d{1,5}(?:\.\d+)?)(?!\d)"
 )
 
 
@@ -139,7 +149,7 @@ def wishes_of(normal: str, task: Task) -> tuple[Wishes, tuple[str, ...]]:
         height = re.search(rf"camera (?:is |sits |at |mounted |height ?(?:of|:|=|is)? ?)+(?:at )?{_LENGTH}", normal)
         height = height or re.search(rf"(?:相机|摄像头)(?:离地|高度?)(?:为|是)? ?{_LENGTH}", normal)
         value = None if height is None else _metres(height["number"], height["unit"])
-        return Wishes(camera_height=_within(value, 20.0)), ()
+        return _meant(Wishes(camera_height=value))
     return Wishes(), ()
 
 
@@ -159,15 +169,8 @@ def _navigation(normal: str) -> tuple[Wishes, tuple[str, ...]]:
         notes.append(f'"{name}" is not used as a start: paths start where the camera was last')
     height = said.get("tall")
     height = None if height is not None and height == step else height
-    return (
-        Wishes(
-            goal=goal,
-            robot_radius=_within(radius, 5.0),
-            robot_height=_within(height, 10.0),
-            max_step=_within(step, 2.0),
-        ),
-        tuple(notes),
-    )
+    wishes, unmeant = _meant(Wishes(goal=goal, robot_radius=radius, robot_height=height, max_step=step))
+    return wishes, (*notes, *unmeant)
 
 
 def goal_name(normal: str) -> str | None:
@@ -191,9 +194,8 @@ def _placement(normal: str) -> tuple[Wishes, tuple[str, ...]]:
     clearance = None if clear is None else _metres(clear["number"] or clear["n2"], clear["unit"] or clear["u2"])
     rest = normal if clear is None else normal[: clear.start()] + " " + normal[clear.end() :]
     size, note = _size(rest)
-    if size is not None and not all(0 < side <= 20 for side in size):
-        size, note = None, "the size that the query names is not used: no thing to place is that large"
-    return Wishes(size=size, clearance=_within(clearance, 5.0)), (note,) if note else ()
+    wishes, unmeant = _meant(Wishes(size=size, clearance=clearance))
+    return wishes, unmeant or ((note,) if note else ())
 
 
 def _size(normal: str) -> tuple[Point | None, str]:
@@ -213,12 +215,13 @@ def _size(normal: str) -> tuple[Point | None, str]:
     along = said.get("wide", said.get("round", said.get("long")))
     across = said.get("deep", said.get("long") if "wide" in said else said.get("round"))
     up = said.get("tall")
-    known = [value for value in (along, across, up) if value is not None]
+    loose = [_metres(one["number"], one["unit"]) for one in re.finditer(_LENGTH, normal)]
+    loose = [value for value in loose if value not in said.values()]
+    if up is None and (along or across) and len(loose) == 1:  # a 2 m bookcase, 80 cm wide
+        up = loose[0]
+    known = [value for value in (along, across, up) if value is not None] or loose[:1]
     if not known:
-        one = re.search(_LENGTH, normal)
-        if one is None:
-            return None, ""
-        known = [_metres(one["number"], one["unit"])]
+        return None, ""
     footprint = max((v for v in (along, across) if v is not None), default=known[0])
     size = (along or footprint, across or footprint, up or max(known))
     missing = [name for name, value in (("length", along), ("depth", across), ("height", up)) if value is None]
@@ -253,6 +256,22 @@ def _metres(number: str, unit: str) -> float:
     return round(float(number) * _UNITS[unit], 6)
 
 
-def _within(value: float | None, most: float) -> float | None:
-    """A length that a query names, if it can be meant."""
-    return value if value is not None and 0 < value <= most else None
+def _meant(wishes: Wishes) -> tuple[Wishes, tuple[str, ...]]:
+    """Without lengths that cannot be meant, each with a note."""
+    strange = [name for name in LIMITS if getattr(wishes, name) is not None and not within(name, getattr(wishes, name))]
+    if wishes.max_step is not None and wishes.max_step > (wishes.robot_height or 1.0) / 2:
+        strange.append("max_step")
+    notes = tuple(
+        f"the {name.replace('_', ' ')} that the query names is not used: it cannot be meant" for name in strange
+    )
+    return replace(wishes, **dict.fromkeys(strange)), notes
+
+
+def within(name: str, value: float | Point) -> bool:
+    """Whether a length, or all three of a size, can be meant.
+
+    >>> within("robot_radius", 0.2), within("size", (0.1, 0.1, 900.0)), within("max_step", float("nan"))
+    (True, False, False)
+    """
+    low, high = LIMITS[name]
+    return all(low <= one <= high for one in (value if isinstance(value, tuple) else (value,)))

@@ -9,7 +9,7 @@ from video3d.answers.results import AnyResult, Placement
 from video3d.viz.export import check_out, made_folder
 
 RESULT = "analysis.json"
-KNOWN = frozenset((RESULT, "map.pgm", "map.yaml", "areas.geojson", "anchors.gltf", "anchors.json"))
+KNOWN = frozenset((RESULT, "map.pgm", "map.yaml", "areas.geojson", "anchors.gltf"))
 _MAX_BYTES = 200_000_000
 
 
@@ -32,7 +32,8 @@ def write_analysis(found: Analysis, out: Path, *, overwrite: bool = False) -> tu
         if isinstance(found.result, Placement) and found.result.placement_zones:
             from video3d.viz.anchors import write_anchors
 
-            write_anchors(found.result, beside / "anchors.gltf")
+            zones = found.result.placement_zones
+            write_anchors(beside / "anchors.gltf", found.result.surface_planes, zones, unit=found.result.unit)
         return tuple(sorted(one.name for one in beside.iterdir()))
 
 
