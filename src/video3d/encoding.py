@@ -95,8 +95,9 @@ def finders(votes: "ObjectVotes") -> tuple[Locate, Count]:
         found = find_named(votes, thing.category, thing.color, frame=position if moves else None)
         return None if found is None else located(found)
 
-    def count(name: str) -> tuple[Located, ...]:
-        return tuple(located(one) for one in find_objects(votes) if one.category == name and one.score >= LEAST_SURE)
+    def count(name: str | None) -> tuple[tuple[str, Located], ...]:
+        sure = [one for one in find_objects(votes) if one.score >= LEAST_SURE]
+        return tuple((one.category, located(one)) for one in sure if name in (None, one.category))
 
     return locate, count
 

@@ -5,6 +5,7 @@ geometry. A thing that nothing points to with some certainty is said not to have
 """
 
 import math
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -17,6 +18,7 @@ from video3d.answers.measurement import Speaker
 from video3d.answers.named_question import Mention, NamedQuestion
 from video3d.answers.references import resolve_frame
 from video3d.types import Answer, Box3D, Evidence, PosedClip, Quantity
+from video3d.vocabulary import category
 
 SURE_ENOUGH = 0.4
 """Least score of a thing that something is said about (docs/results/objects.md: how often such are right)."""
@@ -36,8 +38,9 @@ class Located:
 
 Locate = Callable[[Mention, int], Located | None]
 """The thing of a name as of a frame (a position in the clip); None where nothing points to it."""
-Count = Callable[[str], tuple[Located, ...]]
-"""All things of a category that are believed to be there."""
+Count = Callable[[str | None], tuple[tuple[str, Located], ...]]
+"""All things of a category (``None``: of any) that are believed to be there, with what they are called, the surest first."""
+_MOST_LISTED = 12
 
 
 def answer_named(asked: NamedQuestion, clip: PosedClip, facts: SceneFacts, locate: Locate, count: Count) -> Answer:
@@ -54,11 +57,13 @@ def answer_named(asked: NamedQuestion, clip: PosedClip, facts: SceneFacts, locat
     position = _position(asked, clip, facts)
     if position is None:
         return _unknown(asked, clip, speak.say("No camera pose is known for that frame.", "该帧的相机位姿未知。"))
+    if asked.kind == "list":
+        return _list(asked, clip, speak, count(None))
     if asked.kind == "count":
-        return _count(asked, clip, speak, count(asked.things[0].category))
+        return _count(asked, clip, speak, [place for _, place in count(asked.things[0].category)])
     found = [locate(thing, position) for thing in asked.things]
     if asked.kind == "exists":
-        return _exists(asked, clip, speak, found[0])
+        return _exists(asked, clip, speak, found[0], [place for _, place in count(asked.things[0].category)])
     missing = [
         thing for thing, place in zip(asked.things, found, strict=True) if place is None or place.score < SURE_ENOUGH
     ]
@@ -305,18 +310,48 @@ def _count(asked: NamedQuestion, clip: PosedClip, speak: Speaker, found: Sequenc
     return _answer(asked, clip, text, (Quantity(name="count", value=float(len(found)), unit=""),), found)
 
 
-def _exists(asked: NamedQuestion, clip: PosedClip, speak: Speaker, found: Located | None) -> Answer:
+def _list(asked: NamedQuestion, clip: PosedClip, speak: Speaker, found: Sequence[tuple[str, Located]]) -> Answer:
+    if not found:
+        return _unknown(asked, clip, speak.say("Nothing was found that could be named.", "没有找到能说出名字的东西。"))
+    number = Counter(name for name, _ in found)
+    named = list(number.items())[:_MOST_LISTED]
+    english = [f"{many} {category(name).plural}" if many > 1 else _one(name) for name, many in named]
+    chinese = [f"{many}{category(name).measure_zh}{category(name).zh}" for name, many in named]
+    more = speak.say(" and more", "等") if len(number) > len(named) else ""
+    text = speak.say(
+        f"I find {', '.join(english)}{more} (estimated by the model, the surest first).",
+        f"找到{'、'.join(chinese)}{more}（由模型估计，按置信度排列）。",
+    )
+    return _answer(asked, clip, text, (), [place for _, place in found])
+
+
+def _one(name: str) -> str:
+    return f"{'an' if name[:1] in 'aeiou' else 'a'} {name}"
+
+
+def _exists(
+    asked: NamedQuestion, clip: PosedClip, speak: Speaker, likeliest: Located | None, found: Sequence[Located]
+) -> Answer:
+    """A thing is there where one was found among all others; where hardly a patch may be called so, it is not."""
     thing = asked.things[0]
-    score = 0.0 if found is None else found.score
-    sure = speak.say(f" (estimated by the model, score {score:.2f}).", f"（由模型估计，置信度{score:.2f}）。")
-    if score >= SURELY_THERE and found is not None:
+    score = max((place.score for place in found), default=0.0)
+    if score >= SURELY_THERE:
+        sure = speak.say(f" (estimated by the model, score {score:.2f}).", f"（由模型估计，置信度{score:.2f}）。")
+        text = speak.say(f"Yes, I find {_one(thing.said)}", f"有，找到{thing.said}") + sure
+        return _answer(asked, clip, text, (), found)
+    if likeliest is None or likeliest.score < SURELY_ABSENT:
         return _answer(
-            asked, clip, speak.say(f"Yes, I find {thing.said}", f"有，找到{thing.said}") + sure, (), (found,)
+            asked,
+            clip,
+            speak.say(
+                f"No, I do not see {_one(thing.said)} (estimated by the model).",
+                f"没有看到{thing.said}（由模型估计）。",
+            ),
+            (),
+            (),
         )
-    if score < SURELY_ABSENT:
-        return _answer(asked, clip, speak.say(f"No, I do not see {thing.said}", f"没有看到{thing.said}") + sure, (), ())
     return _unknown(
-        asked, clip, speak.say(f"I cannot tell whether there is {thing.said}", f"不能确定有没有{thing.said}") + sure
+        asked, clip, speak.say(f"I cannot tell whether there is {_one(thing.said)}.", f"不能确定有没有{thing.said}。")
     )
 
 

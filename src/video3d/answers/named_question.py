@@ -12,7 +12,7 @@ from typing import Literal
 from video3d.answers.references import FrameRef, find_references, plain
 from video3d.vocabulary import CATEGORIES, COLORS
 
-Kind = Literal["distance", "apart", "nearer", "nearest_to", "side", "depth_order", "higher", "height", "size", "where", "count", "exists"]  # fmt: skip
+Kind = Literal["distance", "apart", "nearer", "nearest_to", "side", "depth_order", "higher", "height", "size", "where", "count", "exists", "list"]  # fmt: skip
 # Names that questions use for something else: who films, and what is looked at.
 _NOT_THINGS = frozenset({"camera", "frame", "frames", "picture", "pictures", "photo", "photos", "video", "way", "crossing", "step", "steps"})  # fmt: skip
 _DETERMINERS = r"(?:the|a|an|any|this|that|these|those|some)\s+"
@@ -108,7 +108,8 @@ _CUES: tuple[tuple[str, str, str], ...] = (
     (r"^(?:is|are) there\b|^(?:do|can) (?:you|i|we) see\b|有没有|有.{0,12}吗", "exists", ""),
 )  # fmt: skip
 _POLAR = re.compile(r"(?:^|, *)(?:is|are|was|were|does|do|can)\b|吗")
-_TO = re.compile(r"\b(?:to|from|than)\s+(?:the\s+)?$")
+_TO = re.compile(r"\b(?:to|from|than)\s+(?:the\s+)?(?:\w+\s+)?$")
+_ASKS_WHICH = re.compile(r"\bor\b|\bwhich (?:side|one|of)\b|^which\b|还是|哪")
 _CAMERA = re.compile(r"\b(?:camera|me|us|viewer|observer)\b|相机|我")
 # What cannot be judged from boxes at one moment: another's eyes, what comes next, colours, and all that is counted over.
 _BEYOND = re.compile(
@@ -117,6 +118,12 @@ _BEYOND = re.compile(
 )
 
 
+_PLACE = r"(?: (?:in|inside|of) (?:the|this|that) (?:room|scene|video|clip|kitchen|office|place|picture|bedroom|street|recording))?"
+_LIST = re.compile(
+    rf"^(?:what|which) (?:(?:objects|things|furniture|items)(?: (?:are|is)(?: there| visible| seen)?| (?:do|can) (?:you|i|we) see)?|is there|are there|"
+    rf"is|do you see|can you see|can be seen){_PLACE}[?. ]*$|^(?:list|name) (?:all )?(?:the )?(?:objects|things|furniture|items){_PLACE}[?. ]*$"
+    r"|^(?:房间|场景|视频|画面)?(?:里|中)?有(?:什么|哪些)(?:东西|物体|家具|物品)?[？?]*$"
+)
 _ALLOWED = re.compile(r"in front of|前面|distances? between|之间的?距离")
 
 
@@ -135,6 +142,9 @@ def parse_named(text: str) -> NamedQuestion | None:
     """
     marked = find_references(plain(text[:1000]))
     words = marked.text.strip()
+    language = "zh" if re.search(r"[\u4e00-\u9fff]", text) else "en"
+    if _LIST.search(words) and not marked.points and not marked.frames:
+        return NamedQuestion(kind="list", things=(), language=language)
     named = mentions(words)
     if marked.points or not named or len(marked.frames) > 1:
         return None
@@ -145,14 +155,18 @@ def parse_named(text: str) -> NamedQuestion | None:
     if cue is None or _BEYOND.search(_ALLOWED.sub("", rest)):
         return None
     kind, expects = cue
-    things = tuple(mention for _, _, mention in named)
+    polar = _POLAR.search(rest) is not None and not _ASKS_WHICH.search(rest)
+    if kind in ("side", "depth_order", "higher") and not polar and not _ASKS_WHICH.search(rest):
+        return None  # "the poster behind the plant" is a description
+    things = tuple({mention.said: mention for _, _, mention in named}.values())
+    to = [i for i, (start, _, _) in enumerate(named) if _TO.search(words[:start])]
     if kind == "distance" and len(things) == 2:
         kind = "apart"
-    elif kind == "nearer" and not _CAMERA.search(rest):
-        last = _TO.search(words[: named[-1][0]])
-        if len(things) >= 3 and last is not None:
-            kind = "nearest_to"
-        elif last is not None and len(things) == 2 and "than" not in last[0]:
+    elif kind == "nearer" and not _CAMERA.search(rest) and to:
+        if len(things) >= 3:  # the one that the others are near to comes last
+            kind, end = "nearest_to", named[to[0]][2]
+            things = (*(thing for thing in things if thing != end), end)
+        elif "than" not in words[: named[to[0]][0]].rsplit(maxsplit=2)[-2:]:
             return None  # nearest of what there is
     needed = {
         "distance": 1,
@@ -171,7 +185,7 @@ def parse_named(text: str) -> NamedQuestion | None:
         kind=kind,  # pyright: ignore[reportArgumentType]
         things=things,
         frame=marked.frames[0] if marked.frames else None,
-        language="zh" if re.search(r"[\u4e00-\u9fff]", text) else "en",
+        language=language,
         expects=expects,
-        polar=_POLAR.search(rest) is not None and not re.search(r"\bwhich\b|\bor\b|还是|哪", rest),
+        polar=polar,
     )
