@@ -129,6 +129,12 @@ def test_answers_are_those_of_the_boxes() -> None:
     assert "3.0" not in _ask("椅子在哪里？", THINGS).text and "左" in _ask("椅子在哪里？", THINGS).text
 
 
+def test_two_names_for_what_stands_at_one_place_are_not_told_apart() -> None:
+    things = {"chair": (_box((-1, 2, 0.5)), 0.9), "table": (_box((-1.05, 2.05, 0.4)), 0.8)}
+    answer = _ask("How far is the chair from the table?", things)
+    assert answer.source == "unknown" and "apart" in answer.text and not answer.quantities
+
+
 def test_what_is_not_found_is_not_answered() -> None:
     answer = _ask("How far is the sofa from the table?", THINGS)
     assert answer.source == "unknown" and "sofa" in answer.text and not answer.quantities

@@ -4,6 +4,7 @@ Every number here is an estimate and is said to be one: the place of each thing 
 geometry. A thing that nothing points to with some certainty is said not to have been found, and then nothing is answered.
 """
 
+import itertools
 import math
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -17,6 +18,7 @@ from video3d.answers.facts import SceneFacts
 from video3d.answers.measurement import Speaker
 from video3d.answers.named_question import Mention, NamedQuestion
 from video3d.answers.references import resolve_frame
+from video3d.geometry.boxes import iou_3d
 from video3d.types import Answer, Box3D, Evidence, PosedClip, Quantity
 from video3d.vocabulary import category
 
@@ -41,6 +43,8 @@ Locate = Callable[[Mention, int], Located | None]
 Count = Callable[[str | None], tuple[tuple[str, Located], ...]]
 """All things of a category (``None``: of any) that are believed to be there, with what they are called, the surest first."""
 _MOST_LISTED = 12
+_SAME_IOU = 0.25
+_NEAREST_M = 0.05  # boxes are not known better than that
 
 
 def answer_named(asked: NamedQuestion, clip: PosedClip, facts: SceneFacts, locate: Locate, count: Count) -> Answer:
@@ -71,6 +75,16 @@ def answer_named(asked: NamedQuestion, clip: PosedClip, facts: SceneFacts, locat
         what = speak.say(" or ".join(_the(thing) for thing in missing), "和".join(thing.said for thing in missing))
         return _unknown(asked, clip, speak.say(f"I do not find {what} with any certainty.", f"没有把握地找到{what}。"))
     places = [place for place in found if place is not None]
+    if one := _one_place(asked.things, places):
+        what = speak.say(f"{_the(one[0])} and {_the(one[1])}", f"{one[0].said}和{one[1].said}")
+        return _unknown(
+            asked,
+            clip,
+            speak.say(
+                f"I cannot tell {what} apart: both names fit what stands at one place.",
+                f"分不清{what}：两个名字指向同一处。",
+            ),
+        )
     eye = clip.world_from_camera[position]
     text, quantities = _SAY[asked.kind](_Case(asked, places, eye, facts, speak))
     sure = min(place.score for place in places)
@@ -79,6 +93,16 @@ def answer_named(asked: NamedQuestion, clip: PosedClip, facts: SceneFacts, locat
         f"（估计：由模型找到，置信度{sure:.2f}，以第{int(clip.frame_index[position])}帧的相机为准。）",
     )
     return _answer(asked, clip, text, quantities, places)
+
+
+def _one_place(things: Sequence[Mention], places: Sequence[Located]) -> tuple[Mention, Mention] | None:
+    """Two things that are believed to be where one is: then one of the names is wrong, and nobody can say which."""
+    for i, j in itertools.combinations(range(len(places)), 2):
+        a, b = places[i].box, places[j].box
+        apart = np.abs(a.center_world - b.center_world)
+        if bool((apart < 0.35 * np.minimum(a.size_m, b.size_m).max()).all()) or iou_3d(a, b) > _SAME_IOU:
+            return things[i], things[j]
+    return None
 
 
 def _position(asked: NamedQuestion, clip: PosedClip, facts: SceneFacts) -> int | None:
@@ -159,7 +183,12 @@ def _apart(case: _Case) -> _Said:
     gap = gap_m(places[0].box, places[1].box)
     a, b = asked.things[:2]
     said = speak.length(gap)
-    text = speak.say(f"{_start(a)} and {_the(b)} are about {said} apart, at their nearest points.", f"{a.said}和{b.said}最近处相距约{said}。")  # fmt: skip
+    text = speak.say(
+        f"{_start(a)} and {_the(b)} are right beside each other: nearer than can be told.",
+        f"{a.said}和{b.said}紧挨着，近得无法估计。",
+    )
+    if gap > _NEAREST_M:
+        text = speak.say(f"{_start(a)} and {_the(b)} are about {said} apart, at their nearest points.", f"{a.said}和{b.said}最近处相距约{said}。")  # fmt: skip
     return text, (Quantity(name="gap", value=gap, unit=facts.unit),)
 
 
