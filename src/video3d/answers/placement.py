@@ -1,6 +1,6 @@
 """Placement: what stands in a scene, the flat surfaces that were seen, and where on them a thing can be put down."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,9 +10,9 @@ from video3d.answers.facts import SceneFacts
 from video3d.answers.placement_zones import ThingToPlace, Zone, free_zones
 from video3d.answers.results import Box, Named, PlacementZone, SurfacePlane
 from video3d.geometry.boxes import box_corners, iou_3d_matrix
-from video3d.geometry.depth_views import DepthViews, depth_views, view_points
+from video3d.geometry.depth_views import DepthViews, depth_views, free_votes, view_points
 from video3d.geometry.flatness import flat_tiles
-from video3d.geometry.plane_regions import PlaneRegion, find_plane_regions
+from video3d.geometry.plane_regions import CELL_M, PlaneRegion, cell_centers, find_plane_regions
 from video3d.geometry.proposals import Proposal, propose_boxes
 from video3d.geometry.rigid import scale_k
 from video3d.types import Box3D, Detection, PosedClip
@@ -27,6 +27,7 @@ _MIN_WALL_M, _MIN_WALL_HEIGHT_M, _MIN_WALL_M2 = 0.5, 1.2, 1.0
 _BEHIND_SHARE = 0.05  # of the places seen beside a wall: more of them behind it, and it is the front of something
 _MAX_ZONES, _MAX_OBJECTS = 32, 40
 _REST_M = 0.05
+_MAX_GAP_M = 1.5
 _POINT_ROWS = 60  # of a depth map that things are looked for in, as many as for finding them by words
 
 
@@ -92,7 +93,7 @@ def place(clip: PosedClip, facts: SceneFacts, objects: Sequence[Detection], *, t
         notes.append(
             "objects: unknown; no detector ran, and without metres nobody can tell what is large and what is small"
         )
-    planes = _planes(regions, facts, clip, points, boxes if level else [])
+    planes = _planes(regions, facts, clip, views, points, boxes)
     zones: list[PlacementZone] = []
     if not level:
         notes.append("zones: unknown; which way is up is not known, so no plane is known to be level")
@@ -147,20 +148,21 @@ def _planes(
     regions: Sequence[PlaneRegion],
     facts: SceneFacts,
     clip: PosedClip,
+    views: DepthViews,
     points: np.ndarray,
     boxes: Sequence[Box3D],
 ) -> tuple[SurfacePlane, ...]:
-    counts: dict[str, int] = {}
     planes = []
     kinds = _kinds(regions, facts, points, clip.world.gravity_aligned)
-    for region, kind in zip(regions, kinds, strict=True):
-        counts[kind] = counts.get(kind, 0) + 1
+    ids = [f"{kind}-{kinds[: i + 1].count(kind)}" for i, kind in enumerate(kinds)]
+    level = {ids[i]: region for i, region in enumerate(regions) if kinds[i] in ("floor", "top")}
+    for region, kind, own in zip(regions, kinds, ids, strict=True):
         center = region.center
         is_level = kind in ("floor", "top", "ceiling")
-        views = len(region.frames)
+        count = len(region.frames)
         planes.append(
             SurfacePlane(
-                id=f"{kind}-{counts[kind]}",
+                id=own,
                 kind=kind,  # pyright: ignore[reportArgumentType]
                 polygon=tuple(_triple(corner) for corner in region.outline),
                 area=region.area,
@@ -168,9 +170,9 @@ def _planes(
                 center=_triple(center),
                 height=float(center[2]) - facts.floor_z if is_level and facts.floor_z is not None else None,
                 flatness=region.rms,
-                on=_carrier(region, boxes) if kind == "top" else None,
+                on=_carrier(region, boxes) or _base(region, level, views) if kind == "top" else None,
                 status=facts.scene_source if facts.scene_source != "unknown" else facts.status.depth,
-                confidence=region.agreement * views / (views + 1),
+                confidence=region.agreement * count / (count + 1),
                 frames=tuple(int(clip.frame_index[frame]) for frame in region.frames),
             )
         )
@@ -205,8 +207,6 @@ def _kinds(regions: Sequence[PlaneRegion], facts: SceneFacts, points: np.ndarray
 
 def _metre(regions: Sequence[PlaneRegion]) -> float:
     """Length of about a metre in a world without scale: the cells of regions have the side that they have in metres."""
-    from video3d.geometry.plane_regions import CELL_M
-
     return min((region.cell for region in regions), default=CELL_M) / CELL_M
 
 
@@ -240,6 +240,33 @@ def _carrier(region: PlaneRegion, boxes: Sequence[Box3D]) -> str | None:
         above = float(region.center[2] - height.min()) > min(_REST_M, 0.3 * float(np.ptp(height)))
         if inside.mean() > 0.6 and above and box.size_m.prod() < volume:
             best, volume = f"object-{number + 1}", float(box.size_m.prod())
+    return best
+
+
+def _base(region: PlaneRegion, level: Mapping[str, PlaneRegion], views: DepthViews) -> str | None:
+    """The plane that a plane's thing stands on: the highest one below that reaches around it, with nothing seen free between.
+
+    What has legs is seen free between, and who carries it is not known from planes alone.
+    """
+    from scipy.ndimage import binary_dilation, binary_erosion
+
+    padded = np.pad(region.on, 5)
+    wide, narrow = (binary_dilation(padded, iterations=cells) for cells in (5, 1))
+    # Two cells off the rim, where views look past the thing.
+    inner = binary_erosion(padded, iterations=2)
+    inner = inner if np.any(inner) else padded
+    around, places = (
+        cell_centers(region.world_from_plane, region.cell, np.argwhere(cells) - 5)
+        for cells in (np.logical_xor(wide, narrow), inner)
+    )
+    places = places[:: max(1, places.shape[0] // 200)]
+    best, gap = None, _MAX_GAP_M * views.metre
+    for name, base in level.items():
+        below = float(region.center @ base.normal + base.offset)
+        if not _REST_M * views.metre / 2 < below < gap or base.holds(around).mean() < 0.4:
+            continue
+        between = np.concatenate([places - share * below * base.normal for share in (0.25, 0.5, 0.75)])
+        best, gap = (name if (free_votes(views, between) > 0).mean() <= 0.1 else None), below
     return best
 
 
