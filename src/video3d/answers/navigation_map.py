@@ -13,6 +13,7 @@ from video3d.types import Box3D, Detection, Status
 _LOOSE_FILL, _LOOSE_M2 = 0.6, 0.3  # a box that holds less than this of its own, and is larger than that, is cut
 _GAIN = 0.8
 _MAX_CUTS = 8
+_MIN_PIECE = 8  # cells
 
 
 def polygons_of(
@@ -229,9 +230,9 @@ def _cut(places: Float64[np.ndarray, "n 2"], cell: float, area: float) -> Int64[
         ascending = np.argsort(places[:, axis], kind="stable")
         for order in (ascending, ascending[::-1]):
             ahead, behind = _growing_area(places[order], cell), _growing_area(places[order[::-1]], cell)[::-1]
-            ends = np.flatnonzero(
-                np.abs(np.diff(places[order, axis])) > cell / 10
-            )  # a cut is between two rows of cells
+            gaps = np.abs(np.diff(places[order, axis])) > cell / 10  # a cut is between two rows of cells
+            gaps[: _MIN_PIECE - 1] = gaps[len(gaps) + 1 - _MIN_PIECE :] = False
+            ends = np.flatnonzero(gaps)
             if not ends.size:
                 continue
             total = ahead[ends] + behind[ends + 1]

@@ -3,7 +3,7 @@
 The space over the floor is cut into columns (a cell of the map each) and layers: layer 0 is the slab around the floor, one step
 to either side; the others cut what is between a step and the height asked for. Every frame gives one vote to every voxel that it
 says something of, added as log-odds and cut off at both ends, so that what changes is forgotten (Hornung et al., "OctoMap", 2013,
-whose numbers these are, but for the weight of a hit):
+whose votes these are; the ends are nearer, so that two frames are enough to believe that something came):
 
 - **hit**: a pixel's surface lies in the voxel. The vote is weaker where the depth is less sure than the voxel is wide: what is
   left is the share of its distribution that a voxel holds.
@@ -35,7 +35,7 @@ MAX_COLUMNS = 400_000
 """Largest map, 20 m x 50 m at 5 cm: cells are made larger where it would have more."""
 
 _HIT, _MISS = 0.85, -0.4
-_LOWEST, _HIGHEST = -2.0, 3.5
+_LOWEST, _HIGHEST = -1.1, 2.0
 _SEEN_FREE = -0.3
 _MAX_GAP = 2
 _SPECK_CELLS = 12
