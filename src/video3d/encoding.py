@@ -83,8 +83,10 @@ def look(model: "Video3DForConditionalGeneration", processor: "Video3DProcessor"
     return LookedAt(scene=scene, tokens=tokens, objects=found.detections, findings=found.lines()[:MAX_FINDINGS])
 
 
-def finders(votes: "ObjectVotes") -> tuple[Locate, Count]:
-    """How questions find things by name in what patches vote for: one as of a frame, and all of a kind."""
+def finders(votes: "ObjectVotes | None") -> tuple[Locate, Count] | None:
+    """How questions find things by name in what patches vote for: one as of a frame, and all of a kind; None without votes."""
+    if votes is None:
+        return None
     from video3d.model.object_votes import FoundObject, find_named, find_objects
 
     def located(thing: FoundObject) -> Located:

@@ -3,14 +3,19 @@
 No detector is needed. A model whose grounding heads are untrained is not asked: it would give numbers that mean nothing.
 """
 
+import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float32
 
 from video3d.answers.facts import SceneFacts
+from video3d.answers.named import SURE_ENOUGH, Count, Locate, gap_m
+from video3d.answers.named_question import mentions
 from video3d.answers.prompt import build_prompt
+from video3d.answers.references import plain
 from video3d.geometry.lift import lift_patches
 from video3d.geometry.patch_boxes import patch_box_shares
 from video3d.geometry.proposals import Proposal, propose_boxes
@@ -73,6 +78,7 @@ def ground(
     model: "Callable[[], tuple[Video3DForConditionalGeneration, Video3DProcessor]]",
     kept: Callable[[], KeptScene],
     threshold: float,
+    finders: Callable[[], tuple[Locate, Count] | None] = lambda: None,
 ) -> Grounding:
     """The objects of a scene that a phrase means, or an explicit nothing that says why.
 
@@ -84,6 +90,7 @@ def ground(
         model: loads it and its processor; not called where nothing stands out.
         kept: gives the scene as the model has it in mind; called for trained heads only.
         threshold: objects are taken, best first, until their shares sum up to this (Multi3DRefer's way).
+        finders: how things are found by name, for models whose grounding heads are untrained; None: they cannot be.
 
     Raises:
         InputError: an empty phrase, or too long a one.
@@ -95,9 +102,53 @@ def ground(
         return _nothing(phrase, why, clip, ())
     loaded, processor = model()
     if loaded.grounding is None or not loaded.config.grounding_trained:
+        if (by_name := finders()) is not None:
+            found, why = named_in(phrase, clip.num_frames - 1, *by_name)
+            nothing = _nothing(phrase, why, clip, proposals)
+            return replace(nothing, found=found) if found else nothing
         why = f"{name} has not learned to find objects by words; {len(proposals)} things stand out"
         return _nothing(phrase, why, clip, proposals)
     return _chosen(phrase, clip, facts, proposals, loaded, processor, kept(), threshold)
+
+
+_BESIDE = re.compile(r"^(?:by|near|next|beside|close|closest|nearest|at)$")
+_ARTICLES = re.compile(r"\b(?:the|a|an|this|that|to|is|stands|standing)\b|[^a-z ]")
+
+
+def named_in(phrase: str, position: int, locate: Locate, count: Count) -> tuple[tuple[Detection, ...], str]:
+    """What a phrase means that is a name ("the red chair", "chairs") or a name beside another ("the chair by the window").
+
+    Args:
+        phrase: in English or Chinese.
+        position: frame of the clip as of which things that move are looked for.
+        locate: finds one thing of a name.
+        count: finds all of a kind.
+
+    Returns:
+        The objects, the surest first, and, where there are none, why.
+    """
+    text = plain(phrase)
+    named = mentions(text)
+    if not named:
+        return (), "no word in it is the name of a thing that can be found"
+    rest = text
+    for start, end, _ in reversed(named):
+        rest = f"{rest[:start]}#{rest[end:]}"
+    words = " ".join(_ARTICLES.sub(" ", rest).split())
+    head = named[0][2]
+    likeliest = locate(head, position)
+    found = [likeliest] if likeliest is not None and likeliest.score >= SURE_ENOUGH else []
+    if head.color is None:
+        found = [place for _, place in count(head.category)] or found
+    if len(named) == 2 and _BESIDE.match(words):
+        beside = locate(named[1][2], position)
+        if beside is None or beside.score < SURE_ENOUGH:
+            return (), f"{named[1][2].said} was not found with any certainty"
+        found = sorted(found, key=lambda place: gap_m(place.box, beside.box))[:1]
+    elif words or len(named) > 1:
+        return (), "it describes more than a name, or a name beside another"
+    why = "" if found else f"{head.said} was not found with any certainty"
+    return tuple(Detection(box=place.box, label=head.said, score=place.score) for place in found), why
 
 
 def _nothing(phrase: str, why: str, clip: PosedClip, proposals: tuple[Proposal, ...]) -> Grounding:

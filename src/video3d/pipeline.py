@@ -156,7 +156,7 @@ class Video3D:
         if "model_and_processor" in self.__dict__:
             config = self.model_and_processor[0].config
             return config.objects_trained or config.reasoning_trained
-        from video3d.model.trained import finds_objects
+        from video3d.model.trained import finds_objects  # without reading weights
 
         return finds_objects(self.name)
 
@@ -193,8 +193,8 @@ class Video3D:
         Raises:
             InputError: the source cannot be read, the question is empty or too long, or the recording has no such place.
         """
-        started = time.perf_counter()
         check_words(query, "question", empty=False)
+        started = time.perf_counter()
         if at is not None:
             answer = self._answer_at(video, query, at, num_frames, ignore)
             return replace(answer, timings_s=answer.timings_s | {"total": time.perf_counter() - started})
@@ -206,15 +206,15 @@ class Video3D:
         about = parse_named(query) if question is None else None
         if about is not None and self._finds_objects():
             with timed(timings, "objects"):
-                votes = self.look(scene).votes
-                answer = None if votes is None else answer_named(about, scene.clip, scene.facts, *finders(votes))
-            if answer is not None:
+                find = finders(self.look(scene).votes)
+                answer = find and answer_named(about, scene.clip, scene.facts, *find)
+            if answer:
                 return replace(answer, timings_s=timings | {"total": time.perf_counter() - started})
         with timed(timings, "measure"):  # an amount that nobody measured is not the model's to make up either
             found = unread_measure(query) if question is None else measure(question, scene.clip, scene.facts)
         if found is not None:
-            numbers = {"quantities": found.quantities, "evidence": found.evidence, "geometry": scene.clip.status}
-            answer = Answer(text=found.text, source=found.source, kind=found.kind, **numbers)
+            rests_on = {"quantities": found.quantities, "evidence": found.evidence, "geometry": scene.clip.status}
+            answer = Answer(text=found.text, source=found.source, kind=found.kind, **rests_on)
         else:
             with timed(timings, "load"):
                 _ = self.model_and_processor
@@ -246,7 +246,7 @@ class Video3D:
             InputError: the source cannot be read, or the phrase is empty or too long.
         """
         check_phrase(phrase)
-        scene, _ = self._scene(video, None, num_frames, ignore)
+        scene = self._scene(video, None, num_frames, ignore)[0]
         return ground(
             phrase,
             scene.clip,
@@ -255,6 +255,7 @@ class Video3D:
             model=lambda: self.model_and_processor,
             kept=lambda: self.encode(scene),
             threshold=threshold,
+            finders=lambda: finders(self.look(scene).votes),
         )
 
     def analyze(
@@ -307,15 +308,14 @@ class Video3D:
         return replace(answer, timings_s=timings)
 
     def _open_answer(self, scene: Scene, query: str) -> Answer:
-        text = self.say(scene, query)
-        if self.model_and_processor[0].scene_closed:  # it reads the facts and sees nothing: no number is its to give
-            text = without_quantities(text)
+        text, closed = self.say(scene, query), self.model_and_processor[0].scene_closed
+        text = without_quantities(text) if closed else text  # it reads facts and sees nothing: no number is its to give
         source = "model" if text else "unknown"
         if not text:
             text = "The language model has nothing to say on this that was measured. Measured: "
             text += "; ".join(scene.facts.lines()) + "."
-        evidence = Evidence(frames=tuple(int(i) for i in scene.clip.frame_index))
-        return Answer(text=text, source=source, kind="open", evidence=evidence, geometry=scene.clip.status)
+        seen = Evidence(frames=tuple(int(i) for i in scene.clip.frame_index))
+        return Answer(text=text, source=source, kind="open", evidence=seen, geometry=scene.clip.status)
 
     def _scene(
         self,

@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 import torch
 
+from video3d.answers.named import Located
 from video3d.cli import run
+from video3d.geometry.boxes import box_from_bounds
 from video3d.geometry.proposals import propose_boxes
-from video3d.grounding import propose_objects
+from video3d.grounding import named_in, propose_objects
 from video3d.model.processing_video3d import Video3DProcessor
 from video3d.pipeline import load
 
@@ -25,12 +27,45 @@ def asked(capsys, *arguments):
     return code, json.loads(out.out) if out.out else out.err
 
 
-def test_nano_says_that_it_has_not_learned_it_and_what_stands_out(room, capsys):
-    code, found = asked(capsys, str(room), "the chair by the window", "--frames", "8")
-    assert code == 0 and found["nothing"] and found["found"] == [] and "not learned" in found["why_nothing"]
+def test_nano_finds_by_name_or_says_why_not_and_what_stands_out(room, capsys):
+    for phrase, why in (
+        ("the meaning of life", "no word in it"),
+        ("the chair that nobody likes", "more than a name"),
+        ("the airplane by the door", "not found"),
+    ):
+        code, found = asked(capsys, str(room), phrase, "--frames", "8")
+        assert code == 0 and found["nothing"] and found["found"] == [] and why in found["why_nothing"], found[
+            "why_nothing"
+        ]
     assert found["unit"] == "m" and len(found["proposals"]) > 3
     for box in found["proposals"]:
         assert min(box["size"]) > 0 and np.isfinite(box["center"]).all() and 0 <= box["score"] <= 1
+
+
+def _located(x, score):
+    return Located(
+        box=box_from_bounds(np.array([x, 0.0, 0.0]), np.array([x + 0.5, 0.5, 1.0])), score=score, frames=(0,)
+    )
+
+
+def test_names_and_names_beside_others_are_found():
+    chairs, window = [_located(0.0, 0.9), _located(4.0, 0.8)], _located(5.0, 0.7)
+
+    def locate(thing, position):
+        return {"chair": chairs[0], "window": window}.get(thing.category)
+
+    def count(name):
+        return tuple(("chair", one) for one in chairs) if name == "chair" else ()
+
+    def centers(phrase):
+        found, why = named_in(phrase, 0, locate, count)
+        assert bool(found) != bool(why)
+        return [float(one.box.center_world[0]) for one in found]
+
+    assert centers("the chairs") == centers("椅子") == [0.25, 4.25]
+    assert centers("the red chair") == [0.25]
+    assert centers("the chair by the window") == centers("chair closest to the window") == [4.25]
+    assert centers("the sofa") == centers("the chair by the sofa") == centers("the chair that broke") == []
 
 
 @pytest.mark.parametrize("ground_token_id", [None, 7])
