@@ -1,0 +1,416 @@
+"""What ``analyze`` says of a drive, against labels, GPS and simulated truth: distances, bearings, velocities, speed, drift.
+
+    python benchmarks/driving.py SOURCE... [--depth NAME] [--ignore poses] [--camera-height 1.65] [--fps 9.65] [--json]
+    python benchmarks/driving.py --simulated DATASET_DIR --num 100 [--pictures DIR] [--profile]
+
+SOURCE is a KITTI object folder (every frame alone, against label_2), a folder with a packed nuScenes key frame (six cameras, against
+its annotations), or a KITTI odometry sequence (against its poses). ``--depth`` takes measured depth away and estimates it. Simulated
+streets have exact depth and poses; the truth is that of the last frame, and things count that show at least 150 pixels in it.
+
+Rows of things: ``boxes given`` are the true boxes as detections, so what is left is the error of the chain; ``nothing given`` is what
+geometry finds without a name: a label counts as found if the nearest thing in its direction (its edges and a degree) is within 2 m or
+10 % of it. Distances are level, to the nearest point, in metres; bearings in degrees.
+"""
+
+import argparse
+import cProfile
+import json
+import pstats
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from driving_nuscenes import annotated_boxes, read_packed, write_tables
+
+from video3d.answers.driving import DrivingParts, drive
+from video3d.answers.driving_ego import driving_world, now_of, vehicle_path
+from video3d.answers.facts import scene_facts
+from video3d.answers.navigation_map import footprint_distance
+from video3d.data.presented import recording_of
+from video3d.data.sources.kitti_labels import read_labels, read_rig
+from video3d.data.store import open_dataset
+from video3d.estimate.complete import complete_geometry
+from video3d.geometry.boxes import box_corners
+from video3d.geometry.gravity import align_to_gravity
+from video3d.pipeline import Video3D, load
+from video3d.types import Box3D, Detection, PosedClip, Recording
+from video3d.video import forget, open_recording, read_clip
+
+_SHOWN_PX = 150
+_LIDAR_POINTS = 10
+_CAMERA_HEIGHT_M = 1.65
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Truth:
+    """A labelled thing in the world at the last frame; velocity in m/s, level, None where it is not known."""
+
+    name: str
+    box: Box3D
+    velocity: np.ndarray | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """A clip in a driving world, and what is true of it."""
+
+    name: str
+    clip: PosedClip
+    truths: tuple[Truth, ...]
+    ordered: bool
+    seconds: float
+
+
+@dataclass(slots=True)
+class Errors:
+    """What was measured of one kind of row; lists of errors, one a thing."""
+
+    labels: int = 0
+    found: int = 0
+    distance: list[float] = field(default_factory=list)
+    bearing: list[float] = field(default_factory=list)
+    velocity: list[float] = field(default_factory=list)
+    moving: list[float] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
+
+    def row(self, what: str) -> dict[str, Any]:
+        """Medians and 90th percentiles of absolute errors."""
+
+        def spread(values: list[float]) -> list[float | None]:
+            return [None, None] if not values else [round(float(np.percentile(np.abs(values), q)), 3) for q in (50, 90)]
+
+        return {
+            "what": what,
+            "labels": self.labels,
+            "found": self.found,
+            "distance_m": spread(self.distance),
+            "bearing_deg": spread(self.bearing),
+            "followed": len(self.velocity),
+            "velocity_m_s": spread(self.velocity),
+            "moving": len(self.moving),
+            "moving_m_s": spread(self.moving),
+            "cpu_s": spread(self.seconds)[0],
+        }
+
+
+def truth_of(truth: Truth, clip: PosedClip, ordered: bool) -> tuple[float, float, float, float]:
+    """Level distance, and bearings of the middle and both edges, from the last camera; by camera and box alone, not by the road."""
+    path = vehicle_path(clip, ordered=ordered)
+    now = now_of(clip, path, ordered=ordered, least_step=0.3)
+    assert now is not None
+    eye = clip.world_from_camera[now.frame, :3, 3]
+    corners = box_corners(truth.box)[:, :2] - eye[:2]
+    x, y = now.ahead[:2] / np.linalg.norm(now.ahead[:2])
+    ahead, right = corners @ [x, y], corners @ [y, -x]
+    middle = np.degrees(np.arctan2(right.mean(), ahead.mean()))
+    off = (np.degrees(np.arctan2(right, ahead)) - middle + 180) % 360 - 180
+    left_edge, right_edge = middle + off.min(), middle + off.max()
+    return float(footprint_distance(truth.box, eye[None, :2])[0]), (left_edge + right_edge) / 2, left_edge, right_edge
+
+
+def judge(case: Case, given: Errors, found: Errors) -> tuple[DrivingParts, DrivingParts]:
+    """Adds what a clip's answers are off by, with the true boxes as detections and without."""
+    unseen = replace(case.clip, depth_m=np.full((case.clip.num_frames, 1, 1), np.nan, np.float32))
+    facts = scene_facts(unseen, sequence=case.ordered)  # of the facts, driving needs the path
+    boxes = [Detection(box=one.box, label=one.name, score=1.0) for one in case.truths]
+    started = time.process_time()
+    named = drive(case.clip, facts, boxes)
+    given.seconds.append(time.process_time() - started)
+    started = time.process_time()
+    unnamed = drive(case.clip, facts, ())
+    found.seconds.append(time.process_time() - started)
+    said = {one.id: one for one in named.distance_to_objects}
+    vehicles = {one.id: one for one in named.vehicles}
+    for number, truth in enumerate(case.truths, 1):
+        distance, bearing, left, right = truth_of(truth, case.clip, case.ordered)
+        key = f"{truth.name}-{number}"
+        given.labels += 1
+        found.labels += 1
+        given.found += 1
+        given.distance.append(said[key].distance - distance)
+        given.bearing.append(_turn(said[key].bearing_deg - bearing))
+        velocity = vehicles[key].velocity if key in vehicles else None
+        if velocity is not None and truth.velocity is not None:
+            error = float(np.linalg.norm(np.array(velocity[:2]) - truth.velocity[:2]))
+            given.velocity.append(error)
+            if np.linalg.norm(truth.velocity) > 1:
+                given.moving.append(error)
+        half = (right - left) / 2 + 1
+        near = [one for one in unnamed.distance_to_objects if abs(_turn(one.bearing_deg - bearing)) <= half]
+        near = [one for one in near if abs(one.distance - distance) <= max(2.0, 0.1 * distance)]
+        if near:
+            best = min(near, key=lambda one: abs(one.distance - distance))
+            found.found += 1
+            found.distance.append(best.distance - distance)
+            found.bearing.append(_turn(best.bearing_deg - bearing))
+    return named, unnamed
+
+
+def _turn(degrees: float) -> float:
+    return (degrees + 180) % 360 - 180
+
+
+def kitti_cases(source: Path, engine: Video3D, depth: str | None, height_m: float | None) -> Iterator[Case]:
+    """Every labelled frame alone, in the world of its camera."""
+    recording = open_recording(source)
+    recording = forget(recording, ["depth"]) if depth else recording
+    root = source / "training" if (source / "training").is_dir() else source
+    for number, name in enumerate(recording.frame_names):
+        started = time.perf_counter()
+        posed = complete_geometry(read_clip(_only(recording, number)), depth_estimator=engine.depth_estimator)
+        clip, moved = driving_world(posed, camera_height_m=height_m)
+        seconds = time.perf_counter() - started
+        rig, truths = read_rig(root / "calib" / f"{name}.txt"), []
+        metres = moved / np.linalg.norm(moved[:3, 0])  # labels are in metres whatever the clip's scale was
+        metres[3, 3] = 1.0
+        metres[:3, 3] = moved[:3, 3]
+        for label in read_labels(root / "label_2" / f"{name}.txt", tracking=False):
+            pose = metres @ rig.camera_from_rectified @ label.camera_from_object
+            box = Box3D(center_world=pose[:3, 3], size_m=label.size_m, world_from_box=pose[:3, :3])
+            truths.append(Truth(name=label.kind.lower(), box=box, velocity=None))
+        yield Case(name=name, clip=clip, truths=tuple(truths), ordered=False, seconds=seconds)
+
+
+def _only(recording: Recording, number: int) -> Recording:
+    """One frame as a recording: frames of different drives are nothing for structure from motion."""
+    load_rgb, load_depth_m, k_px = recording.load_rgb, recording.load_depth_m, recording.k_px
+    assert k_px is not None
+    return replace(
+        recording,
+        time_s=recording.time_s[[number]],
+        frame_names=(recording.frame_names[number],),
+        k_px=k_px[[number]],
+        load_rgb=lambda _: load_rgb([number]),
+        load_depth_m=None if load_depth_m is None else lambda _: load_depth_m([number]),
+    )
+
+
+def nuscenes_case(source: Path, engine: Video3D, depth: str | None, out: Path) -> Case:
+    """The key frame with all its cameras, and the annotations that the LiDAR hit."""
+    frame = read_packed(source)
+    recording = open_recording(write_tables(source, frame, out))
+    recording = forget(recording, ["depth"]) if depth else recording
+    started = time.perf_counter()
+    posed = complete_geometry(read_clip(recording), depth_estimator=engine.depth_estimator, video_depth=False)
+    clip = align_to_gravity(posed)
+    seconds = time.perf_counter() - started
+    truths = tuple(
+        Truth(name=name, box=box, velocity=velocity)
+        for name, box, hits, velocity in annotated_boxes(frame)
+        if hits >= _LIDAR_POINTS
+    )
+    return Case(name="six cameras", clip=clip, truths=truths, ordered=False, seconds=seconds)
+
+
+def odometry_rows(source: Path, args: argparse.Namespace) -> list[dict[str, Any]]:
+    """Ego motion: travelled, speed, and the drift of the end of the path, against the recording's poses."""
+    recording = open_recording(source)
+    if not np.isfinite(recording.time_s).all():
+        recording = replace(recording, time_s=np.arange(recording.num_frames) / args.fps)
+    true = recording.world_from_camera
+    assert true is not None
+    step = np.linalg.norm(np.diff(true[:, :3, 3], axis=0), axis=1)
+    rows = []
+    ignore = frozenset(args.ignore)
+    scene = load(depth=args.depth or "video:none").read(recording, num_frames=args.frames, ignore=ignore)
+    started = time.process_time()
+    clip, _ = driving_world(scene.clip, camera_height_m=args.camera_height)
+    facts = scene_facts(clip, sequence=True)
+    said = drive(clip, facts, (), camera_height_m=args.camera_height)
+    seconds = time.process_time() - started
+    ego, path = said.ego, vehicle_path(clip, ordered=True)
+    if ego is not None and path is not None:
+        covered = slice(int(path.frame_index[0]), int(path.frame_index[-1]) + 1)
+        way = float(step[covered.start : covered.stop - 1].sum())
+        own = np.linalg.inv(path.world_from_camera[0]) @ path.world_from_camera
+        reference = np.linalg.inv(true[path.frame_index[0]]) @ true[path.frame_index]
+        factor = 1.0 if clip.world.metric else float(way / ego.travelled) if ego.travelled else float("nan")
+        off = own[:, :3, 3] * factor - reference[:, :3, 3]
+        true_speed = way / float(path.time_s[-1] - path.time_s[0])
+        speed = None if ego.speed is None else ego.speed * factor
+        rows.append(
+            {
+                "what": f"{source.name}, {'poses ignored' if 'poses' in ignore else 'given poses'}",
+                "poses": len(path.frame_index),
+                "metric": clip.world.metric,
+                "travelled": round(float(ego.travelled or np.nan), 3),
+                "true_m": round(way, 3),
+                "scale_error": round(float((ego.travelled or np.nan) / way - 1), 4) if clip.world.metric else None,
+                "speed_error_m_s": None if speed is None else round(speed - true_speed, 3),
+                "drift_of_path": round(float(np.linalg.norm(off[-1]) / way), 4),
+                "drift_scale_apart": round(_drift_apart(own, reference, way), 4),
+                "camera_height": None if said.road is None else round(said.road.camera_height or 0.0, 3),
+                "free_ahead": None if said.road is None else said.road.free_ahead,
+                "cpu_s": round(seconds, 2),
+            }
+        )
+    print("\n".join(said.notes), file=sys.stderr)
+    if args.pictures:
+        draw(Case(name=source.name, clip=clip, truths=(), ordered=True, seconds=0.0), said, args.pictures)
+    return rows
+
+
+def _drift_apart(own: np.ndarray, reference: np.ndarray, way: float) -> float:
+    """Distance of the ends over the path, the paths brought to one length."""
+    length = np.linalg.norm(np.diff(own[:, :3, 3], axis=0), axis=1).sum()
+    return float(np.linalg.norm(own[-1, :3, 3] * way / length - reference[-1, :3, 3]) / way)
+
+
+def simulated_cases(folder: Path, num: int) -> Iterator[Case]:
+    """Streets of a data set, test clips first."""
+    dataset = open_dataset(folder)
+    ids = [clip_id for split in reversed(dataset.splits()) for clip_id in dataset.clip_ids(split)]
+    count = 0
+    for clip_id in ids:
+        truth = dataset.truth(clip_id)
+        if truth.domain != "street":
+            continue
+        if count == num:
+            return
+        count += 1
+        started = time.perf_counter()
+        clip = complete_geometry(read_clip(recording_of(dataset.clip(clip_id)), truth.num_frames))
+        seconds = time.perf_counter() - started
+        step = float(truth.times_s[-1] - truth.times_s[-2])
+        truths = []
+        for index, one in enumerate(truth.objects):
+            if one.kind not in ("vehicle", "person") or truth.visible_px[-1, index] < _SHOWN_PX:
+                continue
+            velocity = (one.world_from_object[-1, :3, 3] - one.world_from_object[-2, :3, 3]) / step
+            truths.append(Truth(name=one.category, box=one.box(), velocity=velocity))
+        yield Case(name=clip_id, clip=clip, truths=tuple(truths), ordered=True, seconds=seconds)
+
+
+def draw(case: Case, said: DrivingParts, folder: Path) -> None:
+    """A picture from above: what was seen, drivable area, true boxes, and what was found, x ahead to the top."""
+    from PIL import Image, ImageDraw
+
+    from video3d.answers.driving_ego import find_road, frame_points
+    from video3d.geometry.rigid import transform_points
+
+    path = vehicle_path(case.clip, ordered=case.ordered)
+    now = now_of(case.clip, path, ordered=case.ordered, least_step=0.3)
+    road = find_road(case.clip, now, ordered=case.ordered) if now is not None else None
+    if now is None or road is None:
+        return
+    scale, back, ahead, beside = 12, 12, 65, 25
+    if not case.clip.world.metric:
+        scale = scale / road.camera_height * 1.65
+    picture = Image.new("RGB", (2 * beside * 12, (back + ahead) * 12), "white")
+    pen = ImageDraw.Draw(picture)
+
+    def at(points: np.ndarray) -> list[tuple[float, float]]:
+        return [(beside * 12 - y * scale, ahead * 12 - x * scale) for x, y in points[:, :2]]
+
+    for polygon in said.road.drivable if said.road is not None else ():
+        for ring, colour in ((polygon.outer, "#c8f0c8"), *((hole, "#ffe0e0") for hole in polygon.holes)):
+            world = np.c_[np.array(ring), np.full(len(ring), road_height(case.clip, now.frame, road))]
+            pen.polygon(at(transform_points(road.road_from_world, world)), fill=colour)
+    for frame in now.frames:
+        points = road.of(frame_points(case.clip, frame, 20_000))
+        for (px, py), height in zip(at(points), points[:, 2], strict=True):
+            pen.point(
+                (px, py), fill="#000000" if 0.3 < height < 2.5 else "#9090ff" if abs(height) < road.flat else "#c0a000"
+            )
+    for truth in case.truths:
+        corners = transform_points(road.road_from_world, box_corners(truth.box))[[0, 2, 6, 4]]
+        pen.polygon(at(corners), outline="red")
+    for one in said.distance_to_objects:
+        angle = np.radians(one.bearing_deg)
+        ((px, py),) = at(np.array([[one.distance * np.cos(angle), -one.distance * np.sin(angle)]]))
+        pen.ellipse((px - 4, py - 4, px + 4, py + 4), outline="blue" if one.name is None else "magenta", width=2)
+    for one in said.vehicles:
+        if one.velocity is not None:
+            start = np.array([[one.box.center[0], one.box.center[1], 0.0]])
+            ends = np.r_[start, start + np.array([one.velocity])]
+            pen.line(at(transform_points(road.road_from_world, ends)), fill="magenta", width=2)
+    free = said.road.free_ahead if said.road is not None else None
+    pen.line(at(np.array([[0.0, 0, 0], [free or 0.0, 0, 0]])), fill="green", width=3)
+    folder.mkdir(parents=True, exist_ok=True)
+    picture.save(folder / f"{case.name}.png")
+
+
+def road_height(clip: PosedClip, frame: int, road: Any) -> float:
+    """Z of the road below a camera."""
+    return float(clip.world_from_camera[frame, 2, 3] - road.camera_height)
+
+
+def table(rows: list[dict[str, Any]]) -> str:
+    """Rows of one kind as text."""
+
+    def cell(value: Any) -> str:
+        if isinstance(value, list):
+            return "/".join("-" if v is None else f"{v:.2f}" for v in value)
+        return "-" if value is None else str(value)
+
+    names = list(rows[0])
+    grid = [names, *[[cell(row[name]) for name in names] for row in rows]]
+    width = [max(len(line[i]) for line in grid) for i in range(len(names))]
+    return "\n".join("  ".join(text.rjust(w) for text, w in zip(line, width, strict=True)) for line in grid)
+
+
+def measure(cases: Iterator[Case], what: str, pictures: Path | None) -> list[dict[str, Any]]:
+    """Two rows of things for a set of cases."""
+    given, found, seconds = Errors(), Errors(), []
+    for number, case in enumerate(cases):
+        named, unnamed = judge(case, given, found)
+        seconds.append(case.seconds)
+        if number % 10 == 9:  # what is known so far, for a run that takes long
+            print(f"{number + 1} clips: {given.row('given')} {found.row('found')}", file=sys.stderr, flush=True)
+        if pictures and number < 12:
+            both = replace(named, distance_to_objects=(*named.distance_to_objects, *unnamed.distance_to_objects))
+            draw(case, both, pictures)
+    print(f"{what}: geometry {np.median(seconds):.2f} s a clip", file=sys.stderr)
+    return [given.row(f"{what}, boxes given"), found.row(f"{what}, nothing given")]
+
+
+def main() -> None:
+    """Prints the rows."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("sources", nargs="*", type=Path)
+    parser.add_argument("--simulated", type=Path)
+    parser.add_argument("--num", type=int, default=100)
+    parser.add_argument("--depth")
+    parser.add_argument("--ignore", nargs="*", default=[])
+    parser.add_argument("--camera-height", type=float)
+    parser.add_argument("--fps", type=float, default=9.65, help="of a sequence without times")
+    parser.add_argument("--frames", type=int, default=51)
+    parser.add_argument("--pictures", type=Path)
+    parser.add_argument("--profile", action="store_true")
+    parser.add_argument("--json", action="store_true")
+    args = parser.parse_args()
+    profile = cProfile.Profile()
+    if args.profile:
+        profile.enable()
+    things: list[dict[str, Any]] = []
+    drives: list[dict[str, Any]] = []
+    engine = load(depth=args.depth or "none")
+    with tempfile.TemporaryDirectory() as work:
+        for source in args.sources:
+            depth = args.depth or "measured depth"
+            if (source / "poses.txt").exists():
+                drives += odometry_rows(source, args)
+            elif any(source.glob("*.pkl")):
+                case = nuscenes_case(source, engine, args.depth, Path(work))
+                things += measure(iter([case]), f"nuScenes, {depth}", args.pictures)
+            else:
+                cases = kitti_cases(source, engine, args.depth, args.camera_height)
+                things += measure(cases, f"KITTI, {depth}", args.pictures)
+    if args.simulated:
+        things += measure(simulated_cases(args.simulated, args.num), "simulated streets", args.pictures)
+    profile.disable()
+    if args.json:
+        print(json.dumps({"things": things, "drives": drives}))
+    else:
+        print("\n\n".join(table(rows) for rows in (things, drives) if rows))
+    if args.profile:
+        pstats.Stats(profile, stream=sys.stderr).sort_stats("cumulative").print_stats(45)
+
+
+if __name__ == "__main__":
+    main()
