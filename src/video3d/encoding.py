@@ -90,7 +90,7 @@ def finders(votes: "ObjectVotes | None") -> tuple[Locate, Count] | None:
     from video3d.model.object_votes import FoundObject, find_named, find_objects
 
     def located(thing: FoundObject) -> Located:
-        return Located(box=thing.box, score=thing.score, frames=thing.frames)
+        return Located(box=thing.box, score=thing.score, frames=thing.frames, color=(thing.color, thing.color_score))
 
     def locate(thing: Mention, position: int) -> Located | None:
         moves = category(thing.category).kind in MOVING

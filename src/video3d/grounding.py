@@ -12,10 +12,11 @@ import numpy as np
 from jaxtyping import Float32
 
 from video3d.answers.facts import SceneFacts
-from video3d.answers.named import SURE_ENOUGH, Count, Locate, gap_m
+from video3d.answers.named import SURE_ENOUGH, Count, Locate
 from video3d.answers.named_question import mentions
 from video3d.answers.prompt import build_prompt
 from video3d.answers.references import plain
+from video3d.geometry.boxes import gap_m
 from video3d.geometry.lift import lift_patches
 from video3d.geometry.patch_boxes import patch_box_shares
 from video3d.geometry.proposals import Proposal, propose_boxes

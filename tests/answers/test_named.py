@@ -6,8 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from video3d.answers.facts import scene_facts
-from video3d.answers.named import Located, answer_named, gap_m, nearest_point
+from video3d.answers.named import Located, answer_named
 from video3d.answers.named_question import parse_named
+from video3d.geometry.boxes import gap_m, nearest_point
 from video3d.types import Box3D, GeometryStatus, PosedClip, World
 
 READ = [
@@ -25,6 +26,7 @@ READ = [
     ("Where is the blue car?", "where", ["car"], ""),
     ("Which is nearer to the plastic box: the mug or the lamp?", "nearest_to", ["cup", "lamp", "box"], "near"),
     ("Is the clock above the shelf or below the shelf?", "higher", ["clock", "shelf"], "above"),
+    ("What colour is the sofa?", "color", ["sofa"], ""),
     ("How many chairs are there?", "count", ["chair"], ""),
     ("Is there a dog in the video?", "exists", ["dog"], ""),
     ("椅子离桌子多远？", "apart", ["chair", "table"], ""),
@@ -33,7 +35,7 @@ READ = [
     ("红色的汽车在哪里？", "where", ["car"], ""),
 ]
 LEFT_ALONE = [
-    "What colour is the chair?",
+    "What is the chair made of?",
     "What will the car do next?",
     "If I stand at the bed and face the door, is the chair on my left?",
     "Which way does the person move?",
@@ -133,6 +135,17 @@ def test_two_names_for_what_stands_at_one_place_are_not_told_apart() -> None:
     things = {"chair": (_box((-1, 2, 0.5)), 0.9), "table": (_box((-1.05, 2.05, 0.4)), 0.8)}
     answer = _ask("How far is the chair from the table?", things)
     assert answer.source == "unknown" and "apart" in answer.text and not answer.quantities
+
+
+def test_colours_are_told_where_most_votes_agree() -> None:
+    clip, facts = _clip(), scene_facts(_clip())
+
+    def said(text, share):
+        place = Located(box=_box((0, 2, 0.5)), score=0.9, frames=(0,), color=("brown", share))
+        return answer_named(parse_named(text), clip, facts, lambda *_: place, lambda _: ())
+
+    assert "is brown" in said("What colour is the sofa?", 0.8).text and "棕色" in said("沙发是什么颜色？", 0.8).text
+    assert said("What colour is the sofa?", 0.3).source == "unknown"
 
 
 def test_what_is_not_found_is_not_answered() -> None:

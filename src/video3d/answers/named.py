@@ -18,9 +18,9 @@ from video3d.answers.facts import SceneFacts
 from video3d.answers.measurement import Speaker
 from video3d.answers.named_question import Mention, NamedQuestion
 from video3d.answers.references import resolve_frame
-from video3d.geometry.boxes import iou_3d
+from video3d.geometry.boxes import gap_m, iou_3d, nearest_point
 from video3d.types import Answer, Box3D, Evidence, PosedClip, Quantity
-from video3d.vocabulary import category
+from video3d.vocabulary import category, color
 
 SURE_ENOUGH = 0.4
 """Least score of a thing that something is said about (docs/results/objects.md: how often such are right)."""
@@ -31,11 +31,12 @@ SURELY_ABSENT = 0.1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Located:
-    """Where a named thing is believed to be; ``frames`` are positions in the clip."""
+    """Where a named thing is believed to be; ``frames`` are positions in the clip, ``color`` its likeliest colour and its share."""
 
     box: Box3D
     score: float
     frames: tuple[int, ...]
+    color: tuple[str, float] = ("", 0.0)
 
 
 Locate = Callable[[Mention, int], Located | None]
@@ -44,6 +45,7 @@ Count = Callable[[str | None], tuple[tuple[str, Located], ...]]
 """All things of a category (``None``: of any) that are believed to be there, with what they are called, the surest first."""
 _MOST_LISTED = 12
 _SAME_IOU = 0.25
+_COLOR_SURE = 0.5
 _NEAREST_M = 0.05  # boxes are not known better than that
 
 
@@ -83,6 +85,14 @@ def answer_named(asked: NamedQuestion, clip: PosedClip, facts: SceneFacts, locat
             speak.say(
                 f"I cannot tell {what} apart: both names fit what stands at one place.",
                 f"分不清{what}：两个名字指向同一处。",
+            ),
+        )
+    if asked.kind == "color" and places[0].color[1] < _COLOR_SURE:
+        return _unknown(
+            asked,
+            clip,
+            speak.say(
+                f"I cannot tell what colour {_the(asked.things[0])} is.", f"不能确定{asked.things[0].said}的颜色。"
             ),
         )
     eye = clip.world_from_camera[position]
@@ -129,22 +139,6 @@ def _seen(box: Box3D, eye: Float64[np.ndarray, "4 4"]) -> tuple[float, float, fl
     offset = box.center_world[:2] - eye[:2, 3]
     along, right = float(offset @ ahead), float(offset @ np.array([ahead[1], -ahead[0]]))
     return along, right, math.degrees(math.atan2(right, along))
-
-
-def nearest_point(box: Box3D, point: Float64[np.ndarray, "3"]) -> Float64[np.ndarray, "3"]:
-    """Of a box, the point that is nearest to another point."""
-    local = box.world_from_box.T @ (point - box.center_world)
-    return box.center_world + box.world_from_box @ np.clip(local, -box.size_m / 2, box.size_m / 2)
-
-
-def gap_m(a: Box3D, b: Box3D) -> float:
-    """Metres between the nearest points of two boxes, by alternating projections (Cheney and Goldstein, 1959)."""
-    point = a.center_world
-    other = point
-    for _ in range(60):
-        other = nearest_point(b, point)
-        point = nearest_point(a, other)
-    return float(np.linalg.norm(point - other))
 
 
 _Said = tuple[str, tuple[Quantity, ...]]
@@ -318,7 +312,14 @@ def _where(case: _Case) -> _Said:
     )
 
 
+def _color(case: _Case) -> _Said:
+    asked, places, _, _, speak = case
+    hue = places[0].color[0]
+    return speak.say(f"{_start(asked.things[0])} is {hue}.", f"{asked.things[0].said}是{color(hue).zh}的。"), ()
+
+
 _SAY = {
+    "color": _color,
     "distance": _distance,
     "apart": _apart,
     "nearer": _nearer,

@@ -12,7 +12,7 @@ from typing import Literal
 from video3d.answers.references import FrameRef, find_references, plain
 from video3d.vocabulary import CATEGORIES, COLORS
 
-Kind = Literal["distance", "apart", "nearer", "nearest_to", "side", "depth_order", "higher", "height", "size", "where", "count", "exists", "list"]  # fmt: skip
+Kind = Literal["distance", "apart", "nearer", "nearest_to", "side", "depth_order", "higher", "height", "size", "where", "count", "exists", "color", "list"]  # fmt: skip
 # Names that questions use for something else: who films, and what is looked at.
 _NOT_THINGS = frozenset({"camera", "frame", "frames", "picture", "pictures", "photo", "photos", "video", "way", "crossing", "step", "steps"})  # fmt: skip
 _DETERMINERS = r"(?:the|a|an|any|this|that|these|those|some)\s+"
@@ -90,6 +90,7 @@ def mentions(text: str) -> list[tuple[int, int, Mention]]:
 
 _CUES: tuple[tuple[str, str, str], ...] = (
     # what is said, what is asked, which end of a scale or which side
+    (r"\b(?:what|which) colou?r\b|什么颜色|颜色是", "color", ""),
     (r"\bhow many\b|\bnumber of\b|多少(?:个|把|张|台|辆|只)|几(?:个|把|张|台|辆|只)", "count", ""),
     (r"\bhow (?:tall|wide|long|big|large|deep|broad)\b|\b(?:size|dimensions) of\b|多宽|多长|多大", "size", ""),
     (r"\bhow high\b|\bheight of\b|多高", "height", ""),
@@ -114,10 +115,13 @@ _CAMERA = re.compile(r"\b(?:camera|me|us|viewer|observer)\b|相机|我")
 # What cannot be judged from boxes at one moment: another's eyes, what comes next, colours, and all that is counted over.
 _BEYOND = re.compile(
     r"\b(?:if|imagine|suppose|standing|stand|facing|faces?|turn|after|before|next|will|would|path|walk|go|going|drive|reach|"
-    r"first|second|between|colou?r|why|who|move[sd]?|moving|own|its|itself|touch|hold|holds|behind it|resting|inside)\b|如果|站在|朝|接下来|之间|颜色"
+    r"first|second|between|why|who|move[sd]?|moving|own|its|itself|touch|hold|holds|behind it|resting|inside)\b|如果|站在|朝|接下来|之间"
 )
 
 
+_NEEDED = dict.fromkeys(("distance", "size", "height", "where", "count", "exists", "color"), 1)
+_NEEDED |= dict.fromkeys(("apart", "side", "depth_order"), 2)
+"""How many things a question of a kind names; the others name two or more."""
 _PLACE = r"(?: (?:in|inside|of) (?:the|this|that) (?:room|scene|video|clip|kitchen|office|place|picture|bedroom|street|recording))?"
 _LIST = re.compile(
     rf"^(?:what|which) (?:(?:objects|things|furniture|items)(?: (?:are|is)(?: there| visible| seen)?| (?:do|can) (?:you|i|we) see)?|is there|are there|"
@@ -137,7 +141,7 @@ def parse_named(text: str) -> NamedQuestion | None:
     'distance'
     >>> parse_named("Which is closer to the camera, the bed or the sofa?").expects
     'near'
-    >>> parse_named("What colour is the chair?") is None
+    >>> parse_named("What is the chair made of?") is None
     True
     """
     marked = find_references(plain(text[:1000]))
@@ -168,18 +172,7 @@ def parse_named(text: str) -> NamedQuestion | None:
             things = (*(thing for thing in things if thing != end), end)
         elif "than" not in words[: named[to[0]][0]].rsplit(maxsplit=2)[-2:]:
             return None  # nearest of what there is
-    needed = {
-        "distance": 1,
-        "size": 1,
-        "height": 1,
-        "where": 1,
-        "count": 1,
-        "exists": 1,
-        "apart": 2,
-        "side": 2,
-        "depth_order": 2,
-    }
-    if len(things) < needed.get(kind, 2) or (kind in needed and len(things) > needed[kind]):
+    if len(things) < _NEEDED.get(kind, 2) or len(things) > _NEEDED.get(kind, len(things)):
         return None
     return NamedQuestion(
         kind=kind,  # pyright: ignore[reportArgumentType]

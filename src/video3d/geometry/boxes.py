@@ -200,3 +200,19 @@ def axis_aligned_iou(
     shared = np.clip(overlap, 0, None).prod(axis=2)
     joined = (high_a - low_a).prod(axis=1)[:, None] + (high_b - low_b).prod(axis=1)[None] - shared
     return np.divide(shared, joined, out=np.zeros_like(shared), where=joined > 0)
+
+
+def nearest_point(box: Box3D, point: Float64[np.ndarray, "3"]) -> Float64[np.ndarray, "3"]:
+    """Of a box, the point that is nearest to another point."""
+    local = box.world_from_box.T @ (point - box.center_world)
+    return box.center_world + box.world_from_box @ np.clip(local, -box.size_m / 2, box.size_m / 2)
+
+
+def gap_m(a: Box3D, b: Box3D) -> float:
+    """Metres between the nearest points of two boxes, by alternating projections (Cheney and Goldstein, 1959)."""
+    point = a.center_world
+    other = point
+    for _ in range(60):
+        other = nearest_point(b, point)
+        point = nearest_point(a, other)
+    return float(np.linalg.norm(point - other))
