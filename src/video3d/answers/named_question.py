@@ -119,7 +119,7 @@ _BEYOND = re.compile(
 )
 
 
-_NEEDED = dict.fromkeys(("distance", "size", "height", "where", "count", "exists", "color"), 1)
+_NEEDED: dict[str, int] = dict.fromkeys(("distance", "size", "height", "where", "count", "exists", "color"), 1)
 _NEEDED |= dict.fromkeys(("apart", "side", "depth_order"), 2)
 """How many things a question of a kind names; the others name two or more."""
 _PLACE = r"(?: (?:in|inside|of) (?:the|this|that) (?:room|scene|video|clip|kitchen|office|place|picture|bedroom|street|recording))?"
