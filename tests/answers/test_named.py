@@ -26,6 +26,19 @@ READ = [
     ("Where is the blue car?", "where", ["car"], ""),
     ("Which is nearer to the plastic box: the mug or the lamp?", "nearest_to", ["cup", "lamp", "box"], "near"),
     ("Is the clock above the shelf or below the shelf?", "higher", ["clock", "shelf"], "above"),
+    (
+        "Which is further to the right: the chair or the table? Options: the chair; the table.",
+        "across",
+        ["chair", "table"],
+        "right",
+    ),
+    ("Which one is more to the left, the chair or the bed?", "across", ["chair", "bed"], "left"),
+    (
+        "Which is nearer to the camera, the bed or the sofa? Options: the bed; the sofa.",
+        "nearer",
+        ["bed", "sofa"],
+        "near",
+    ),
     ("What colour is the sofa?", "color", ["sofa"], ""),
     ("How many chairs are there?", "count", ["chair"], ""),
     ("Is there a dog in the video?", "exists", ["dog"], ""),
@@ -119,6 +132,11 @@ def test_answers_are_those_of_the_boxes() -> None:
     assert _ask("Is the chair to the right of the table?", THINGS).text.startswith("No")
     assert _ask("Is the chair in front of the table?", THINGS).text.startswith("Yes")
     assert "The chair is nearer" in _ask("Which is closer to the camera, the table or the chair?", THINGS).text
+    assert "The table is farther to the right" in _ask("Which is further right, the chair or the table?", THINGS).text
+    assert (
+        "The table is farther from the camera"
+        in _ask("Which is farther from the camera, the chair or the table?", THINGS).text
+    )
     apart = _ask("How far is the chair from the table?", THINGS).quantities[0].value
     assert apart == pytest.approx(np.hypot(0.5, 1.5), abs=1e-3)
     where = _ask("Where is the chair?", THINGS)

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
-from video3d.answers.references import FrameRef, find_references, plain
+from video3d.answers.references import FrameRef, find_references, plain, without_options
 from video3d.vocabulary import CATEGORIES, COLORS
 
-Kind = Literal["distance", "apart", "nearer", "nearest_to", "side", "depth_order", "higher", "height", "size", "where", "count", "exists", "color", "list"]  # fmt: skip
+Kind = Literal["distance", "apart", "nearer", "nearest_to", "side", "depth_order", "higher", "height", "size", "where", "count", "exists", "color", "list", "across"]  # fmt: skip
 # Names that questions use for something else: who films, and what is looked at.
 _NOT_THINGS = frozenset({"camera", "frame", "frames", "picture", "pictures", "photo", "photos", "video", "way", "crossing", "step", "steps"})  # fmt: skip
 _DETERMINERS = r"(?:the|a|an|any|this|that|these|those|some)\s+"
@@ -95,6 +95,8 @@ _CUES: tuple[tuple[str, str, str], ...] = (
     (r"\bhow (?:tall|wide|long|big|large|deep|broad)\b|\b(?:size|dimensions) of\b|多宽|多长|多大", "size", ""),
     (r"\bhow high\b|\bheight of\b|多高", "height", ""),
     (r"\bhow (?:far|close|near|distant)\b|\bdistances?\b|多远|距离", "distance", ""),
+    (r"\b(?:farther|further|more)(?: to the)? left\b|\bleftmost\b|更靠左|更偏左|最左", "across", "left"),
+    (r"\b(?:farther|further|more)(?: to the)? right\b|\brightmost\b|更靠右|更偏右|最右", "across", "right"),
     (r"\b(?:nearer|closer|nearest|closest)\b|更近|最近", "nearer", "near"),
     (r"\b(?:farther|further|farthest|furthest)\b|更远|最远", "nearer", "far"),
     (r"\b(?:higher|highest)\b|更高|最高", "higher", "above"),
@@ -144,7 +146,7 @@ def parse_named(text: str) -> NamedQuestion | None:
     >>> parse_named("What is the chair made of?") is None
     True
     """
-    marked = find_references(plain(text[:1000]))
+    marked = find_references(plain(without_options(text[:1000])))
     words = marked.text.strip()
     language = "zh" if re.search(r"[\u4e00-\u9fff]", text) else "en"
     if _LIST.search(words) and not marked.points and not marked.frames:

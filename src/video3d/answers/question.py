@@ -14,7 +14,7 @@ from jaxtyping import Float64
 from video3d.answers.binding import bind_points, unknown_words_are_harmless
 from video3d.answers.lexicon import UNKNOWN, Token, tokenize
 from video3d.answers.question_rules import Asked, camera_kind, point_kind, scene_kind
-from video3d.answers.references import FrameRef, PointRef, find_references, plain, resolve_frame
+from video3d.answers.references import FrameRef, PointRef, find_references, plain, resolve_frame, without_options
 
 Kind = Literal[
     "point_distance",
@@ -56,9 +56,6 @@ _TAIL = re.compile(
     r"[\s,]*(?:please|thanks|thank you|pls|in this (?:video|clip|recording)|in the (?:video|clip|recording))[\s.!?]*$"
 )
 
-
-# Answers to choose from, as an examination sets them behind a question: they are not what is asked about.
-_OPTIONS = re.compile(r"\s*\boptions: .*$", re.DOTALL)
 
 # What someone is to do, not what was measured.
 _PLAN = re.compile(
@@ -108,7 +105,7 @@ def parse_question(text: str) -> MetricQuestion | None:
     >>> parse_question("How far is the chair from the table?") is None
     True
     """
-    normal = _TAIL.sub("", _ASIDE.sub(" ", _POLITE.sub("", _OPTIONS.sub("", plain(text[:2000])))))
+    normal = _TAIL.sub("", _ASIDE.sub(" ", _POLITE.sub("", plain(without_options(text[:2000])))))
     marked = find_references(normal)
     tokens = tokenize(marked.text)
     known = {t.concept for t in tokens}

@@ -77,6 +77,18 @@ def point_mark(char: str) -> int | None:
     return place if 0 <= place < _MARKS_EACH else None
 
 
+_OPTIONS = re.compile(r"\s*\boptions: .*$", re.DOTALL | re.IGNORECASE)
+
+
+def without_options(text: str) -> str:
+    """A question without the answers to choose from that an examination sets behind it: they are not what is asked about.
+
+    >>> without_options("Which is nearer? Options: the bed; the sofa.")
+    'Which is nearer?'
+    """
+    return _OPTIONS.sub("", text)
+
+
 def plain(text: str) -> str:
     """Lower case, one kind of quote, dash, space and bracket; full-width and private-use characters gone.
 

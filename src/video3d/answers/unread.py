@@ -8,7 +8,7 @@ import re
 from video3d.answers.lexicon import tokenize
 from video3d.answers.measurement import Measurement
 from video3d.answers.question import parse_question
-from video3d.answers.references import find_references, plain
+from video3d.answers.references import find_references, plain, without_options
 
 _AMOUNT = (
     "distance|height|width|length|depth|area|volume|speed|velocity|diameter|radius|thickness|altitude|"
@@ -43,7 +43,7 @@ def unread_measure(text: str) -> Measurement | None:
     """
     if parse_question(text) is not None:
         return None
-    marked = find_references(plain(text[:2000]))
+    marked = find_references(plain(without_options(text[:2000])))
     chinese = re.search(r"[\u4e00-\u9fff]", text) is not None
     known = {token.concept for token in tokenize(marked.text)}
     if marked.points and known & _OF_POINTS:
