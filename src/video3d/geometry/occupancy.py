@@ -3,7 +3,7 @@
 The space over the floor is cut into columns (a cell of the map each) and layers: layer 0 is the slab around the floor, one step
 to either side; the others cut what is between a step and the height asked for. Every frame gives one vote to every voxel that it
 says something of, added as log-odds and cut off at both ends, so that what changes is forgotten (Hornung et al., "OctoMap", 2013,
-whose votes these are; the ends are nearer, so that two frames are enough to believe that something came):
+whose votes these are; but what is hit is no longer believed to be free, so that one frame is enough to see that something came):
 
 - **hit**: a pixel's surface lies in the voxel. The vote is weaker where the depth is less sure than the voxel is wide: what is
   left is the share of its distribution that a voxel holds.
@@ -13,8 +13,8 @@ whose votes these are; the ends are nearer, so that two frames are enough to bel
 
 Rays are followed from the voxels to the pixels, which is one projection a voxel however long the ray is. What an unsure pixel
 says of a height is not taken for a fact: a point is an obstacle if it is higher than a step by two sigma, and floor only if its
-height is surer than a step. Pixels on the rim of a thing, between it and what is behind (seen at more than 84 degrees on both
-sides), say nothing, nor do those beyond ``MAX_RANGE_M``.
+height is surer than a step; a place in doubt is not free either. Pixels on the rim of a thing, between it and what is behind (seen
+at more than 84 degrees on both sides), say nothing, nor do those beyond ``MAX_RANGE_M``.
 
 Heights are over the floor's own plane, fitted to what was seen of it: a degree of tilt is 7 cm at 4 m, more than a step.
 """
@@ -35,13 +35,13 @@ MAX_COLUMNS = 400_000
 """Largest map, 20 m x 50 m at 5 cm: cells are made larger where it would have more."""
 
 _HIT, _MISS = 0.85, -0.4
-_LOWEST, _HIGHEST = -1.1, 2.0
-_SEEN_FREE = -0.3
-_MAX_GAP = 2
+_LOWEST, _HIGHEST = -2.0, 2.0
+_DOUBT = 0.1  # of a hit
+_SEEN_FREE, _SEEN_OCCUPIED = -0.3, 0.2
 _SPECK_CELLS = 12
 _STEEP = np.tan(np.radians(84.0))
 _NEAR_M = 0.2
-_AROUND_PX = 5
+_AROUND_PX = 2
 _MAX_TILT = np.tan(np.radians(4.0))
 _MIN_FLOOR_PLACES = 20
 _FLOOR_SAMPLE = 200_000
@@ -116,7 +116,7 @@ class OccupancyMap:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Look:
-    """The pixels of one frame that say something, thinned: their world points and two sigmas, along z and in height."""
+    """The pixels of one frame that say something, thinned: world points, and sigmas along z and in height."""
 
     frame: int
     k_px: Float64[np.ndarray, "3 3"]
@@ -149,14 +149,12 @@ def map_columns(
     (True, False)
     """
     looks = list(_looks(clip, cell))
-    points = [look.points for look in looks]
-    if not points or not sum(map(len, points)):
+    if not (points := [look.points for look in looks]):
         return None
     thin = max(1, sum(map(len, points)) // _FLOOR_SAMPLE)
     floor = fit_floor(np.concatenate([some[::thin] for some in points]), floor_z)
     band = Band(floor=floor, step_m=step_m, top_m=top_m, num_layers=max(1, round((top_m - step_m) / cell)))
-    bounds = _bounds(points, band)
-    if bounds is None:
+    if (bounds := _bounds(points, band)) is None:
         return None
     low, high = bounds
     cell = max(cell, float(np.sqrt(np.prod(high - low) / MAX_COLUMNS)))
@@ -177,24 +175,22 @@ def map_columns(
 def classify(columns: Columns) -> OccupancyMap:
     """The map of what was seen: occupied where any layer over the floor is, free where floor was seen and all over it is free.
 
-    Depth has holes: a gap of one voxel between looked-into ones, or of two layers, counts as free if nothing was seen in it. A
-    larger one makes the cell unknown, and so does a floor that was not seen: a hole, a step down, a place that something hides.
-    Gaps of one cell in the floor are closed where nobody saw that there is none. A few cells that only one frame saw something in
-    are unknown as well: in the office of docs/results/navigation.md, not one of them was there.
+    A column in which any layer was not looked into is unknown: a table's top, seen from below its edge, is one layer in which nothing
+    was seen. Depth has holes, though: a gap of up to two voxels in a layer counts as looked into if nothing was seen in it, and so does
+    the layer right over floor that was seen, past which far floor is seen at too flat an angle. Floor that was not seen makes a cell unknown as well: a hole, a step down, a place that something hides; its gaps of two cells are closed
+    where nobody saw that there is none. A few cells that only one frame saw something in are unknown
+    too: in the office of docs/results/navigation.md, not one of them was there.
     """
     from scipy.ndimage import binary_closing
 
     floor, above = columns.log_odds[0], columns.log_odds[1:]
-    seen = floor > 0
-    seen |= binary_closing(np.pad(seen, 1), np.ones((3, 3), bool))[1:-1, 1:-1] & (floor >= 0)
-    free = np.pad(above < _SEEN_FREE, ((1, 1), (1, 1), (1, 1)), mode="edge")
-    free = np.asarray(binary_closing(free, np.ones((3, 3, 3), bool)), bool)[1:-1, 1:-1, 1:-1]
-    blind = np.pad(~free, ((_MAX_GAP, _MAX_GAP), (0, 0), (0, 0)), constant_values=True)
-    blind[:_MAX_GAP] = False  # the floor is known: a gap right over it has an end
-    gap = np.logical_and.reduce([blind[i : len(blind) - _MAX_GAP + i] for i in range(_MAX_GAP + 1)])
-    occupied = _without_specks(above.max(axis=0) > 0, above.max(axis=0))
-    doubtful = gap.any(axis=0) | (above.max(axis=0) > 0)
-    states = np.where(occupied, OCCUPIED, np.where(seen & ~doubtful, FREE, UNKNOWN)).astype(np.int8)
+    highest = above.max(axis=0)
+    looked = np.pad(np.concatenate([floor[None] > 0, above < _SEEN_FREE]), ((0, 0), (2, 2), (2, 2)))
+    looked = np.asarray(binary_closing(looked, np.ones((1, 5, 5), bool)), bool)[:, 2:-2, 2:-2]
+    looked[1] |= looked[0] & looked[min(2, len(looked) - 1)]  # what lies on the floor hides it
+    free = looked.all(axis=0) & (floor >= 0) & (highest <= 0)
+    occupied = _without_specks(highest > _SEEN_OCCUPIED, highest)
+    states = np.where(occupied, OCCUPIED, np.where(free, FREE, UNKNOWN)).astype(np.int8)
     return OccupancyMap(states=states, origin=columns.origin, cell=columns.cell)
 
 
@@ -257,7 +253,7 @@ def _looks(clip: PosedClip, cell: float) -> Iterator[_Look]:
     size_hw = clip.depth_m.shape[1], clip.depth_m.shape[2]
     for frame in np.flatnonzero((clip.piece == 0) & is_known(clip.world_from_camera) & is_known(clip.k_px)):
         k_px = scale_k(clip.k_px[frame], clip.size_hw, size_hw)
-        step = max(1, int(cell / 2 * k_px[0, 0] / 4.0))
+        step = _step_px(k_px, cell)
         rows, columns = np.arange(step // 2, size_hw[0], step), np.arange(step // 2, size_hw[1], step)
         depth = clip.depth_m[frame]
         z = depth[np.ix_(rows, columns)]
@@ -280,6 +276,11 @@ def _looks(clip: PosedClip, cell: float) -> Iterator[_Look]:
             sigma=np.where(np.isfinite(sigma), sigma, np.inf),
             sigma_up=np.where(np.isfinite(sigma), sigma, np.inf) * np.abs(rays[:, 2]),
         )
+
+
+def _step_px(k_px: Float64[np.ndarray, "3 3"], cell: float) -> int:
+    """Pixels across half a cell at 4 m."""
+    return max(1, int(cell / 2 * k_px[0, 0] / 4.0))
 
 
 def _on_a_surface(
@@ -325,31 +326,29 @@ def _vote(
     cell: float,
 ) -> Int64[np.ndarray, "_"]:
     """Adds what one frame says of every voxel; the cells in which it saw something over the floor."""
-    ny, nx = shape
-    flat = votes.reshape(-1)
-    layer = _layers(look, band)
+    (ny, nx), flat = shape, votes.reshape(-1)
+    layer, sure = _layers(look, band)
     column, row = np.floor((look.points[:, :2] - low) / cell).astype(np.int64).T
     inside = (layer >= 0) & (column >= 0) & (column < nx) & (row >= 0) & (row < ny)
     voxel = (layer * ny + row)[inside] * nx + column[inside]
-    share = np.minimum(1.0, cell / (2 * np.maximum(look.sigma[inside], 1e-6)))
+    share = np.where(sure[inside], np.minimum(1.0, cell / (2 * np.maximum(look.sigma[inside], 1e-6))), _DOUBT)
     hit, at = np.unique(voxel, return_inverse=True)
     best = np.zeros(len(hit), np.float32)
     np.maximum.at(best, at, share.astype(np.float32))
     missed = _missed(clip, look, band, shape, low, cell)
     missed = missed[~np.isin(missed, hit, assume_unique=True)]
-    flat[hit] = np.minimum(flat[hit] + _HIT * best, _HIGHEST)
+    flat[hit] = np.minimum(np.where(best > _DOUBT, np.maximum(flat[hit], 0), flat[hit]) + _HIT * best, _HIGHEST)
     flat[missed] = np.maximum(flat[missed] + np.float32(_MISS), _LOWEST)
-    return np.unique(hit[hit >= ny * nx] % (ny * nx))
+    return np.unique(hit[(hit >= ny * nx) & (best > _DOUBT)] % (ny * nx))
 
 
-def _layers(look: _Look, band: Band) -> Int64[np.ndarray, "n"]:
-    """The layer that every point lies in; -1: none, or it cannot be told."""
+def _layers(look: _Look, band: Band) -> tuple[Int64[np.ndarray, "n"], Bool[np.ndarray, "n"]]:
+    """The layer that every point lies in, -1 for none, and whether its height is sure enough to be more than a doubt."""
     height = band.height(look.points)
     over = (height - band.step_m) / band.layer_m
     layer = np.where((over >= 0) & (over < band.num_layers), np.floor(over) + 1, -1).astype(np.int64)
-    layer[height - 2 * look.sigma_up <= band.step_m] = -1
     layer[(np.abs(height) <= band.step_m) & (look.sigma_up <= band.step_m)] = 0
-    return layer
+    return layer, (layer == 0) | (height - 2 * look.sigma_up > band.step_m)
 
 
 def _missed(
@@ -370,11 +369,11 @@ def _missed(
     ground = np.stack(np.broadcast_arrays(x[None, :], y[:, None], a * x[None, :] + b * y[:, None] + c), axis=-1)
     base = ground.reshape(-1, 3) @ px_from_world[:, :3].T + px_from_world[:, 3]
     heights = np.r_[0.0, band.step_m + (np.arange(band.num_layers) + 0.5) * band.layer_m]
+    heights[1] = band.step_m  # its foot: what is little higher than a step is under its middle
     rise = heights[:, None] * px_from_world[:, 2]
     # A column is looked into if its ends, or what is between them, may be in the picture: bounds of linear functions.
     ends = np.stack([base, base + rise[-1]])
-    far = ends[..., 2].max(axis=0)
-    seen = (far > _NEAR_M) & (ends[..., 2].min(axis=0) < MAX_RANGE_M)
+    seen = (ends[..., 2].max(axis=0) > _NEAR_M) & (ends[..., 2].min(axis=0) < MAX_RANGE_M)
     seen &= (ends[..., 0].max(axis=0) > 0) & (ends[..., 1].max(axis=0) > 0)
     seen &= ((ends[..., 0] - w * ends[..., 2]).min(axis=0) < 0) & ((ends[..., 1] - h * ends[..., 2]).min(axis=0) < 0)
     cells = np.flatnonzero(seen)
@@ -385,15 +384,17 @@ def _missed(
         in_view = (z > _NEAR_M) & (px >= 0) & (px < w) & (py >= 0) & (py < h)
     at = np.flatnonzero(in_view)
     pixel = py.reshape(-1)[at].astype(np.int64) * w + px.reshape(-1)[at].astype(np.int64)
-    sure = _nearest(depth - 2 * sigma_z(clip, look.frame)) - np.float32(np.hypot(np.sqrt(2) * cell, band.layer_m) / 2)
+    around = 2 * min(_AROUND_PX, _step_px(look.k_px, cell)) + 1
+    beyond = np.float32(np.hypot(np.sqrt(2) * cell, band.layer_m) / 2)
+    sure = _nearest(depth - 2 * sigma_z(clip, look.frame), around) - beyond
     at = at[np.minimum(sure, MAX_RANGE_M).reshape(-1)[pixel] > z.reshape(-1)[at]]
     layer, column = np.divmod(at, len(cells))
     return layer * (ny * nx) + cells[column]
 
 
-def _nearest(depth: Float32[np.ndarray, "h w"]) -> Float32[np.ndarray, "h w"]:
+def _nearest(depth: Float32[np.ndarray, "h w"], size: int) -> Float32[np.ndarray, "h w"]:
     """The least depth around every pixel, which also closes small holes in it; -inf where nothing around is known."""
     from scipy.ndimage import minimum_filter
 
-    least = minimum_filter(np.where(np.isfinite(depth), depth, np.float32(np.inf)), _AROUND_PX, mode="nearest")
+    least = minimum_filter(np.where(np.isfinite(depth), depth, np.float32(np.inf)), size, mode="nearest")
     return np.where(np.isfinite(least), least, np.float32(-np.inf))
