@@ -95,6 +95,8 @@ def place(clip: PosedClip, facts: SceneFacts, objects: Sequence[Detection], *, t
         )
     planes = _planes(regions, facts, clip, views, points, boxes)
     zones: list[PlacementZone] = []
+    if level and facts.floor_z is None and any(plane.kind == "top" for plane in planes):
+        notes.append("planes: no floor was found for sure; the lowest of those called top may be it")
     if not level:
         notes.append("zones: unknown; which way is up is not known, so no plane is known to be level")
     elif not metric:
@@ -266,7 +268,7 @@ def _base(region: PlaneRegion, level: Mapping[str, PlaneRegion], views: DepthVie
         if not _REST_M * views.metre / 2 < below < gap or base.holds(around).mean() < 0.4:
             continue
         between = np.concatenate([places - share * below * base.normal for share in (0.25, 0.5, 0.75)])
-        best, gap = (name if (free_votes(views, between) > 0).mean() <= 0.1 else None), below
+        best, gap = (name if (free_votes(views, between).count > 0).mean() <= 0.1 else None), below
     return best
 
 

@@ -72,7 +72,8 @@ def free_zones(views: DepthViews, region: PlaneRegion, thing: ThingToPlace) -> t
     """Where a thing fits on a level plane, the best first; no two zones overlap, their free room included.
 
     The whole footprint is on cells that were seen on the plane and is flat within 1 cm. Over it, and over the clearance around it,
-    views looked through all of the height (the thing's and the clearance), and next to none of them saw anything there.
+    views looked through all of the height (the thing's and the clearance), next to none of them saw anything there, and none did
+    after the last look at it.
 
     Args:
         views: depth maps of a metric world.
@@ -119,15 +120,18 @@ def _free(
     top = thing.size_m[2] + thing.clearance_m
     layers = min(max(1, int(np.ceil((top - _LOW_M) / _LAYER_M))), _MOST_LAYERS)
     base = cell_centers(pose, cell, np.argwhere(wanted))
-    free, most = np.ones(base.shape[0], dtype=bool), np.zeros(base.shape[0], dtype=np.int64)
+    # Of the layers the one that fewest looked through, and the one that was looked through longest ago.
+    fewest, oldest = np.full((2, base.shape[0]), views.frame.size, dtype=np.int64)
     for height in np.linspace(_LOW_M + min(0.02, top / 4), top, layers + 1):
-        rows = np.flatnonzero(free)  # what is not free in one layer need not be looked at in the next
+        rows = np.flatnonzero(fewest)  # what is not free in one layer need not be looked at in the next
         votes = free_votes(views, base[rows] + height * pose[:3, 2])
-        most[rows] = np.maximum(most[rows], votes)
-        free[rows] = votes > 0
-    hits = hit_votes(views, np.linalg.inv(pose), on.shape, cell, _LOW_M, top)[wanted]
+        fewest[rows] = np.minimum(fewest[rows], votes.count)
+        oldest[rows] = np.minimum(oldest[rows], votes.last)
+    hits = hit_votes(views, np.linalg.inv(pose), on.shape, cell, _LOW_M, top)
+    # What came to stand there after all had been seen free is there now.
+    empty = (hits.count[wanted] <= _HIT_SHARE * fewest) & (hits.last[wanted] <= oldest)
     result = np.zeros(on.shape, dtype=bool)
-    result[wanted] = free & (hits <= _HIT_SHARE * most)
+    result[wanted] = (fewest > 0) & empty
     return result
 
 

@@ -59,6 +59,14 @@ class PlaneVotes:
     views: Int64[np.ndarray, "f"]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Votes:
+    """How many views say something of each place, and the last of them to do so (its number; -1 for none)."""
+
+    count: Int64[np.ndarray, "*s"]
+    last: Int64[np.ndarray, "*s"]
+
+
 def depth_views(clip: PosedClip) -> DepthViews:
     """The depth maps of piece 0 that have a pose and intrinsics; at most 200, evenly spread. May be none.
 
@@ -172,13 +180,15 @@ def plane_votes(
     return PlaneVotes(on=on, through=through, height=mean, views=by_view)
 
 
-def free_votes(views: DepthViews, points: Float64[np.ndarray, "n 3"]) -> Int64[np.ndarray, "n"]:
-    """How many views look through each place at something clearly behind it."""
-    free = np.zeros(points.shape[0], np.int64)
+def free_votes(views: DepthViews, points: Float64[np.ndarray, "n 3"]) -> Votes:
+    """The views that look through each place at something clearly behind it."""
+    count, last = np.zeros(points.shape[0], np.int64), np.full(points.shape[0], -1, np.int64)
     for i, at, row, column, z in _looks(views, points):
         beyond = views.depth[i, row, column] - z  # NaN compares false
-        free[at[beyond > 0.02 * views.metre + 2 * views.sigma[i, row, column]]] += 1
-    return free
+        free = at[beyond > 0.02 * views.metre + 2 * views.sigma[i, row, column]]
+        count[free] += 1
+        last[free] = i
+    return Votes(count=count, last=last)
 
 
 def hit_votes(
@@ -188,8 +198,8 @@ def hit_votes(
     cell: float,
     low: float,
     high: float,
-) -> Int64[np.ndarray, "r c"]:
-    """How many views see something over each cell of a plane's grid, between two heights over the plane.
+) -> Votes:
+    """The views that see something over each cell of a plane's grid, between two heights over the plane.
 
     Args:
         views: the depth maps.
@@ -201,7 +211,7 @@ def hit_votes(
     """
     h, w = views.depth.shape[1:]
     x, y = np.arange(w) + 0.5, (np.arange(h) + 0.5)[:, None]
-    hits = np.zeros(shape, np.int64)
+    count, last = np.zeros(shape, np.int64), np.full(shape, -1, np.int64)
     for i in range(views.frame.size):
         pose = plane_from_world @ views.world_from_camera[i]
         along = pose[:3, :3] @ np.linalg.inv(views.k_px[i])
@@ -214,8 +224,10 @@ def hit_votes(
         place = np.stack([columns + 0.5, rows + 0.5, np.ones(z.size)], axis=1) @ along[:2].T * z[:, None] + pose[:2, 3]
         at = np.floor(place / cell).astype(np.int64)
         at = at[(at >= 0).all(axis=1) & (at[:, 0] < shape[1]) & (at[:, 1] < shape[0])]
-        hits.reshape(-1)[np.unique(at[:, 1] * shape[1] + at[:, 0])] += 1
-    return hits
+        hit = np.unique(at[:, 1] * shape[1] + at[:, 0])
+        count.reshape(-1)[hit] += 1
+        last.reshape(-1)[hit] = i
+    return Votes(count=count, last=last)
 
 
 def view_points(views: DepthViews, step: int = 1) -> tuple[Float[np.ndarray, "n 3"], Int64[np.ndarray, "n"]]:
