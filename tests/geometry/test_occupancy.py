@@ -64,6 +64,15 @@ def test_what_is_hidden_is_unknown():
     assert (grid.states[covered(grid, (2.3, 1.0), (2.7, 1.3))] == FREE).mean() > 0.5
 
 
+def test_a_table_seen_from_below_its_top_is_not_free():
+    """No pixel sees its top: all that tells of it is a layer in which nobody saw anything."""
+    poses = np.array([look_at(np.array([x, 0.1, 0.6]), np.array([2.5, 2.2, 0.3])) for x in (1.6, 2.0, 2.5, 3.0, 3.4)])
+    depth, k_px = render(poses, SIZE)
+    grid = classify(map_columns(clip_of(poses, depth, k_px), 0.0, top_m=0.85))
+    assert (grid.states[covered(grid, (1.8, 1.4), (3.2, 2.4), margin=-0.02)] == FREE).sum() == 0
+    assert (grid.states[covered(grid, (2.3, 1.2), (2.7, 1.35))] == FREE).mean() > 0.5  # before it, floor is seen
+
+
 def test_what_is_lower_than_a_step_or_higher_than_the_robot_is_no_obstacle(walked):
     box = FURNITURE["box"]
     for step, top, state in ((0.55, 1.2, FREE), (0.05, 1.0, OCCUPIED)):
