@@ -232,7 +232,7 @@ def odometry_rows(source: Path, args: argparse.Namespace) -> list[dict[str, Any]
         factor = 1.0 if clip.world.metric else float(way / ego.travelled) if ego.travelled else float("nan")
         off = own[:, :3, 3] * factor - reference[:, :3, 3]
         true_speed = way / float(path.time_s[-1] - path.time_s[0])
-        speed = None if ego.speed is None else ego.speed * factor
+        speed = ego.speed if clip.world.metric else None
         rows.append(
             {
                 "what": f"{source.name}, {'poses ignored' if 'poses' in ignore else 'given poses'}",
@@ -261,7 +261,7 @@ def _drift_apart(own: np.ndarray, reference: np.ndarray, way: float) -> float:
     return float(np.linalg.norm(own[-1, :3, 3] * way / length - reference[-1, :3, 3]) / way)
 
 
-def simulated_cases(folder: Path, num: int) -> Iterator[Case]:
+def simulated_cases(folder: Path, num: int, engine: Video3D | None = None) -> Iterator[Case]:
     """Streets of a data set, test clips first."""
     dataset = open_dataset(folder)
     ids = [clip_id for split in reversed(dataset.splits()) for clip_id in dataset.clip_ids(split)]
@@ -275,6 +275,11 @@ def simulated_cases(folder: Path, num: int) -> Iterator[Case]:
         count += 1
         started = time.perf_counter()
         clip = complete_geometry(read_clip(recording_of(dataset.clip(clip_id)), truth.num_frames))
+        if (
+            engine is not None and engine.depth_estimator is not None
+        ):  # the network's depth as it is, beside given poses
+            depth_m = engine.depth_estimator(clip.rgb, clip.k_px).values
+            clip = replace(clip, depth_m=depth_m, status=replace(clip.status, depth="estimated"))
         seconds = time.perf_counter() - started
         step = float(truth.times_s[-1] - truth.times_s[-2])
         truths = []
@@ -379,7 +384,9 @@ def main() -> None:
     parser.add_argument("--ignore", nargs="*", default=[])
     parser.add_argument("--camera-height", type=float)
     parser.add_argument("--fps", type=float, default=9.65, help="of a sequence without times")
-    parser.add_argument("--frames", type=int, default=51)
+    parser.add_argument(
+        "--frames", type=int, default=9, help="of a sequence, that depth is made for; its path has them all"
+    )
     parser.add_argument("--pictures", type=Path)
     parser.add_argument("--profile", action="store_true")
     parser.add_argument("--json", action="store_true")
@@ -402,7 +409,11 @@ def main() -> None:
                 cases = kitti_cases(source, engine, args.depth, args.camera_height)
                 things += measure(cases, f"KITTI, {depth}", args.pictures)
     if args.simulated:
-        things += measure(simulated_cases(args.simulated, args.num), "simulated streets", args.pictures)
+        things += measure(
+            simulated_cases(args.simulated, args.num, engine if args.depth else None),
+            f"simulated streets, {args.depth or 'exact depth'}",
+            args.pictures,
+        )
     profile.disable()
     if args.json:
         print(json.dumps({"things": things, "drives": drives}))

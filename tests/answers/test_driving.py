@@ -91,6 +91,15 @@ def test_vehicle_by_a_detection(street):
     assert not any(one.name is None and abs(one.bearing_deg) < 2 for one in found.distance_to_objects)
 
 
+def test_estimated_depth_tells_no_velocity(street):
+    """Distances stand; velocities from depth that wavers from frame to frame would be noise, and a note says so."""
+    unsure = replace(street, status=replace(street.status, depth="estimated"))
+    found = drive(unsure, facts_of(unsure), (Detection(box=box_of(*car_at(0.7)), label="car", score=0.9),))
+    [car] = found.vehicles
+    assert car.status == "estimated" and car.distance is not None and car.velocity is None
+    assert any(note.startswith("velocity: null where depth is estimated") for note in found.notes)
+
+
 def test_things_without_a_name(street):
     found = drive(street, facts_of(street), ())
     assert found.vehicles == ()

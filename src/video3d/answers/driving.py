@@ -143,7 +143,10 @@ def drive(
         _vehicle(view, one, f"{one.label}-{number}") for number, one in enumerate(objects, 1) if _on_the_road(one)
     ]
     if any(one.velocity is None for one in vehicles):
-        notes.append("velocity: null where a thing's points could not be followed over frames that have times")
+        why = "a thing's points could not be followed over frames that have times"
+        if world.status.depth != "measured":
+            why = "depth is estimated, which is too uneven from frame to frame to tell motion"
+        notes.append(f"velocity: null where {why}")
     distances = [*_named(view, objects), *_unnamed(view, objects)]
     if any(one.name is None for one in distances):
         notes.append("something: found by geometry alone, by standing on or beside the road; what it is is not known")
@@ -276,8 +279,8 @@ def _velocity(view: View, box: Box3D) -> tuple[Float64[np.ndarray, "2"] | None, 
     inside = points_in_box(high[-1], box, margin_m=0.15 / view.unit_m)
     shown = view.named(looks[-1].frames) if inside.any() else ()
     times = np.array([one.time_s for one in looks])
-    if not np.isfinite(times).all():
-        return None, shown
+    if not np.isfinite(times).all() or view.clip.status.depth != "measured":
+        return None, shown  # estimated depth changes from frame to frame by more than things move: it was measured
     track = follow(high, times, inside, unit_m=view.unit_m)
     if track is None:
         return None, shown

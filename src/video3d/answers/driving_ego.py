@@ -19,6 +19,7 @@ _LATELY_S = 1.0
 _STILL_SHARE = 0.1  # of a camera's height: a shorter step says nothing of the direction of travel
 _MAX_MOUNT_DEG = 45.0  # between the viewing axis and the direction of travel; beyond it the camera looks elsewhere
 _POINTS_A_FRAME = 30_000
+_SMEAR = 14.0  # change of ln(depth) a radian: the tangent of 86 degrees
 _ROAD_FRAMES = 8
 _SAME_SCALE = 0.02  # a road that was fitted again may be off by this much
 _UP_TILT = {"measured": np.radians(12.0), "estimated": np.radians(15.0), "unknown": np.radians(25.0)}
@@ -196,8 +197,15 @@ def motion_of(clip: PosedClip, path: Trajectory | None, *, least_step: float) ->
 
 
 def frame_points(clip: PosedClip, frame: int, most: int = _POINTS_A_FRAME) -> Float64[np.ndarray, "n 3"]:
-    """World points of the pixels of a frame whose depth is known; of a dense map an even grid of about ``most``."""
+    """World points of the pixels of a frame whose depth is known; of a dense map an even grid of about ``most``.
+
+    Estimated depth runs smoothly from a thing to what is behind it. Where depth changes across the picture as it would on a surface
+    seen from within 4 degrees of its plane, there is none, and those pixels are left out.
+    """
     depth = clip.depth_m[frame]
+    if clip.status.depth == "estimated" and depth.shape[1] > 1:
+        change = np.gradient(np.log(depth), axis=1) * clip.k_px[frame, 0, 0] * depth.shape[1] / clip.size_hw[1]
+        depth = np.where(np.abs(change) > _SMEAR, np.nan, depth)
     known = int(np.isfinite(depth).sum())
     step = max(1, int(np.sqrt(known / most)))
     k_px = scale_k(clip.k_px[frame], clip.size_hw, (depth.shape[0], depth.shape[1]))

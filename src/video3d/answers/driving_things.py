@@ -17,6 +17,7 @@ from video3d.geometry.road import CLEAR_M, STANDS_M
 REACH_M, BESIDE_M = 70.0, 20.0
 _LINK_M, _LINK_SHARE = 0.4, 0.025  # distance up to which points hang together: near, and as a share of their distance
 _MIN_POINTS, _MIN_HEIGHT_M = 8, 0.45
+_JUMP_M, _JUMP_SHARE, _GAP_DEG = 0.8, 0.15, 3
 _CELL_M = 0.2
 _FASTEST_M_S, _CHANGE_M_S = 35.0, 8.0
 _CROSS = np.array([[0, 1, 0], [1, 1, 1], [0, 1, 0]], dtype=bool)
@@ -71,13 +72,27 @@ def find_things(points_road: Float64[np.ndarray, "n 3"], *, flat: float, unit_m:
     label = labels[cells[:, 0], cells[:, 1]]
     found = []
     for number in range(1, int(label.max()) + 1):
-        members = index[label == number]
-        if members.size < _MIN_POINTS or points_road[members, 2].max() < _MIN_HEIGHT_M / unit_m:
-            continue
-        left, right = (float(edge) for edge in np.percentile(_bearing_deg(points_road[members]), [2, 98]))
-        near = np.sort(np.hypot(points_road[members, 0], points_road[members, 1]))[max(2, members.size // 200)]
-        found.append(Thing(distance=float(near), bearing_deg=(left + right) / 2, members=members))
+        for members in _fronts(points_road, index[label == number], unit_m):
+            if members.size < _MIN_POINTS or points_road[members, 2].max() < _MIN_HEIGHT_M / unit_m:
+                continue
+            left, right = (float(edge) for edge in np.percentile(_bearing_deg(points_road[members]), [2, 98]))
+            near = np.sort(np.hypot(points_road[members, 0], points_road[members, 1]))[max(2, members.size // 200)]
+            found.append(Thing(distance=float(near), bearing_deg=(left + right) / 2, members=members))
     return tuple(sorted(found, key=lambda thing: thing.distance))
+
+
+def _fronts(points: Float64[np.ndarray, "n 3"], piece: Int64[np.ndarray, "m"], unit_m: float) -> list[np.ndarray]:
+    """A piece cut where its nearest points jump from one degree of bearing to the next: a walker before a wall is one thing, the wall
+    beside him another.
+    """
+    turn = np.floor(_bearing_deg(points[piece])).astype(np.int64)
+    away = np.hypot(points[piece, 0], points[piece, 1]) * unit_m
+    order = np.lexsort((away, turn))
+    degrees, first, count = np.unique(turn[order], return_index=True, return_counts=True)
+    near = away[order[first + np.minimum(2, count - 1)]]
+    step = np.abs(np.diff(near)) > np.maximum(_JUMP_M, _JUMP_SHARE * np.minimum(near[1:], near[:-1]))
+    run = np.cumsum(np.r_[False, step | (np.diff(degrees) > _GAP_DEG)])[np.searchsorted(degrees, turn)]
+    return [piece[run == number] for number in range(int(run.max()) + 1)]
 
 
 def _even(places_m: Float64[np.ndarray, "n 2"]) -> Float64[np.ndarray, "n 2"]:
