@@ -28,6 +28,7 @@ _BEHIND_SHARE = 0.05  # of the places seen beside a wall: more of them behind it
 _MAX_ZONES, _MAX_OBJECTS = 32, 40
 _REST_M = 0.05
 _MAX_GAP_M = 1.5
+_FAR_M = 10.0  # things farther away are not looked for: nobody puts something beside them
 _POINT_ROWS = 60  # of a depth map that things are looked for in, as many as for finding them by words
 
 
@@ -77,7 +78,7 @@ def place(clip: PosedClip, facts: SceneFacts, objects: Sequence[Detection], *, t
     k_px = scale_k(clip.k_px[frames], clip.size_hw, (clip.depth_m.shape[1], clip.depth_m.shape[2]))
     tiles = flat_tiles(clip.depth_m[frames], k_px, clip.world_from_camera[frames])
     regions = find_plane_regions(views, tiles, level=level, floor_z=facts.floor_z if level else None)
-    points, seen_in = view_points(views, max(1, views.depth.shape[1] // _POINT_ROWS))
+    points, seen_in = view_points(views, max(1, views.depth.shape[1] // _POINT_ROWS), _FAR_M * views.metre)
     notes = []
     if objects:
         named = tuple(_named(i, one.label, one.box, one.score, facts) for i, one in enumerate(objects))
@@ -262,9 +263,9 @@ def _base(region: PlaneRegion, level: Mapping[str, PlaneRegion], views: DepthVie
         for cells in (np.logical_xor(wide, narrow), inner)
     )
     places = places[:: max(1, places.shape[0] // 200)]
-    best, gap = None, _MAX_GAP_M * views.metre
+    best, gap, center = None, _MAX_GAP_M * views.metre, region.center
     for name, base in level.items():
-        below = float(region.center @ base.normal + base.offset)
+        below = float(center @ base.normal + base.offset)
         if not _REST_M * views.metre / 2 < below < gap or base.holds(around).mean() < 0.4:
             continue
         between = np.concatenate([places - share * below * base.normal for share in (0.25, 0.5, 0.75)])

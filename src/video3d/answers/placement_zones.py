@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
-from video3d.geometry.depth_views import DepthViews, free_votes, hit_votes
+from video3d.geometry.depth_views import DepthViews, free_votes, hit_votes, plane_votes
 from video3d.geometry.plane_regions import PlaneRegion, cell_centers
 from video3d.types import InputError
 
@@ -16,7 +16,7 @@ _LOW_M = 0.02  # heights over the plane up to here are its own noise
 _LAYER_M = 0.05
 _MOST_LAYERS = 24
 _HIT_SHARE = 0.1  # of the views that look through a cell: fewer that see something there are flying pixels
-_STEP_M = 0.015  # no cell under a thing may be farther off its middle plane
+_STEP_M = 0.015  # no cell under a thing may be farther off its plane, and none around it higher
 _MOST_PER_PLANE = 8
 _SEEN = 3.0  # views at which evidence counts for three quarters
 
@@ -130,6 +130,9 @@ def _free(
     hits = hit_votes(views, np.linalg.inv(pose), on.shape, cell, _LOW_M, top)
     # What came to stand there after all had been seen free is there now.
     empty = (hits.count[wanted] <= _HIT_SHARE * fewest) & (hits.last[wanted] <= oldest)
+    # A book, too low for single pixels to tell from noise, is told by their mean.
+    normal = pose[:3, 2]
+    empty &= ~(plane_votes(views, base, normal, -float(normal @ pose[:3, 3])).height > _STEP_M)
     result = np.zeros(on.shape, dtype=bool)
     result[wanted] = (fewest > 0) & empty
     return result

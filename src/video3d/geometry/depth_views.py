@@ -230,11 +230,13 @@ def hit_votes(
     return Votes(count=count, last=last)
 
 
-def view_points(views: DepthViews, step: int = 1) -> tuple[Float[np.ndarray, "n 3"], Int64[np.ndarray, "n"]]:
-    """World points of every ``step``-th pixel in both directions with known depth, and the clip's frame of each."""
+def view_points(
+    views: DepthViews, step: int = 1, far: float = np.inf
+) -> tuple[Float[np.ndarray, "n 3"], Int64[np.ndarray, "n"]]:
+    """World points of every ``step``-th pixel in both directions with a depth of less than ``far``, and the clip's frame of each."""
     points, frames = [np.zeros((0, 3))], [np.zeros(0, np.int64)]
     for i, depth in enumerate(views.depth):
-        rows, columns = np.nonzero(np.isfinite(depth[::step, ::step]))
+        rows, columns = np.nonzero(depth[::step, ::step] < far)  # NaN is not
         rows, columns = rows * step, columns * step
         rays = np.stack([columns + 0.5, rows + 0.5, np.ones(rows.size)], axis=1) @ np.linalg.inv(views.k_px[i]).T
         pose = views.world_from_camera[i]

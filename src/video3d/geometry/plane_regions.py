@@ -29,7 +29,7 @@ _MARGIN_M = 0.15
 _MIN_TILES = 8
 _MIN_LEVEL_M2 = 0.03  # a small shelf
 _MIN_AREA_M2 = 0.25  # of what is not level: fronts and slopes of things are many, and nothing stands on them
-_MAX_PLANES = 40
+_MAX_PLANES, _MAX_REGIONS = 40, 64
 _MAX_CELLS = 250_000
 _TRIED, _SCORED = 300, 4000
 
@@ -127,7 +127,7 @@ def find_plane_regions(
             mine = _members(points, normals, normal, offset, _NEAR_M * metre)
         else:
             plane = _next_plane(points[left], normals[left], level, _NEAR_M * metre, rng)
-            if plane is None:
+            if plane is None or len(found) >= _MAX_REGIONS:
                 break
             normal, offset = plane
             mine = left & _members(points, normals, normal, offset, _NEAR_M * metre)
@@ -136,7 +136,7 @@ def find_plane_regions(
                 if not any(_same(region, other, 0.04 * metre) for other in found):
                     found.append(region)
         left &= ~_members(points, normals, normal, offset, 1.5 * _NEAR_M * metre)
-    return tuple(found)
+    return tuple(found[:_MAX_REGIONS])
 
 
 def _floor(
@@ -251,7 +251,7 @@ def _fit(
 def _frame(
     places: Float64[np.ndarray, "n 3"], normal: Float64[np.ndarray, "3"], offset: float, margin: float, align: bool
 ) -> tuple[Float64[np.ndarray, "4 4"], Float64[np.ndarray, "2"]]:
-    """Frame of a grid around places on a plane, and its extent; its sides are level, or along the smallest rectangle."""
+    """Frame of a grid around places on a plane, and its extent; its sides are level, or those of the smallest rectangle."""
     x = np.cross(np.array([0.0, 0.0, 1.0]) if abs(normal[2]) < 0.9 else np.array([0.0, -1.0, 0.0]), normal)
     x /= np.linalg.norm(x)
     if align and abs(normal[2]) >= 0.9:
