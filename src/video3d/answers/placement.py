@@ -20,6 +20,7 @@ from video3d.types import Box3D, Detection, PosedClip
 __all__ = ["PlacementParts", "ThingToPlace", "place"]
 
 _LEVEL = np.cos(np.radians(10.0))
+_STABLE = np.cos(np.radians(5.0))  # of planes that things are put on: a ramp is none
 _MAX_TILE_FRAMES = 64
 _FLOOR_M = 0.05  # planes so near the floor's height are floor
 _MIN_CEILING_M, _MIN_CEILING_M2 = 1.8, 0.25
@@ -282,7 +283,7 @@ def _zones(
 ) -> list[PlacementZone]:
     found: list[tuple[Zone, SurfacePlane]] = []
     for region, plane in zip(regions, planes, strict=True):
-        if plane.kind in ("floor", "top"):
+        if plane.kind in ("floor", "top") and region.normal[2] >= _STABLE:
             found += [(zone, plane) for zone in free_zones(views, region, thing)]
     found.sort(key=lambda one: -one[0].score)
     zones = []
