@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from cyclopts import Parameter
 
@@ -89,18 +89,11 @@ def _train_network(
     from video3d.training import depth, objects
     from video3d.training.recipes import NANO_DEPTH, with_changes
 
-    if name == NANO_DEPTH:
-        recipe = with_changes(depth.DepthRecipe(), changes)
-        if dry_run:
-            shape = depth.plan_network(recipe)
-            print(dump(shape) if json_ else depth.plan_words(shape))
-            return
-        report = depth.train_network(data, recipe, out, resume=resume)
-    else:
-        recipe = with_changes(objects.ObjectRecipe(), changes)
-        if dry_run:
-            shape = objects.plan_network(data, recipe)
-            print(dump(shape) if json_ else objects.plan_words(shape))
-            return
-        report = objects.train_network(data, recipe, out, resume=resume)
+    made: tuple[Any, Any] = (depth, depth.DepthRecipe) if name == NANO_DEPTH else (objects, objects.ObjectRecipe)
+    network, recipe = made[0], with_changes(made[1](), changes)
+    if dry_run:
+        shape = network.plan_network(data, recipe)
+        print(dump(shape) if json_ else network.plan_words(shape))
+        return
+    report = network.train_network(data, recipe, out, resume=resume)
     print(dump(report) if json_ else f"{report['minutes']:.1f} minutes\nwritten: {report['weights']}")

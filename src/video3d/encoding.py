@@ -11,12 +11,11 @@ from video3d.answers.prompt import build_prompt
 from video3d.geometry.lift import lift_patches
 from video3d.scene import KeptScene, Scene
 from video3d.types import Detection
-from video3d.types.reasoning import LayoutFinding
 from video3d.vocabulary import category
 
 if TYPE_CHECKING:
     from video3d.model.modeling_video3d import Video3DForConditionalGeneration
-    from video3d.model.object_votes import ObjectVotes
+    from video3d.model.object_votes import FoundObject, ObjectVotes
     from video3d.model.processing_video3d import Video3DProcessor
     from video3d.types import SceneTokens
 
@@ -38,13 +37,15 @@ class LookedAt:
         tokens: it encoded.
         votes: what patches say of the objects that they show; None where no object head is trained, or the world is not upright
             and in metres, which it was trained for.
-        objects: what was found in it, the surest first; () where nothing that finds objects is trained.
-        findings: the same in sentences.
+        things: what the votes agree on, the surest first.
+        objects: what was found, of them or by the reasoning module; () where nothing that finds objects is trained.
+        findings: the reasoning module's in sentences. Votes have none: no language model has learned to read them yet.
     """
 
     scene: Scene
     tokens: "SceneTokens"
     votes: "ObjectVotes | None" = None
+    things: "tuple[FoundObject, ...]" = ()
     objects: tuple[Detection, ...] = ()
     findings: tuple[str, ...] = ()
 
@@ -70,26 +71,24 @@ def look(model: "Video3DForConditionalGeneration", processor: "Video3DProcessor"
         votes = model.object_votes(inputs, floor_z=_floor_z(scene, inputs.points_world), features=features[0])
     tokens = model.encode_scene(keep_patches=by_patches, features=features, **given)
     if votes is not None:
-        objects = tuple(
-            Detection(box=thing.box, label=thing.category, score=thing.score)
-            for thing in find_objects(votes)
-            if thing.score >= LEAST_SURE
-        )
-        said = LayoutFinding(detections=objects, metric=True).lines()[:MAX_FINDINGS]
-        return LookedAt(scene=scene, tokens=tokens, votes=votes, objects=objects, findings=said)
+        things = tuple(thing for thing in find_objects(votes) if thing.score >= LEAST_SURE)
+        objects = tuple(Detection(box=thing.box, label=thing.category, score=thing.score) for thing in things)
+        return LookedAt(scene=scene, tokens=tokens, votes=votes, things=things, objects=objects)
     if not model.config.reasoning_trained:
         return LookedAt(scene=scene, tokens=tokens)
     found = model.reason(tokens, "layout", metric=metric)
     return LookedAt(scene=scene, tokens=tokens, objects=found.detections, findings=found.lines()[:MAX_FINDINGS])
 
 
-def finders(votes: "ObjectVotes | None") -> tuple[Locate, Count] | None:
+def finders(looked: LookedAt) -> tuple[Locate, Count] | None:
     """How questions find things by name in what patches vote for: one as of a frame, and all of a kind; None without votes."""
+    from video3d.model.object_votes import find_named
+
+    votes = looked.votes
     if votes is None:
         return None
-    from video3d.model.object_votes import FoundObject, find_named, find_objects
 
-    def located(thing: FoundObject) -> Located:
+    def located(thing: "FoundObject") -> Located:
         return Located(box=thing.box, score=thing.score, frames=thing.frames, color=(thing.color, thing.color_score))
 
     def locate(thing: Mention, position: int) -> Located | None:
@@ -98,8 +97,7 @@ def finders(votes: "ObjectVotes | None") -> tuple[Locate, Count] | None:
         return None if found is None else located(found)
 
     def count(name: str | None) -> tuple[tuple[str, Located], ...]:
-        sure = [one for one in find_objects(votes) if one.score >= LEAST_SURE]
-        return tuple((one.category, located(one)) for one in sure if name in (None, one.category))
+        return tuple((one.category, located(one)) for one in looked.things if name in (None, one.category))
 
     return locate, count
 

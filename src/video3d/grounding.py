@@ -17,6 +17,7 @@ from video3d.answers.named_question import mentions
 from video3d.answers.prompt import build_prompt
 from video3d.answers.references import plain
 from video3d.geometry.boxes import gap_m
+from video3d.geometry.gravity import ON_THE_FLOOR
 from video3d.geometry.lift import lift_patches
 from video3d.geometry.patch_boxes import patch_box_shares
 from video3d.geometry.proposals import Proposal, propose_boxes
@@ -45,7 +46,7 @@ def propose_objects(clip: PosedClip) -> tuple[Proposal, ...]:
     points = patch_points(clip)
     here = np.isfinite(points).all(-1)
     frame = np.broadcast_to(np.arange(clip.num_frames)[:, None, None], here.shape)[here]
-    floor_z = 0.0 if clip.world.gravity_aligned and clip.world.origin == "floor" else None
+    floor_z = 0.0 if clip.world.gravity_aligned and clip.world.origin == ON_THE_FLOOR else None
     return propose_boxes(points[here], frame=frame, floor_z=floor_z, gravity_aligned=clip.world.gravity_aligned)
 
 

@@ -206,7 +206,7 @@ class Video3D:
         about = parse_named(query) if question is None else None
         if about is not None and self._finds_objects():
             with timed(timings, "objects"):
-                find = finders(self.look(scene).votes)
+                find = finders(self.look(scene))
                 answer = find and answer_named(about, scene.clip, scene.facts, *find)
             if answer:
                 return replace(answer, timings_s=timings | {"total": time.perf_counter() - started})
@@ -255,7 +255,7 @@ class Video3D:
             model=lambda: self.model_and_processor,
             kept=lambda: self.encode(scene),
             threshold=threshold,
-            finders=lambda: finders(self.look(scene).votes),
+            finders=lambda: finders(self.look(scene)),
         )
 
     def analyze(

@@ -59,7 +59,7 @@ def tiny_tower() -> Dinov2Model:
 
 
 def test_a_resumed_run_is_the_unbroken_one(tmp_path, frames, monkeypatch):
-    monkeypatch.setattr("video3d.training.depth.STEPS_BETWEEN_CHECKPOINTS", 4)
+    monkeypatch.setattr("video3d.training.network.STEPS_BETWEEN_CHECKPOINTS", 4)
     for name in ("whole", "resumed"):
         (tmp_path / name).mkdir()
     kept, original = [], torch.save

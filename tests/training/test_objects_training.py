@@ -69,7 +69,7 @@ def _patches(num: int = 64) -> Patches:
 
 
 def test_a_killed_run_goes_on_with_the_same_bits(tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr("video3d.training.objects.STEPS_BETWEEN_CHECKPOINTS", 3)
+    monkeypatch.setattr("video3d.training.network.STEPS_BETWEEN_CHECKPOINTS", 3)
     patches = _patches()
     for name in ("whole", "killed"):
         (tmp_path / name).mkdir()

@@ -38,6 +38,18 @@ def test_every_weight_that_learns_has_the_rate_of_its_part(name):
         assert (model.config.depth_loss_weight, model.config.spatial_loss_weight) == (0.1, 0.2)
 
 
+@pytest.mark.parametrize(
+    ("name", "stays"), [("nano-questions", True), ("nano-alignment", True), ("nano-questions", False)]
+)
+def test_a_tower_that_learns_leaves_its_object_head_behind(name, stays):
+    recipe = find_recipe(name, [] if stays else ["lr_vision=1e-5"])
+    model = meta_model(recipe)
+    assert model.config.objects_trained and model.object_head is not None
+    mark(model, recipe)
+    assert model.config.objects_trained == stays
+    assert not any(weight.requires_grad for weight in model.object_head.parameters())
+
+
 def test_values_are_set_by_their_kind():
     changes = ["steps=7", "lr=2e-4", "types=relation, layout", "facts=no", "settings.token_voxel_m=0.5", "start=DIR"]
     recipe = find_recipe("nano-questions", changes)

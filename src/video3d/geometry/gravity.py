@@ -17,6 +17,8 @@ from video3d.types import InputError, PosedClip, Status
 
 __all__ = ["Floor", "GravityAlignment", "align_to_gravity", "clip_floor", "find_floor", "gravity_alignment"]
 
+ON_THE_FLOOR = "on the floor under the first camera"
+"""``World.origin`` of a world whose floor was seen: it lies at z = 0."""
 _MAX_FRAMES = 48  # more see little that is new
 _POINT_ROWS = 90  # rows of a depth map that become points for the floor
 _MIN_FLOOR_CONFIDENCE = 0.4
@@ -171,7 +173,7 @@ def gravity_alignment(clip: PosedClip) -> GravityAlignment:
         origin, where = "at the first camera", "floor: not seen; z = 0 is the height of the first camera"
     else:
         unit = " m" if clip.world.metric else " units"
-        origin = "on the floor under the first camera"
+        origin = ON_THE_FLOOR
         where = f"floor: found {centers[0, 2] - low:.2f}{unit} under the first camera; z = 0 is the floor"
         floor = replace(floor, height=0.0)
     return GravityAlignment(

@@ -9,8 +9,6 @@ killed run goes on from its last checkpoint with the same bits. About 2 s a step
 """
 
 import hashlib
-import json
-import pickle
 import sys
 import time
 from collections.abc import Sequence
@@ -25,20 +23,19 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, interpolate, pad
 
-from video3d.data.store import DataSet, open_dataset
+from video3d.data.store import DataSet
 from video3d.model.depth_head import DepthHead, depth_loss
 from video3d.model.nano import DINOV2, find_packaged
 from video3d.model.nano_depth import DEPTH_LAYERS, WEIGHTS, tower_layers
 from video3d.replaced import replaced
-from video3d.training.report import device_name
+from video3d.training.network import learn, run_network
+from video3d.training.recipes import at_least, check_ema
 from video3d.types import InputError
 
 SKY_M = 100.0
 """What the simulator leaves unknown is sky or beyond 65 m: taken to be this far."""
 ADAPTED = ("q_proj", "k_proj", "v_proj", "o_proj", "fc1", "fc2")
 """Linear maps of a block that get an adapter, in every block from the first that the head reads to the last."""
-
-STEPS_BETWEEN_CHECKPOINTS = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,14 +72,9 @@ class DepthRecipe:
         Raises:
             InputError: a value out of range.
         """
-        for name in ("frames_per_clip", "steps", "batch", "rank"):
-            if getattr(self, name) < 1:
-                raise InputError(name, expected="1 or more", got=getattr(self, name))
-        for name in ("lr_head", "lr_tower", "seed"):
-            if not 0 <= getattr(self, name) < float("inf"):
-                raise InputError(name, expected="0 or more", got=getattr(self, name))
-        if not 0 <= self.ema < 1:
-            raise InputError("ema", expected="0 (none) or a share below 1", got=self.ema)
+        at_least(self, 1, "frames_per_clip", "steps", "batch", "rank")
+        at_least(self, 0, "lr_head", "lr_tower", "seed")
+        check_ema(self.ema)
         if not 0.05 <= self.smallest_window <= 1:
             raise InputError("smallest_window", expected="a share from 0.05 to 1", got=self.smallest_window)
 
@@ -240,29 +232,13 @@ def train(frames: Frames, tower: nn.Module, recipe: DepthRecipe, work: Path) -> 
     device = "cuda" if torch.cuda.is_available() else "cpu"
     network.to(device)
     learned = network.learned()
-    mean = {name: weight.detach().clone() for name, weight in learned.items()}
     head = [weight for name, weight in learned.items() if name.startswith("head.")]
     adapters = [weight for name, weight in learned.items() if not name.startswith("head.")]
     groups = [{"params": head, "weight_decay": 0.01}, {"params": adapters, "weight_decay": 0.0}]
     optimizer = torch.optim.AdamW(groups, recipe.lr_head)
     peaks = [recipe.lr_head, recipe.lr_tower]
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, peaks, recipe.steps, pct_start=0.05)
-    checkpoint, first = work / "depth-checkpoint.pt", 0
-    if checkpoint.is_file():
-        try:
-            kept = torch.load(checkpoint, weights_only=True, map_location=device)
-        except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
-            got = (str(error).splitlines() or [type(error).__name__])[0]
-            raise InputError(checkpoint, expected="a checkpoint of this run", got=got, do="remove it") from error
-        if kept["recipe"] == repr(recipe):
-            network.load_state_dict(kept["learned"], strict=False)
-            mean = kept["mean"]
-            optimizer.load_state_dict(kept["optimizer"])
-            schedule.load_state_dict(kept["schedule"])
-            first = kept["step"]
-    started, losses = time.perf_counter(), []
-    for step in range(first, recipe.steps):
-        # Drawn from the step's own number, so that a resumed run sees what an unbroken one would have seen.
+
+    def loss_of(step: int) -> Tensor:
         draw = torch.Generator().manual_seed(recipe.seed * 1_000_003 + step)
         size = recipe.sizes_px[int(torch.randint(len(recipe.sizes_px), (1,), generator=draw))]
         which = torch.randint(0, len(frames.k_px), (recipe.batch,), generator=draw).tolist()
@@ -270,29 +246,19 @@ def train(frames: Frames, tower: nn.Module, recipe: DepthRecipe, work: Path) -> 
             window(frames.rgb[i], frames.depth_m[i], frames.k_px[i], size, recipe.smallest_window, draw) for i in which
         ]
         pixels, true, k = (torch.stack(parts) for parts in zip(*views, strict=True))
-        loss = network(photometric(pixels, draw).to(device), true.to(device), k.to(device))
-        optimizer.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(learned.values(), 1.0)
-        optimizer.step()
-        schedule.step()
-        losses.append(loss.item())
-        keep = min(recipe.ema, (1 + step) / (10 + step))
-        with torch.no_grad():
-            for name, weight in learned.items():
-                mean[name].lerp_(weight, 1 - keep)
-        if (step + 1) % 50 == 0 or step + 1 == recipe.steps:
-            took = (time.perf_counter() - started) / (step + 1 - first)
-            print(
-                f"step {step + 1}: loss {np.mean(losses[-50:]):.3f}, {took:.2f} s a step", file=sys.stderr, flush=True
-            )
-        if (step + 1) % STEPS_BETWEEN_CHECKPOINTS == 0 or step + 1 == recipe.steps:
-            state = {"recipe": repr(recipe), "step": step + 1, "mean": mean}
-            state |= {"learned": {name: weight.detach() for name, weight in learned.items()}}
-            state |= {"optimizer": optimizer.state_dict(), "schedule": schedule.state_dict()}
-            with replaced(checkpoint) as beside:
-                torch.save(state, beside)
-    return {name: weight.cpu() for name, weight in mean.items()}
+        return network(photometric(pixels, draw).to(device), true.to(device), k.to(device))
+
+    return learn(
+        learned,
+        optimizer,
+        torch.optim.lr_scheduler.OneCycleLR(optimizer, peaks, recipe.steps, pct_start=0.05),
+        loss_of,
+        steps=recipe.steps,
+        ema=recipe.ema,
+        max_grad_norm=1.0,
+        checkpoint=work / "depth-checkpoint.pt",
+        run=repr(recipe),
+    )
 
 
 _PUBLISHED = {
@@ -337,28 +303,20 @@ def train_network(data: Sequence[Path], recipe: DepthRecipe, out: Path, *, resum
     """
     from video3d.model.convert_dinov2 import convert_dinov2
 
-    datasets = [open_dataset(one) for one in data]
-    if out.is_dir() and any(out.iterdir()) and not resume:
-        raise InputError(out, expected="an empty or new folder", got="one with files", do="add --resume, or name another")  # fmt: skip
-    out.mkdir(parents=True, exist_ok=True)
-    began = time.monotonic()
-    learned = train(prepare(datasets, recipe, out), convert_dinov2(find_packaged(DINOV2)), recipe, out)
-    with replaced(out / WEIGHTS.name) as beside:
-        save_file(published(learned), beside)
-    report = {
-        "weights": str(out / WEIGHTS.name),
-        "recipe": asdict(recipe),
-        "data": [dataset.content_hash for dataset in datasets],
-        "minutes": round((time.monotonic() - began) / 60, 2),
-        "device": device_name(),
-    }
-    with replaced(out / "report.json") as beside:
-        beside.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
-    return report
+    def make(datasets: list[DataSet]) -> dict[str, Any]:
+        learned = train(prepare(datasets, recipe, out), convert_dinov2(find_packaged(DINOV2)), recipe, out)
+        with replaced(out / WEIGHTS.name) as beside:
+            save_file(published(learned), beside)
+        return {"weights": str(out / WEIGHTS.name)}
+
+    return run_network(data, recipe, out, make, resume=resume)
 
 
-def plan_network(recipe: DepthRecipe) -> dict[str, Any]:
-    """What a run would take: weights that learn and that are frozen, and seconds a step, measured here on random views."""
+def plan_network(data: Sequence[Path], recipe: DepthRecipe) -> dict[str, Any]:
+    """What a run would take: weights that learn and that are frozen, and seconds a step, measured here on random views.
+
+    Of the data nothing is read.
+    """
     from video3d.model.convert_dinov2 import convert_dinov2
 
     device = "cuda" if torch.cuda.is_available() else "cpu"

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -181,14 +181,9 @@ def plain(
     batch = processor(small, lift_patches(small, processor.patch_px), "a")
     pixels, points = batch["pixel_values"][0], batch["points_world"][0]
     poses, share, k_px = batch["world_from_camera"][0], batch["valid_share"][0], batch["k_px"][0]
-    return chosen(
-        _features(model, pixels),
-        patch_geometry(points, share, poses, k_px, pixels),
-        label_patches(clip, small.frame_index, np.asarray(clip.instance)[small.frame_index], points, poses),
-        points.isfinite().all(-1),
-        wanted.patches,
-        rng,
-    )
+    masks = np.asarray(clip.instance)[small.frame_index]
+    views = _Views(pixels, points, share, poses, k_px)
+    return _told(model, clip, small.frame_index, masks, views, wanted.patches, rng)
 
 
 def changed(
@@ -209,18 +204,39 @@ def changed(
     pixels = (pixels - mean) / std
     poses = torch.from_numpy(clip.truth.world_from_camera[at].astype(np.float32))
     points, share = lift_depth(depth, k_px, poses, processor.patch_px)
+    views = _Views(pixels, points, share, poses, k_px)
+    return _told(model, clip, at, masks.numpy(), views, wanted.changed_patches, rng)
+
+
+class _Views(NamedTuple):
+    """Frames as the model sees them: pixels (f 3 h w), points and known share of patches, poses, intrinsics."""
+
+    pixels: Tensor
+    points_world: Tensor
+    valid_share: Tensor
+    world_from_camera: Tensor
+    k_px: Tensor
+
+
+def _told(
+    model: Video3DForConditionalGeneration,
+    clip: ClipData,
+    frames: np.ndarray,
+    masks: np.ndarray,
+    views: _Views,
+    num: int,
+    rng: np.random.Generator,
+) -> Patches:
+    """Some patches of frames: what the head reads of them, and what is true."""
+    pixels, points, share, poses, k_px = views
     return chosen(
-        _features(model, pixels),
+        model.frame_features(pixels.to(model.device))[0].cpu(),
         patch_geometry(points, share, poses, k_px, pixels),
-        label_patches(clip, at, masks.numpy(), points, poses),
+        label_patches(clip, frames, masks, points, poses),
         points.isfinite().all(-1),
-        wanted.changed_patches,
+        num,
         rng,
     )
-
-
-def _features(model: Video3DForConditionalGeneration, pixels: Tensor) -> Tensor:
-    return torch.cat([model.patch_features(part)[0] for part in pixels.to(model.device).split(4)]).cpu()
 
 
 def _window(
@@ -254,7 +270,7 @@ def _window(
 
 def prepare(
     datasets: Sequence[DataSet],
-    splits: Sequence[str],
+    split: str,
     model: Video3DForConditionalGeneration,
     processor: Video3DProcessor,
     wanted: PatchesWanted,
@@ -266,7 +282,7 @@ def prepare(
         InputError: clips without masks.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    clips = [(dataset, clip_id) for dataset in datasets for split in splits for clip_id in dataset.clip_ids(split)]
+    clips = [(dataset, clip_id) for dataset in datasets for clip_id in dataset.clip_ids(split)]
     began, made = time.perf_counter(), 0
     for at, (dataset, clip_id) in enumerate(clips):
         path = folder / f"{dataset.content_hash[:8]}-{clip_id}.safetensors"

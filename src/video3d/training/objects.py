@@ -9,32 +9,28 @@ masks and the truth (``object_patches``). Patches are kept in DIR (1 MB a clip),
 
 import hashlib
 import json
-import pickle
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
-from torch import nn
+from torch import Tensor, nn
 
-from video3d.data.store import open_dataset
+from video3d.data.store import DataSet, open_dataset
 from video3d.model.nano import load_nano
 from video3d.model.nano_objects import WEIGHTS
 from video3d.model.object_head import ObjectHead, object_loss
 from video3d.replaced import replaced
 from video3d.training.features import weights_hash
+from video3d.training.network import learn, run_network
 from video3d.training.object_patches import COLORS, Patches, PatchesWanted, gathered, look, prepare
-from video3d.training.report import device_name
+from video3d.training.recipes import at_least, check_ema
 from video3d.training.targets import CATEGORIES
 from video3d.types import InputError
-
-STEPS_BETWEEN_CHECKPOINTS = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,19 +71,11 @@ class ObjectRecipe:
         Raises:
             InputError: a value out of range.
         """
-        for name in ("frames", "patches", "width", "steps", "batch"):
-            if getattr(self, name) < 1:
-                raise InputError(name, expected="1 or more", got=getattr(self, name))
-        for name in ("lr", "weight_decay", "seed"):
-            if not 0 <= getattr(self, name) < float("inf"):
-                raise InputError(name, expected="0 or more", got=getattr(self, name))
-        for name in ("changed_frames", "changed_patches"):
-            if getattr(self, name) < 0:
-                raise InputError(name, expected="0 or more", got=getattr(self, name))
+        at_least(self, 1, "frames", "patches", "width", "steps", "batch")
+        at_least(self, 0, "lr", "weight_decay", "seed", "changed_frames", "changed_patches")
+        check_ema(self.ema)
         if not 0.05 <= self.smallest_window <= 1:
             raise InputError("smallest_window", expected="a share from 0.05 to 1", got=self.smallest_window)
-        if not 0 <= self.ema < 1:
-            raise InputError("ema", expected="0 (none) or a share below 1", got=self.ema)
 
     @property
     def wanted(self) -> PatchesWanted:
@@ -107,48 +95,27 @@ def train(patches: Patches, recipe: ObjectRecipe, work: Path, data: str) -> Obje
     device = "cuda" if torch.cuda.is_available() else "cpu"
     torch.manual_seed(recipe.seed)
     head = ObjectHead(patches.features.shape[-1], recipe.width, len(CATEGORIES), len(COLORS)).to(device)
-    mean = {name: weight.detach().clone() for name, weight in head.state_dict().items()}
     optimizer = torch.optim.AdamW(head.parameters(), recipe.lr, weight_decay=recipe.weight_decay)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, recipe.lr, recipe.steps, pct_start=0.02)
-    checkpoint, first, key = work / "objects-checkpoint.pt", 0, f"{recipe!r} {data}"
-    if checkpoint.is_file():
-        try:
-            kept = torch.load(checkpoint, weights_only=True, map_location=device)
-        except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
-            got = (str(error).splitlines() or [type(error).__name__])[0]
-            raise InputError(checkpoint, expected="a checkpoint of this run", got=got, do="remove it") from error
-        if kept["run"] == key:
-            head.load_state_dict(kept["head"])
-            mean, first = kept["mean"], kept["step"]
-            optimizer.load_state_dict(kept["optimizer"])
-            schedule.load_state_dict(kept["schedule"])
-    losses: list[float] = []
-    began = time.perf_counter()
-    for step in range(first, recipe.steps):
-        # Drawn from the step's own number, so that a resumed run sees what an unbroken one would have seen.
+
+    def loss_of(step: int) -> Tensor:
         draw = torch.Generator().manual_seed(recipe.seed * 1_000_003 + step)
         torch.manual_seed(recipe.seed * 1_000_003 + step)  # of what is dropped
         batch = patches.at(torch.randint(0, len(patches), (recipe.batch,), generator=draw), device)
         with torch.autocast(device, torch.bfloat16):
             said = head(batch.features, batch.geometry)
-        loss, _ = object_loss(said, batch.targets)
-        optimizer.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(head.parameters(), 5.0)
-        optimizer.step()
-        schedule.step()
-        losses.append(loss.item())
-        keep = min(recipe.ema, (1 + step) / (10 + step))
-        with torch.no_grad():
-            for name, weight in head.state_dict().items():
-                mean[name].lerp_(weight, 1 - keep)
-        if (step + 1) % 200 == 0 or step + 1 == recipe.steps:
-            left = (time.perf_counter() - began) / (step + 1 - first) * (recipe.steps - step - 1) / 60
-            print(f"step {step + 1}: loss {np.mean(losses[-200:]):.3f}, {left:.1f} min left", file=sys.stderr, flush=True)  # fmt: skip
-        if (step + 1) % STEPS_BETWEEN_CHECKPOINTS == 0 or step + 1 == recipe.steps:
-            state = {"run": key, "step": step + 1, "head": head.state_dict(), "mean": mean}
-            with replaced(checkpoint) as beside:
-                torch.save(state | {"optimizer": optimizer.state_dict(), "schedule": schedule.state_dict()}, beside)
+        return object_loss(said, batch.targets)[0]
+
+    mean = learn(
+        dict(head.named_parameters()),
+        optimizer,
+        torch.optim.lr_scheduler.OneCycleLR(optimizer, recipe.lr, recipe.steps, pct_start=0.02),
+        loss_of,
+        steps=recipe.steps,
+        ema=recipe.ema,
+        max_grad_norm=5.0,
+        checkpoint=work / "objects-checkpoint.pt",
+        run=f"{recipe!r} {data}",
+    )
     head.load_state_dict(mean)
     return head.cpu().eval()
 
@@ -188,32 +155,21 @@ def train_network(data: Sequence[Path], recipe: ObjectRecipe, out: Path, *, resu
     Raises:
         InputError: no data set, or a folder that holds something else.
     """
-    datasets = [open_dataset(one) for one in data]
-    if out.is_dir() and any(out.iterdir()) and not resume:
-        raise InputError(out, expected="an empty or new folder", got="one with files", do="add --resume, or name another")  # fmt: skip
-    out.mkdir(parents=True, exist_ok=True)
-    began = time.monotonic()
-    model, processor = load_nano()
-    hashes = [dataset.content_hash for dataset in datasets]
-    seen = f"{weights_hash(model.vision_tower)} {recipe.wanted!r}"
-    folder = out / f"patches-{hashlib.sha256(seen.encode()).hexdigest()[:12]}"
-    paths = list(prepare(datasets, ["train"], model, processor, recipe.wanted, folder))
-    held = list(
-        prepare([one for one in datasets if "val" in one.splits()], ["val"], model, processor, recipe.wanted, folder)
-    )
-    head = train(gathered(paths), recipe, out, " ".join(hashes))
-    save_head(head, out / WEIGHTS.name)
-    report = {
-        "weights": str(out / WEIGHTS.name),
-        "recipe": asdict(recipe),
-        "data": hashes,
-        "val": {name: round(value, 4) for name, value in judged(head, gathered(held)).items()} if held else None,
-        "minutes": round((time.monotonic() - began) / 60, 2),
-        "device": device_name(),
-    }
-    with replaced(out / "report.json") as beside:
-        beside.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
-    return report
+
+    def make(datasets: list[DataSet]) -> dict[str, Any]:
+        model, processor = load_nano()
+        seen = f"{weights_hash(model.vision_tower)} {recipe.wanted!r}"
+        folder = out / f"patches-{hashlib.sha256(seen.encode()).hexdigest()[:12]}"
+        look = (model, processor, recipe.wanted, folder)
+        paths = list(prepare(datasets, "train", *look))
+        held = list(prepare([one for one in datasets if "val" in one.splits()], "val", *look))
+        head = train(gathered(paths), recipe, out, " ".join(dataset.content_hash for dataset in datasets))
+        save_head(head, out / WEIGHTS.name)
+        scores = judged(head, gathered(held)) if held else {}
+        val = {name: round(value, 4) for name, value in scores.items()}
+        return {"weights": str(out / WEIGHTS.name), "val": val or None}
+
+    return run_network(data, recipe, out, make, resume=resume)
 
 
 def plan_network(data: Sequence[Path], recipe: ObjectRecipe) -> dict[str, Any]:

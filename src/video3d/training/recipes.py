@@ -99,16 +99,12 @@ class Recipe:
         Raises:
             InputError: a value out of range.
         """
-        for name in ("frames", "questions", "batch", "batch_device", "eval_every", "save_every"):
-            if getattr(self, name) < 1:
-                raise InputError(name, expected="1 or more", got=getattr(self, name))
-        for name in ("told", "steps", "lr", "lr_vision", "lr_language", "lora_rank", "weight_decay", "warmup", "eval_scenes", "workers", "seed"):  # fmt: skip
-            if not 0 <= getattr(self, name) < float("inf"):
-                raise InputError(name, expected="0 or more", got=getattr(self, name))
+        at_least(self, 1, "frames", "questions", "batch", "batch_device", "eval_every", "save_every")
+        at_least(self, 0, "told", "steps", "lr", "lr_vision", "lr_language", "lora_rank", "weight_decay", "warmup")
+        at_least(self, 0, "eval_scenes", "workers", "seed")
         if not 0 < self.epochs < float("inf") or not 0 < self.max_grad_norm < float("inf"):
             raise InputError("epochs, max_grad_norm", expected="above 0", got=f"{self.epochs}, {self.max_grad_norm}")
-        if not 0 <= self.ema < 1:
-            raise InputError("ema", expected="0 (none) or a share below 1", got=self.ema)
+        check_ema(self.ema)
         if self.stage not in STAGES:
             raise InputError("stage", expected=f"one of {', '.join(STAGES)}", got=self.stage)
         if unknown := [one for one in self.types if one not in ALL_TYPES]:
@@ -117,6 +113,23 @@ class Recipe:
             raise InputError("batch_device", expected=f"a divisor of batch ({self.batch})", got=self.batch_device)
         if self.lora_rank and self.lr_language:
             raise InputError("lora_rank", expected="0 where the language model learns itself (lr_language)", got=self.lora_rank)  # fmt: skip
+
+
+def at_least(recipe: Any, least: int, *names: str) -> None:
+    """Refuse values of a recipe that are smaller, infinite or no numbers.
+
+    Raises:
+        InputError: the first of them.
+    """
+    for name in names:
+        if not least <= getattr(recipe, name) < float("inf"):
+            raise InputError(name, expected=f"{least} or more", got=getattr(recipe, name))
+
+
+def check_ema(ema: float) -> None:
+    """Refuse what is no share of a running mean. Errors: ``InputError``."""
+    if not 0 <= ema < 1:
+        raise InputError("ema", expected="0 (none) or a share below 1", got=ema)
 
 
 _FIXED = ("name", "stage", "settings")

@@ -159,7 +159,7 @@ def write_report(report: dict[str, Any], model: nn.Module, out: Path) -> None:
     lines = report.pop("lines")
     report["device"] = device_name()
     report["versions"] = {"torch": torch.__version__, "python": platform.python_version()}
-    report["git"] = _git()
+    report["git"] = git_sha()
     report["parts"] = [{"name": part.name, "weights": part.total} for part in parts_of(model)]
     if lines:
         seconds = sum(line["seconds"] for line in lines)
@@ -206,7 +206,7 @@ def _markdown(report: dict[str, Any], lines: list[dict[str, Any]]) -> str:
     return "\n".join(text) + "\n"
 
 
-def _git() -> str | None:
+def git_sha() -> str | None:
     """The commit of the code, where it lies in a repository."""
     try:
         here = Path(__file__).parent

@@ -107,6 +107,8 @@ def mark(model: Video3DForConditionalGeneration, recipe: Recipe) -> None:
     """
     for weight in model.parameters():
         weight.requires_grad_(False)
+    if recipe.lr_vision:
+        model.config.objects_trained = False  # its head has learned to read the tower as it was
     if recipe.stage == "depth":
         if model.depth_head is None:
             raise InputError(f"stage depth of {recipe.start}", expected="a model with a depth head", got="none", do="add --set settings.depth_head=true")  # fmt: skip
