@@ -222,7 +222,7 @@ def odometry_rows(source: Path, args: argparse.Namespace) -> list[dict[str, Any]
     started = time.process_time()
     clip, _ = driving_world(scene.clip, camera_height_m=args.camera_height)
     facts = scene_facts(clip, sequence=True)
-    said = drive(clip, facts, (), camera_height_m=args.camera_height)
+    said = drive(clip, facts, ())
     seconds = time.process_time() - started
     ego, path = said.ego, vehicle_path(clip, ordered=True)
     if ego is not None and path is not None:

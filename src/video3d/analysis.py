@@ -7,12 +7,13 @@ import math
 import re
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypedDict
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Float64
 
+from video3d.answers.facts import scene_facts
 from video3d.answers.results import (
     AnyResult,
     Box,
@@ -26,9 +27,9 @@ from video3d.answers.results import (
 )
 from video3d.answers.task import Asked
 from video3d.answers.wishes import Wishes
-from video3d.geometry.boxes import points_in_box
+from video3d.geometry.boxes import moved_box, points_in_box
 from video3d.grounding import patch_points, propose_objects
-from video3d.scene import Scene
+from video3d.scene import Scene, every_pose
 from video3d.types import Answer, Box3D, Detection, InputError
 from video3d.types.reasoning import Thing
 from video3d.vocabulary import CATEGORIES, normalise
@@ -92,14 +93,18 @@ def analyze_scene(
 ) -> Analysis:
     """The result of a task on a scene.
 
+    Everything in it is in one world: that of the scene, or the one that ``in_task_world`` makes of it.
+
     Args:
         scene: read, its world upright where that is known.
         asked: the task, and what it names.
-        objects: what was found in the scene; () where nothing that finds them has been trained.
+        objects: what was found, in the scene's world; () where nothing that finds them has been trained.
         answer: to the query, where it is a question.
         timings_s: of what came before.
     """
     started = time.perf_counter()
+    scene, task_from_scene = in_task_world(scene, asked)
+    objects = [replace(one, box=moved_box(one.box, task_from_scene)) for one in objects]
     make = {"navigation": _navigation, "driving": _driving, "placement": _placement, "scene": _scene}[asked.task]
     kind, found, notes, parts = make(scene, asked.wishes, tuple(objects))
     clip, status = scene.clip, scene.clip.status
@@ -124,6 +129,30 @@ def analyze_scene(
     return Analysis(result=result, parts=parts)
 
 
+def in_task_world(scene: Scene, asked: Asked) -> tuple[Scene, Float64[np.ndarray, "4 4"]]:
+    """The scene in the world that a task is answered in, and the similarity that takes the scene's world there.
+
+    For driving ``driving_world`` may turn and scale it; then the facts are measured anew. Else it is the scene as it is. Done
+    twice it changes nothing more, so that what looks at a scene (detection, a question) can be given the same world before.
+    """
+    if asked.task != "driving":
+        return scene, np.eye(4)
+    from video3d.answers.driving_ego import driving_world
+
+    ordered, height_m = scene.facts.trajectory.ordered, asked.wishes.camera_height
+    clip, task_from_scene = driving_world(scene.clip, ordered=ordered, camera_height_m=height_m)
+    if clip is scene.clip:
+        return scene, task_from_scene
+    facts = scene_facts(
+        clip,
+        all_world_from_camera=every_pose(clip, scene.recording.num_frames),
+        all_time_s=scene.recording.time_s,
+        sequence=ordered,
+        objects=tuple(replace(one, box=moved_box(one.box, task_from_scene)) for one in scene.facts.objects),
+    )
+    return replace(scene, clip=clip, facts=facts), task_from_scene
+
+
 _Made = tuple[Any, dict[str, Any], tuple[str, ...], Any]
 
 
@@ -144,7 +173,7 @@ def _navigation(scene: Scene, wishes: Wishes, objects: tuple[Detection, ...]) ->
 def _driving(scene: Scene, wishes: Wishes, objects: tuple[Detection, ...]) -> _Made:
     from video3d.answers.driving import drive
 
-    found = drive(scene.clip, scene.facts, objects, camera_height_m=wishes.camera_height)
+    found = drive(scene.clip, scene.facts, objects)
     return Driving, _fields(found, "road", "ego", "vehicles", "distance_to_objects"), found.notes, found
 
 

@@ -1,16 +1,23 @@
 """Driving against a street whose truth is known by hand."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from box_street import FROM_CAMERA, HEIGHT, box_of, drive_clip, standing_at
+from scipy.spatial.transform import Rotation
 
+from video3d.analysis import analyze_scene
 from video3d.answers.driving import drive
 from video3d.answers.driving_ego import driving_world, instants, vehicle_path
 from video3d.answers.facts import SceneFacts, scene_facts
 from video3d.answers.results import Driving
-from video3d.types import Detection, GeometryStatus, PosedClip, World
+from video3d.answers.task import understand
+from video3d.answers.wishes import Wishes
+from video3d.geometry.boxes import moved_box
+from video3d.scene import Scene
+from video3d.types import Detection, GeometryStatus, PosedClip, Recording, World
 
 WALL = ((-10.0, 9.0, 0.0), (80.0, 9.5, 4.0))
 POST = ((20.0, -4.0, 0.0), (20.3, -3.7, 2.2))
@@ -160,16 +167,18 @@ def test_one_frame_without_a_pose_is_a_world_of_its_own(street):
         up_world=None,
         status=GeometryStatus(depth="measured", intrinsics="measured", scale="measured"),
     )
-    found = drive(alone, facts_of(alone), ())
+    world, _ = driving_world(alone)
+    found = drive(world, facts_of(world), ())
     assert found.ego is None and found.road.slope_deg is None
     assert found.road.camera_height == pytest.approx(HEIGHT, abs=0.02)
     gap = 18.0 + CAR_SPEED * 0.7 - SPEED * 0.7
     assert any(abs(one.bearing_deg) < 1 and abs(one.distance - gap) < 0.2 for one in found.distance_to_objects)
-    assert any("world of its own" in note for note in found.notes) and any("slope" in note for note in found.notes)
+    assert any("world of its own" in note for note in world.status.notes)
+    assert any("slope" in note for note in found.notes)
 
 
 def test_camera_height_tells_the_scale(street):
-    """In a world of unknown scale lengths stay in its unit and a note gives metres; ``driving_world`` makes it metric."""
+    """In a world of unknown scale lengths stay in its unit; with the camera's height ``driving_world`` makes it metric."""
     poses = street.world_from_camera.copy()
     poses[:, :3, 3] /= 4
     status = GeometryStatus(depth="estimated", intrinsics="measured", poses="estimated", gravity="measured")
@@ -180,15 +189,51 @@ def test_camera_height_tells_the_scale(street):
         world=World(metric=False, gravity_aligned=True),
         status=status,
     )
-    told = drive(small, facts_of(small), (), camera_height_m=HEIGHT)
-    assert told.ego.speed == pytest.approx(SPEED / 4, rel=1e-3)
-    assert any(f"the speed {SPEED:.1f} m/s" in note for note in told.notes)
     untold = drive(small, facts_of(small), (Detection(box=box_of(*POST), label="car", score=1.0),))
+    assert untold.ego.speed == pytest.approx(SPEED / 4, rel=1e-3)
     assert untold.vehicles[0].side == "unknown" and any("scale: not known" in note for note in untold.notes)
     metric, world_from_small = driving_world(small, camera_height_m=HEIGHT)
     assert metric.world.metric and metric.status.scale == "estimated"
     assert np.linalg.norm(world_from_small[:3, 0]) == pytest.approx(4, rel=0.01)
     assert drive(metric, facts_of(metric), ()).ego.speed == pytest.approx(SPEED, rel=0.01)
+    again, stays = driving_world(metric, camera_height_m=HEIGHT)
+    assert again is metric and np.array_equal(stays, np.eye(4))
+    same = replace(small, world_from_camera=street.world_from_camera, depth_m=street.depth_m)  # 1 x happens to be 1 m
+    assert driving_world(same, camera_height_m=HEIGHT)[0].world.metric
+    measured, stays = driving_world(street, camera_height_m=2 * HEIGHT)
+    assert np.array_equal(stays, np.eye(4)) and "camera height: not used" in measured.status.notes[-1]
+
+
+def test_all_of_a_result_is_in_one_world(street):
+    """A drive whose up and scale are unknown: what results share, areas and boxes are in the world that driving makes."""
+    turn = np.eye(4)
+    turn[:3, :3] = Rotation.from_euler("xyz", [80.0, 20.0, 40.0], degrees=True).as_matrix()
+    poses = turn @ street.world_from_camera
+    poses[:, :3, 3] /= 4
+    status = GeometryStatus(depth="measured", intrinsics="measured", poses="estimated")
+    lost = replace(
+        street, world_from_camera=poses, depth_m=street.depth_m / 4, world=World(), up_world=None, status=status
+    )
+    box = moved_box(box_of(*car_at(0.7)), np.diag([0.25, 0.25, 0.25, 1.0]) @ turn)
+    recording = Recording(
+        source=Path("street"),
+        format="by hand",
+        size_hw=lost.size_hw,
+        time_s=lost.time_s,
+        frame_names=tuple("01234567"),
+        load_rgb=lambda _: lost.rgb,
+    )
+    scene = Scene(recording=recording, clip=lost, facts=facts_of(lost), camera=None, timings_s={})
+    asked = understand(task="driving", options=Wishes(camera_height=HEIGHT))
+    found = analyze_scene(scene, asked, (Detection(box=box, label="car", score=0.9),)).result
+    assert found.unit == "m" and found.gravity_aligned and found.geometry["gravity"] == "estimated"
+    assert found.camera_end == pytest.approx((0.0, 0.0, HEIGHT), abs=0.05)
+    [car] = found.vehicles
+    gap = 18.0 + CAR_SPEED * 0.7 - SPEED * 0.7
+    assert car.box.center == pytest.approx((gap + 2, 0.0, 0.75), abs=0.1)
+    assert car.box.size == pytest.approx((4.0, 1.8, 1.5), rel=0.02)
+    assert car.distance == pytest.approx(gap, abs=0.1) and car.side == "same"
+    assert any(_inside(area, np.array([5.0, 0.0])) for area in found.road.drivable)
 
 
 def test_rig(street):

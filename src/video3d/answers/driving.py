@@ -16,14 +16,13 @@ import numpy as np
 from jaxtyping import Float64
 
 from video3d.answers import results
-from video3d.answers.driving_ego import driving_world
 from video3d.answers.driving_things import find_things, follow
-from video3d.answers.driving_view import View, moved_box, view_of
+from video3d.answers.driving_view import USUAL_HEIGHT_M, View, view_of
 from video3d.answers.facts import SceneFacts, weakest
 from video3d.answers.navigation_map import footprint_distance, polygons_of
 from video3d.geometry.boxes import box_corners, points_in_box
 from video3d.geometry.occupancy import FREE
-from video3d.geometry.rigid import inverse_rigid, is_known, transform_points
+from video3d.geometry.rigid import inverse_rigid, transform_points
 from video3d.geometry.road import STANDS_M, empty_map, free_distance, look
 from video3d.types import Box3D, Detection, PosedClip
 
@@ -93,21 +92,15 @@ class DrivingParts:
     notes: tuple[str, ...]
 
 
-def drive(
-    clip: PosedClip, facts: SceneFacts, objects: Sequence[Detection], *, camera_height_m: float | None = None
-) -> DrivingParts:
+def drive(clip: PosedClip, facts: SceneFacts, objects: Sequence[Detection]) -> DrivingParts:
     """The road, the vehicle's motion, and what is around it at the last frame.
 
-    Lengths are in the clip's unit, metres where its world is metric. Where up is not known, or a scale was only estimated and the
-    camera's height is given, the results are in the world that ``driving_world`` makes, as notes say; apply it before to have
-    everything in that world.
+    Lengths are in the clip's unit, metres where its world is metric.
 
     Args:
-        clip: complete geometry.
+        clip: complete geometry, in the world that ``driving_world`` makes.
         facts: of it; whether its frames are one walk.
         objects: what a detector found, in the world of ``clip``, as it is at the last frame.
-        camera_height_m: height of the camera over the road, if the user knows it. In a world without a scale a note then gives
-            metres; lengths stay in the clip's unit.
 
     >>> from video3d.answers.facts import scene_facts
     >>> from video3d.types import World
@@ -118,19 +111,15 @@ def drive(
     >>> drive(nothing, scene_facts(nothing), ()).notes
     ('driving: no frame has a pose or depth, so nothing can be said of road or traffic',)
     """
-    ordered = facts.trajectory.ordered
-    height_m = camera_height_m if clip.world.metric else None
-    world, world_from_clip = driving_world(clip, ordered=ordered, camera_height_m=height_m)
-    notes = [note for note in world.status.notes if note not in clip.status.notes]
-    if objects and not ((clip.piece == 0) & is_known(clip.world_from_camera)).any():
-        notes.append(f"objects: {len(objects)} left out, for no frame has a pose in their world")
-        objects = ()
-    objects = [Detection(box=moved_box(o.box, world_from_clip), label=o.label, score=o.score) for o in objects]
-    view = view_of(world, ordered, camera_height_m)
+    view = view_of(clip, facts.trajectory.ordered)
     if view is None:
         why = "driving: no frame has a pose or depth, so nothing can be said of road or traffic"
-        return DrivingParts(road=None, ego=None, vehicles=(), distance_to_objects=(), notes=(*notes, why))
-    notes += _scale_notes(view, camera_height_m)
+        return DrivingParts(road=None, ego=None, vehicles=(), distance_to_objects=(), notes=(why,))
+    notes = []
+    if not clip.world.metric:
+        notes.append(
+            f"scale: not known; things are told from ways as if the camera were {USUAL_HEIGHT_M:g} m over the road"
+        )
     road = _road(view) if view.road is not None else None
     if road is None:
         notes.append("road: not seen; distances are level, and things without a name are not looked for")
@@ -144,7 +133,7 @@ def drive(
     ]
     if any(one.velocity is None for one in vehicles):
         why = "a thing's points could not be followed over frames that have times"
-        if world.status.depth != "measured":
+        if clip.status.depth != "measured":
             why = "depth is estimated, which is too uneven from frame to frame to tell motion"
         notes.append(f"velocity: null where {why}")
     distances = [*_named(view, objects), *_unnamed(view, objects)]
@@ -157,17 +146,6 @@ def drive(
         distance_to_objects=tuple(sorted(distances, key=lambda one: one.distance)),
         notes=tuple(dict.fromkeys(notes)),
     )
-
-
-def _scale_notes(view: View, camera_height_m: float | None) -> list[str]:
-    if view.clip.world.metric:
-        return []
-    if not view.scaled:
-        return ["scale: not known; what counts as a thing or a way is judged as if the camera were 1.5 m over the road"]
-    said = f"scale: if the camera is {camera_height_m:g} m over the road, 1 x is {view.unit_m:.3g} m"
-    if view.motion is not None and np.isfinite(view.motion.speed):
-        said += f" and the speed {view.motion.speed * view.unit_m:.1f} m/s"
-    return [said]
 
 
 def _road(view: View) -> results.Road:
@@ -243,7 +221,7 @@ def _vehicle(view: View, one: Detection, name: str) -> results.Vehicle:
     curvature = view.motion.curvature if view.motion is not None else 0.0
     off = left - (curvature * ahead * ahead / 2 if ahead > 0 else 0.0)
     side = "unknown"
-    if view.scaled:
+    if view.clip.world.metric:
         side = "same" if abs(off) * view.unit_m <= LANE_M / 2 else "left" if off > 0 else "right"
     velocity, frames = _velocity(view, box)
     axis = one.box.world_from_box[:, 0]

@@ -258,30 +258,40 @@ def driving_world(
         camera_height_m: height of the camera over the road, if the user knows it.
     """
     clip = _alone(clip)
-    scales = camera_height_m is not None and not (clip.world.metric and clip.status.scale == "measured")
-    if clip.world.gravity_aligned and not scales:
+    if camera_height_m is not None and clip.world.metric and clip.status.scale == "measured":
+        clip, camera_height_m = _noted(clip, "camera height: not used, for the scale is measured"), None
+    if clip.world.gravity_aligned and camera_height_m is None:
         return clip, np.eye(4)
     path = vehicle_path(clip, ordered=ordered)
     now = now_of(clip, path, ordered=ordered, least_step=least_step(clip))
     road = find_road(clip, now, ordered=ordered) if now is not None else None
     if road is None:
+        if camera_height_m is not None:
+            clip = _noted(clip, "camera height: not used, for no road was seen under it")
         return clip, np.eye(4)
     notes = []
-    moved, factor = np.eye(4), 1.0
     world, status = clip.world, clip.status
+    moved, factor = np.eye(4), 1.0
     if not world.gravity_aligned:
         moved = road.road_from_world
         world = replace(world, gravity_aligned=True, origin="on the road under the last camera, x ahead")
         status = replace(status, gravity="estimated")
         notes.append("gravity: +z is the normal of the road, whose slope is not known")
-    if camera_height_m is not None and scales and abs(camera_height_m / road.camera_height - 1) > _SAME_SCALE:
-        factor = camera_height_m / road.camera_height
+    off = 1.0 if camera_height_m is None else camera_height_m / road.camera_height
+    if camera_height_m is not None and not (world.metric and abs(off - 1) <= _SAME_SCALE):
+        factor = off
         was = f"it was {road.camera_height:.3g} {'m by estimate' if world.metric else 'x'}"
         world, status = replace(world, metric=True), replace(status, scale="estimated")
         notes.append(f"scale: from a camera {camera_height_m:g} m over the road, as given; {was}")
+    if not notes:
+        return clip, np.eye(4)
     new_from_world = np.diag([factor, factor, factor, 1.0]) @ moved
     status = replace(status, notes=(*status.notes, *notes))
     return _moved(clip, moved, factor, world, status), new_from_world
+
+
+def _noted(clip: PosedClip, note: str) -> PosedClip:
+    return replace(clip, status=replace(clip.status, notes=(*clip.status.notes, note)))
 
 
 def _alone(clip: PosedClip) -> PosedClip:

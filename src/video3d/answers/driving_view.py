@@ -19,7 +19,8 @@ from video3d.answers.driving_ego import (
 )
 from video3d.answers.driving_things import Look
 from video3d.answers.facts import weakest
-from video3d.geometry.rigid import inverse_rigid, is_known, transform_points
+from video3d.geometry.boxes import moved_box
+from video3d.geometry.rigid import inverse_rigid, is_known
 from video3d.geometry.road import RoadSurface
 from video3d.types import Box3D, PosedClip, Status
 
@@ -36,8 +37,7 @@ class View:
         now: its last instant.
         road: None where none was seen.
         road_from_world: the road's frame, or without a road a level one at the last camera.
-        unit_m: metres in a unit, known or (see ``scaled``) judged by the usual height of a camera; 1 without a road.
-        scaled: whether ``unit_m`` is known.
+        unit_m: metres in a unit: 1, or in a world without a scale judged by the usual height of a camera over the road.
         motion: of the vehicle; None without two poses.
         looks: every instant, oldest first; () without a road.
         source: of what is measured from depth.
@@ -48,7 +48,6 @@ class View:
     road: RoadSurface | None
     road_from_world: Float64[np.ndarray, "4 4"]
     unit_m: float
-    scaled: bool
     motion: Motion | None
     looks: tuple[Look, ...]
     source: Status
@@ -62,13 +61,12 @@ class View:
         return moved_box(box, self.road_from_world)
 
 
-def view_of(clip: PosedClip, ordered: bool, camera_height_m: float | None) -> View | None:
+def view_of(clip: PosedClip, ordered: bool) -> View | None:
     """What a clip in a driving world is measured in; None without a pose.
 
     Args:
         clip: from ``driving_world``.
         ordered: the frames are one walk.
-        camera_height_m: where the world's scale is not known, what tells it.
     """
     least = least_step(clip)
     path = vehicle_path(clip, ordered=ordered)
@@ -86,7 +84,7 @@ def view_of(clip: PosedClip, ordered: bool, camera_height_m: float | None) -> Vi
         road_from_world = road.road_from_world
     unit_m = 1.0
     if not clip.world.metric and road is not None:
-        unit_m = (camera_height_m or USUAL_HEIGHT_M) / road.camera_height
+        unit_m = USUAL_HEIGHT_M / road.camera_height
     status = clip.status
     source = weakest(status.depth, status.intrinsics, status.poses if status.poses != "unknown" else "measured")
     return View(
@@ -95,7 +93,6 @@ def view_of(clip: PosedClip, ordered: bool, camera_height_m: float | None) -> Vi
         road=road,
         road_from_world=road_from_world,
         unit_m=unit_m,
-        scaled=clip.world.metric or (camera_height_m is not None and road is not None),
         motion=motion_of(clip, path, least_step=least),
         looks=_looks(clip, road, instants(clip, ordered=ordered)),
         source=weakest(source, status.scale) if clip.world.metric else source,
@@ -114,14 +111,4 @@ def _looks(clip: PosedClip, road: RoadSurface | None, groups: list[tuple[int, ..
             points_road=tuple(road.of(frame_points(clip, f)) if known[f] else np.zeros((0, 3)) for f in group),
         )
         for group in groups
-    )
-
-
-def moved_box(box: Box3D, a_from_b: Float64[np.ndarray, "4 4"]) -> Box3D:
-    """A box carried by a similarity."""
-    factor = float(np.linalg.norm(a_from_b[:3, 0]))
-    return Box3D(
-        center_world=transform_points(a_from_b, box.center_world),
-        size_m=box.size_m * factor,
-        world_from_box=a_from_b[:3, :3] / factor @ box.world_from_box,
     )

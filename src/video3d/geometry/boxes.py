@@ -12,6 +12,7 @@ from itertools import combinations
 import numpy as np
 from jaxtyping import Bool, Float, Float64
 
+from video3d.geometry.rigid import transform_points
 from video3d.types import Box3D
 
 _SIGNS = np.array([[x, y, z] for x in (-1.0, 1.0) for y in (-1.0, 1.0) for z in (-1.0, 1.0)])
@@ -45,6 +46,20 @@ def box_from_bounds(low: Float[np.ndarray, "3"], high: Float[np.ndarray, "3"]) -
     """
     low, high = low.astype(np.float64), high.astype(np.float64)
     return Box3D(center_world=(low + high) / 2, size_m=high - low, world_from_box=np.eye(3))
+
+
+def moved_box(box: Box3D, a_from_b: Float64[np.ndarray, "4 4"]) -> Box3D:
+    """A box of b in a, carried by a similarity.
+
+    >>> moved_box(box_from_bounds(np.zeros(3), np.ones(3)), np.diag([2.0, 2, 2, 1])).size_m.tolist()
+    [2.0, 2.0, 2.0]
+    """
+    factor = float(np.linalg.norm(a_from_b[:3, 0]))
+    return Box3D(
+        center_world=transform_points(a_from_b, box.center_world),
+        size_m=box.size_m * factor,
+        world_from_box=a_from_b[:3, :3] / factor @ box.world_from_box,
+    )
 
 
 def points_in_box(
