@@ -166,7 +166,7 @@ class Vehicle(Named):
     )
     velocity: Point | None = Field(default=None, description="where it was tracked")
     time_to_collision_s: float | None = Field(
-        default=None, description="null where it is not closing in, or its velocity is unknown"
+        default=None, description="null where paths do not meet within 30 s, or its velocity or the own one is unknown"
     )
 
 
