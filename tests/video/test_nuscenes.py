@@ -9,7 +9,7 @@ from format_writers import check_recording, make_scene, save
 
 from video3d.geometry.rigid import inverse_rigid
 from video3d.types import InputError
-from video3d.video import json_files, nuscenes
+from video3d.video import json_files, nuscenes, read_clip
 
 
 def test_round_trip(tmp_path):
@@ -22,6 +22,7 @@ def test_round_trip(tmp_path):
     np.testing.assert_allclose(recording.time_s, [0, 0.001, 0.502, 0.503], atol=1e-9)
     assert (np.isfinite(recording.load_depth_m([0, 3])).sum(axis=(1, 2)) == 1).all()
     assert not recording.sequence and recording.world.metric and recording.world.gravity_aligned
+    assert recording.rig == 2 and read_clip(recording, 3).frame_index.tolist() == [0, 1]  # whole instants
     np.testing.assert_array_equal(recording.up_world, [0, 0, 1])
     assert any("other scenes, by SOURCE#NAME: scene-0103" in note for note in recording.notes)
 

@@ -36,6 +36,8 @@ class Recording:
         world: what is known of the world frame of the poses.
         sequence: frames are in order of time from one moving camera (a walk), so neighbours overlap. False for photo
             collections and camera rigs.
+        related: False for single pictures of different places: nothing comes of comparing them.
+        rig: cameras that fire together: frames ``i * rig`` to ``i * rig + rig - 1`` are one instant.
         colour_registered: the stated intrinsics are those of the colour frames. False where they may be those of a depth
             camera beside the one that took colour, which ``video.register_colour`` then finds out and mends.
         notes: what the reader noticed and the user should know.
@@ -54,6 +56,8 @@ class Recording:
     up_world: Float64[np.ndarray, "3"] | None = None
     world: World = field(default_factory=World)
     sequence: bool = True
+    related: bool = True
+    rig: int = 1
     colour_registered: bool = True
     notes: tuple[str, ...] = ()
 

@@ -103,6 +103,7 @@ def open_recording(path: Path) -> Recording:
         up_world=np.array([0.0, 0.0, 1.0]),
         world=World(metric=True, gravity_aligned=True, origin="the city map's"),
         sequence=False,
+        rig=len(cameras) // len(samples),
         notes=_notes(scene["name"], names, len(samples)),
     )
 

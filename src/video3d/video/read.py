@@ -95,7 +95,7 @@ def read_clip(
 
     Args:
         source: a path, or a recording that is already open.
-        num_frames: how many frames; all of them when the recording has fewer.
+        num_frames: how many frames, at most; all of them when the recording has fewer.
         indices: exactly these frames of the recording instead, in this order.
         sampling: ``uniform`` in time, or ``coverage``: the frames that together see most of the scene. That takes
             depth, poses and intrinsics; a recording without them is sampled uniformly.
@@ -109,7 +109,7 @@ def read_clip(
     elif sampling == "coverage":
         chosen = _covering(recording, num_frames)
     else:
-        chosen = sample_uniform(recording.num_frames, num_frames)
+        chosen = sample_uniform(recording.num_frames, num_frames, rig=recording.rig)
     wanted = chosen.tolist()
     return Clip(
         recording=recording,
@@ -224,7 +224,7 @@ def _covering(recording: Recording, num_frames: int) -> np.ndarray:
 
     load_depth_m, k_px, poses = recording.load_depth_m, recording.k_px, recording.world_from_camera
     if load_depth_m is None or k_px is None or poses is None or recording.depth_size_hw is None:
-        return sample_uniform(recording.num_frames, num_frames)
+        return sample_uniform(recording.num_frames, num_frames, rig=recording.rig)
     candidates = sample_uniform(recording.num_frames, max(num_frames, _COVERAGE_CANDIDATES))
     (height, width), (depth_height, depth_width) = recording.size_hw, recording.depth_size_hw
     depth_k = np.diag([depth_width / width, depth_height / height, 1.0]) @ k_px

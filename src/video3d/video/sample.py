@@ -41,18 +41,29 @@ def _check_count(num_frames: int) -> None:
         raise InputError("num_frames", expected="at least 1", got=num_frames)
 
 
-def sample_uniform(num_total: int, num_frames: int) -> Int64[np.ndarray, "k"]:
+def sample_uniform(num_total: int, num_frames: int, *, rig: int = 1) -> Int64[np.ndarray, "k"]:
     """Frames at even steps, the first and the last among them; all of them if there are no more than asked for.
 
-    One frame alone is the middle one.
+    One frame alone is the middle one. Of a rig whole instants are taken, as many as fit in ``num_frames``; where not even one
+    does, its first cameras.
+
+    Args:
+        num_total: frames of the recording.
+        num_frames: how many to take, at most.
+        rig: cameras that fire together, see ``Recording``.
 
     Raises:
         InputError: a recording without frames, or fewer than one frame asked for.
 
     >>> sample_uniform(10, 4).tolist(), sample_uniform(3, 8).tolist(), sample_uniform(9, 1).tolist()
     ([0, 3, 6, 9], [0, 1, 2], [4])
+    >>> sample_uniform(15, 8, rig=3).tolist(), sample_uniform(15, 2, rig=3).tolist()
+    ([0, 1, 2, 12, 13, 14], [6, 7])
     """
     _check_count(num_frames)
+    if rig > 1:
+        first = rig * sample_uniform(num_total // rig, max(1, num_frames // rig))
+        return (first[:, None] + np.arange(min(rig, num_frames))).ravel()
     if num_total < 1:
         raise InputError("recording", expected="at least 1 frame", got=f"{num_total} frames")
     if num_frames >= num_total:

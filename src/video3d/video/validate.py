@@ -53,6 +53,8 @@ def _check_frames(recording: Recording) -> None:
     check_size(recording.size_hw, recording.source)
     time_s = recording.time_s
     _check_count(recording, "times", time_s.shape[0])
+    if recording.num_frames % recording.rig:
+        raise InputError(recording.source, expected=f"{recording.rig} frames an instant", got=recording.num_frames)
     if np.isinf(time_s).any():
         frame = recording.frame_names[int(np.isinf(time_s).argmax())]
         raise InputError(
