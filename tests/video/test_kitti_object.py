@@ -5,8 +5,9 @@ import pytest
 from drive_writers import write_kitti_object
 from format_writers import make_scene, project_point, save
 
+from video3d.estimate import camera, complete_geometry, missing_camera
 from video3d.types import InputError
-from video3d.video import kitti_object
+from video3d.video import kitti_object, read_clip
 
 
 @pytest.mark.parametrize("below", ["", "training"])
@@ -26,6 +27,16 @@ def test_round_trip(tmp_path, below):
         )  # the point behind it on the ray and the one at the back are hidden
         assert depth_m[frame, int(y), int(x)] == pytest.approx(z, abs=1e-4)
     np.testing.assert_array_equal(recording.load_rgb([1])[0], scene.rgb[1])
+
+
+def test_frames_of_different_drives_are_not_compared(tmp_path, monkeypatch):
+    """Structure from motion of unrelated pictures takes seconds and finds nothing."""
+    recording = kitti_object.open_recording(write_kitti_object(tmp_path, make_scene()))
+    monkeypatch.setattr(camera, "estimate_camera", None)  # calling it would fail
+    assert missing_camera(recording) is None
+    posed = complete_geometry(read_clip(recording))
+    assert posed.status.poses == "unknown" and posed.status.depth == "measured"
+    assert any("different places" in note for note in posed.status.notes)
 
 
 def test_frames_of_different_size_are_cut_to_the_smallest(tmp_path):

@@ -70,7 +70,8 @@ def complete_geometry(
         estimate = (
             camera if camera is not None else calibrated(clip.recording, k_known, include=clip.frame_index.tolist())
         )
-        said = estimate.notes if estimate is not None else ("camera: one frame alone cannot be calibrated from pixels",)
+        why = "one frame alone" if clip.recording.related else "pictures of different places"
+        said = estimate.notes if estimate is not None else (f"camera: {why} cannot be calibrated from pixels",)
         if estimate is not None and not (estimate.piece >= 0).any():
             estimate, said = None, ("camera: structure from motion placed no frame", *said)
         notes += said

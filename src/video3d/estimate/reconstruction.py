@@ -67,7 +67,7 @@ def missing_camera(
     Worth keeping: every clip of the recording can be completed from it.
 
     Args:
-        recording: one frame alone cannot be calibrated, and gives None.
+        recording: one frame alone cannot be calibrated, nor can pictures of different places; they give None.
         include: frames whose poses are wanted; others serve calibration too.
         timeout_s: what it has found by then is used.
         seed: of its random choices.
@@ -89,8 +89,8 @@ def calibrated(
     timeout_s: float = 600.0,
     seed: int = 0,
 ) -> CameraEstimate | None:
-    """Structure from motion with intrinsics that are known or None; None for a single frame."""
-    if recording.num_frames < 2:
+    """Structure from motion with intrinsics that are known or None; None for a single frame and for unrelated ones."""
+    if recording.num_frames < 2 or not recording.related:
         return None
     from video3d.estimate.camera import estimate_camera  # pycolmap
 

@@ -69,6 +69,7 @@ def open_recording(path: Path) -> Recording:
         k_px=np.stack([rig.k_px for rig in rigs]),
         world=World(metric=True),
         sequence=False,
+        related=False,
         notes=tuple(notes),
     )
 
