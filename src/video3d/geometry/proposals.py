@@ -113,12 +113,13 @@ def propose_boxes(
     points, point_of = _thinned(each, max(_THINNEST_M, 0.25 * cell))
     hull = find_hull(points, floor_z, cell, options.seed)
     found = []
+    num_in = np.bincount(point_of, minlength=points.shape[0])
     for thing in _things(points, np.flatnonzero(~hull.members), cell, hull.floor_z):
+        if num_in[thing].sum() < options.min_points or hull.is_skin(points[thing]):
+            continue
         chosen = np.zeros(points.shape[0], dtype=bool)
         chosen[thing] = True
         members = known[chosen[point_of]]
-        if members.size < options.min_points or hull.is_skin(points[thing]):
-            continue
         box = _box_around(points[thing], cell, hull.floor_z, options)
         if box is None:
             continue
@@ -231,10 +232,11 @@ def _tops(
         parts = _split(points, left[on], cell)
         left = left[np.abs(z - height) > 1.5 * half]
         for part in parts:
-            area = _level_area(points, piece, part, height, half, cell)
+            if part.size * cell**2 < _MIN_TOP_M2 or height - lowest < _MIN_TOP_HEIGHT_M:
+                continue
             spread = points[part, :2] - points[part, :2].mean(axis=0)
             thin = np.sqrt(max(np.linalg.eigvalsh(spread.T @ spread / part.size)[0], 0.0)) * np.sqrt(12)
-            if area >= _MIN_TOP_M2 and thin >= 0.2 and height - lowest >= _MIN_TOP_HEIGHT_M:
+            if thin >= 0.2 and _level_area(points, piece, part, height, half, cell) >= _MIN_TOP_M2:
                 tops.append(_Top(z=float(np.median(points[part, 2])), members=part))
     return tops
 
@@ -261,26 +263,60 @@ def _cut(
     on_top = np.zeros(points.shape[0], dtype=bool)
     for top in tops:
         on_top[top.members] = True
-    owner = {number: [top.members] for number, top in enumerate(tops)}
+    owned = [[top.members] for top in tops]
     found = []
-    for part in _split(points, piece[~on_top[piece]], cell):
-        z = points[part, 2]
-        high = float(np.percentile(z, 98))
-        places = np.unique(np.floor(points[part, :2] / cell).astype(np.int64), axis=0)
-        best, most = None, 0.5
-        for number, top in enumerate(tops):
-            if float(np.percentile(z, 50)) > top.z or high > top.z + 3 * cell or high < top.z - 3 * cell:
-                continue
-            footprint = np.unique(np.floor(points[top.members, :2] / cell).astype(np.int64), axis=0)
-            reach = {(x + dx, y + dy) for x, y in footprint.tolist() for dx in (-1, 0, 1) for dy in (-1, 0, 1)}
-            share = sum(tuple(place) in reach for place in places.tolist()) / len(places)
-            if share > most:
-                best, most = number, share
-        if best is None:
-            found.append(part)
-        else:
-            owner[best].append(part)
-    return found + [np.sort(np.concatenate(parts)) for parts in owner.values()]
+    parts = _split(points, piece[~on_top[piece]], cell)
+    for part, top in zip(parts, _under(points, parts, tops, cell).tolist(), strict=True):
+        (found if top < 0 else owned[top]).append(part)
+    return found + [np.sort(np.concatenate(members)) for members in owned]
+
+
+def _under(
+    points: Float64[np.ndarray, "n 3"], parts: list[np.ndarray], tops: list[_Top], cell: float
+) -> Int64[np.ndarray, "p"]:
+    """Which top each part carries, -1 for none: it reaches up to the top, and most of it lies below, seen from above.
+
+    Outdoors there are thousands of parts, so all are asked at once.
+    """
+    if not parts:
+        return np.zeros(0, np.int64)
+    part_of = np.repeat(np.arange(len(parts)), [part.size for part in parts])
+    members = np.concatenate(parts)
+    middle, high = _percentiles(points[members, 2], part_of, (50.0, 98.0))
+    columns = np.floor(points[members, :2] / cell).astype(np.int64)
+    cells, column = np.unique(columns, axis=0, return_inverse=True)
+    place, column = np.divmod(np.unique(part_of * len(cells) + column.reshape(-1)), len(cells))  # each cell once a part
+    area = np.bincount(place)
+    best, most = np.full(len(parts), -1), np.full(len(parts), 0.5)
+    around = np.array([(dx, dy) for dx in (-1, 0, 1) for dy in (-1, 0, 1)])
+    for number, top in enumerate(tops):
+        footprint = np.floor(points[top.members, :2] / cell).astype(np.int64)
+        reach = set(map(tuple, (footprint[:, None] + around).reshape(-1, 2).tolist()))
+        below = np.array([tuple(place) in reach for place in cells.tolist()])
+        share = np.bincount(place, below[column], len(parts)) / area
+        share[(middle > top.z) | (np.abs(high - top.z) > 3 * cell)] = 0.0
+        best, most = np.where(share > most, number, best), np.maximum(share, most)
+    return best
+
+
+def _percentiles(
+    values: Float64[np.ndarray, "n"], group: Int64[np.ndarray, "n"], percents: tuple[float, ...]
+) -> list[Float64[np.ndarray, "g"]]:
+    """Percentiles of every group, as ``np.percentile`` gives them; groups are numbered from 0 without gaps.
+
+    >>> [one.tolist() for one in _percentiles(np.array([5.0, 1.0, 4.0, 2.0]), np.array([0, 1, 0, 1]), (50.0, 100.0))]
+    [[4.5, 1.5], [5.0, 2.0]]
+    """
+    ordered = values[np.lexsort((values, group))]
+    count = np.bincount(group)
+    first = np.cumsum(count) - count
+    found = []
+    for percent in percents:
+        at = percent / 100 * (count - 1)
+        low = np.floor(at).astype(np.int64)
+        lower, upper = ordered[first + low], ordered[first + np.minimum(low + 1, count - 1)]
+        found.append(lower + (upper - lower) * (at - low))
+    return found
 
 
 def _box_around(
