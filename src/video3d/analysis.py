@@ -41,6 +41,7 @@ class Options(TypedDict, total=False):
     """What ``analyze`` may be told besides a query; it wins over what the query says. Lengths in metres."""
 
     goal: str | Place | None
+    start: str | Place | None
     robot_radius: float | None
     robot_height: float | None
     max_step: float | None
@@ -161,12 +162,14 @@ def _navigation(scene: Scene, wishes: Wishes, objects: tuple[Detection, ...]) ->
 
     given = {"radius_m": wishes.robot_radius, "height_m": wishes.robot_height, "max_step_m": wishes.max_step}
     robot = Robot(**{name: value for name, value in given.items() if value is not None})
-    goal = GoalWanted()
-    if isinstance(wishes.goal, str):
-        goal = GoalWanted(said=wishes.goal, place=None, name=called(wishes.goal, [one.label for one in objects]))
-    elif wishes.goal is not None:
-        goal = GoalWanted(said=f"({wishes.goal[0]:g}, {wishes.goal[1]:g})", place=wishes.goal, name=None)
-    found = navigate(scene.clip, scene.facts, objects, robot=robot, goal=goal)
+
+    def wanted(where: str | Place | None) -> GoalWanted:
+        if isinstance(where, str):
+            return GoalWanted(said=where, name=called(where, [one.label for one in objects]))
+        return GoalWanted() if where is None else GoalWanted(said=f"({where[0]:g}, {where[1]:g})", place=where)
+
+    goal, start = wanted(wishes.goal), wanted(wishes.start)
+    found = navigate(scene.clip, scene.facts, objects, robot=robot, goal=goal, start=start)
     return Navigation, _fields(found, "navigable", "obstacles", "path"), found.notes, found
 
 
@@ -241,7 +244,7 @@ def called(name: str, labels: Sequence[str]) -> str:
     >>> called("fridge", ["refrigerator"]), called("红色的椅子", []), called("fridge", ["fridge"]), called("gizmo", [])
     ('refrigerator', 'chair', 'fridge', 'gizmo')
     """
-    from video3d.answers.navigation import is_called
+    from video3d.answers.navigation_plan import is_called
 
     if any(is_called(label, name) for label in labels):
         return name

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from video3d.answers.facts import scene_facts
-from video3d.answers.navigation import GoalWanted, NavigationParts, Robot, is_called, navigate
+from video3d.answers.navigation import GoalWanted, NavigationParts, Robot, navigate
 from video3d.answers.navigation_map import polygons_of
 from video3d.answers.navigation_path import (
     Blocks,
@@ -22,6 +22,7 @@ from video3d.answers.navigation_path import (
     pull_tight,
     routes_from,
 )
+from video3d.answers.navigation_plan import is_called
 from video3d.geometry.boxes import box_from_bounds
 from video3d.geometry.occupancy import FREE, OCCUPIED, UNKNOWN, OccupancyMap
 from video3d.types import Detection, InputError
@@ -201,6 +202,27 @@ def test_a_goal_by_name(room):
     missing = navigate(clip, facts, (TABLE,), robot=Robot(), goal=GoalWanted(said="the door", name="door"))
     assert missing.path is None and missing.navigable is not None
     assert any("no 'door'" in note and "dining table" in note for note in missing.notes)
+
+
+def test_a_start_by_name_and_by_place(room):
+    """Where the thing is found the path begins beside it, else where the camera was last, with a note."""
+    clip, facts = room
+    goal = GoalWanted(said="there", place=(0.6, 3.4))
+    found = navigate(clip, facts, (TABLE,), robot=Robot(), goal=goal, start=GoalWanted(said="table", name="table"))
+    begin = np.array(found.path.places[0])
+    beyond = np.maximum(np.maximum(TABLE_LOW[:2] - begin, begin - TABLE_HIGH[:2]), 0)
+    assert 0.25 <= np.linalg.norm(beyond) < 0.4
+    assert found.path.start_moved == pytest.approx(np.linalg.norm(beyond), abs=1e-3)
+    assert found.notes == ()
+    at = navigate(clip, facts, (), robot=Robot(), goal=goal, start=GoalWanted(said="(4, 1)", place=(4.0, 1.0)))
+    assert at.path.places[0] == pytest.approx((4.0, 1.0), abs=1e-3) and at.path.length > 3.4
+    assert clearance_to_truth(np.array(at.path.places)) >= 0.25 - 1e-6
+    inside = navigate(clip, facts, (), robot=Robot(), goal=goal, start=GoalWanted(said="(2.75, 2)", place=(2.75, 2.0)))
+    assert inside.path.start_moved > 0.7 and any("from (2.75, 2), which is not free" in note for note in inside.notes)
+    lost = navigate(clip, facts, (TABLE,), robot=Robot(), goal=goal, start=GoalWanted(said="door", name="door"))
+    assert any("no 'door'" in note for note in lost.notes)
+    camera = facts.trajectory.centers[-1][:2]
+    assert np.linalg.norm(np.array(lost.path.places[0]) - camera) < 0.06
 
 
 def test_the_farthest_place_and_a_goal_that_cannot_be_reached(room):

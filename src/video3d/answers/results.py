@@ -119,7 +119,9 @@ class Path(Found):
     places: tuple[Place, ...]
     length: float = Field(ge=0)
     clearance: float = Field(description="least distance of the robot's hull to anything that is not free")
-    start_moved: float = Field(ge=0, description="how far the start had to be moved to be free")
+    start_moved: float = Field(
+        ge=0, description="level distance from what the path is to start at to its start, which is free"
+    )
 
 
 class Navigation(Result):

@@ -21,6 +21,7 @@ ENOUGH = 3
 
 _TASK_OF: Mapping[str, Task] = {
     "goal": "navigation",
+    "start": "navigation",
     "robot_radius": "navigation",
     "robot_height": "navigation",
     "max_step": "navigation",
@@ -169,9 +170,11 @@ def _check_options(options: Wishes) -> None:
         if value is not None and not within(name, value):
             expected = f"{'three lengths' if name == 'size' else 'a length'} from {low:g} to {high:g} metres"
             raise InputError(_option(name), expected=expected, got=value)
-    if isinstance(options.goal, str) and not options.goal.strip():
-        raise InputError("--goal", expected="a place X,Y or a name", got="nothing")
-    if isinstance(options.goal, str) and len(options.goal) > 200:
-        raise InputError("--goal", expected="a name of at most 200 characters", got=len(options.goal))
-    if isinstance(options.goal, tuple) and not all(abs(v) <= 1e6 for v in options.goal):
-        raise InputError("--goal", expected="a place X,Y in metres, in the world", got=options.goal)
+    for name in ("goal", "start"):
+        where = getattr(options, name)
+        if isinstance(where, str) and not where.strip():
+            raise InputError(_option(name), expected="a place X,Y or a name", got="nothing")
+        if isinstance(where, str) and len(where) > 200:
+            raise InputError(_option(name), expected="a name of at most 200 characters", got=len(where))
+        if isinstance(where, tuple) and not all(abs(v) <= 1e6 for v in where):
+            raise InputError(_option(name), expected="a place X,Y in metres, in the world", got=where)

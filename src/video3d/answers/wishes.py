@@ -17,6 +17,7 @@ class Wishes:
 
     Attributes:
         goal: where a path leads: a name, or a place (x, y) in the world.
+        start: where it begins, alike.
         robot_radius: of the circle around the robot, seen from above.
         robot_height: from the floor to its top.
         max_step: highest edge that it climbs.
@@ -26,6 +27,7 @@ class Wishes:
     """
 
     goal: str | Place | None = None
+    start: str | Place | None = None
     robot_radius: float | None = None
     robot_height: float | None = None
     max_step: float | None = None
@@ -126,11 +128,15 @@ _GOAL_ZH = re.compile(
     r"(?:那边|那里|那儿|旁边?|边上|跟前|前面|附近|去|吗|嘛|呢|的|怎|需|有|会|不|要|才|能|该|走|最|[，。？！,?.! ]|$)"
 )
 _START = re.compile(
-    r"\bfrom (?P<name>(?:the|my|a|that) [a-z]+)\b|从(?P<zh>[\u4e00-\u9fff]{1,6}?)(?:走|到|去|出发|开始|那)"
+    r"(?<!away )(?<!far )(?<!clear )(?<!distance )(?<!m )(?<!metres )(?<!meters )"  # keep 20 cm from the wall
+    r"\bfrom (?:the|my|an?|that) (?P<name>[a-z][a-z'-]*(?: [a-z][a-z'-]*){0,3})"
+    r"|从(?P<zh>[\u4e00-\u9fff]{1,6}?)(?:走|到|去|出发|开始|那|旁边|边上|前面)"
 )
-_PLACE = re.compile(
-    r"(?:\bto|\btowards?|\breach|\bat|到|去|往) ?\(? ?(?:x ?= ?)?(-?\d{1,5}(?:\.\d+)?) ?[,;] ?(?:y ?= ?)?(-?\d{1,5}(?:\.\d+)?)(?!\d)"
-)
+_NO_START = re.compile(r"这里?|此处|现在|camera|robot|here|current .*|present .*")
+_AFTER_START = re.compile(r"\b(?:to|towards?|into|reach|over)\b.*")
+_XY = r" ?\(? ?(?:x ?= ?)?(-?\d{1,5}(?:\.\d+)?) ?[,;] ?(?:y ?= ?)?(-?\d{1,5}(?:\.\d+)?)(?!\d)"
+_PLACE = re.compile(rf"(?:\bto|\btowards?|\breach|\bat|到|去|往){_XY}")
+_FROM_PLACE = re.compile(rf"(?:\bfrom|从){_XY}")
 
 
 def wishes_of(normal: str, task: Task) -> tuple[Wishes, tuple[str, ...]]:
@@ -154,7 +160,6 @@ def wishes_of(normal: str, task: Task) -> tuple[Wishes, tuple[str, ...]]:
 
 
 def _navigation(normal: str) -> tuple[Wishes, tuple[str, ...]]:
-    notes = []
     said = _dimensions(normal) if re.search(_ROBOT, normal) else {}
     radius = said.get("radius")
     across = max((said[name] for name in ("wide", "round", "long", "deep") if name in said), default=None)
@@ -163,14 +168,24 @@ def _navigation(normal: str) -> tuple[Wishes, tuple[str, ...]]:
     step = _step(normal)
     place = _PLACE.search(normal)
     goal: str | Place | None = (float(place[1]), float(place[2])) if place else goal_name(normal)
-    start = _START.search(normal)
-    name = None if start is None else start["name"] or start["zh"]
-    if name is not None and name not in ("这里", "这", "此处", "现在"):
-        notes.append(f'"{name}" is not used as a start: paths start where the camera was last')
     height = said.get("tall")
     height = None if height is not None and height == step else height
-    wishes, unmeant = _meant(Wishes(goal=goal, robot_radius=radius, robot_height=height, max_step=step))
-    return wishes, (*notes, *unmeant)
+    begin = _FROM_PLACE.search(normal)
+    start = (float(begin[1]), float(begin[2])) if begin else start_name(normal)
+    return _meant(Wishes(goal=goal, start=start, robot_radius=radius, robot_height=height, max_step=step))
+
+
+def start_name(normal: str) -> str | None:
+    """The thing that a query wants to start from; None where it names none, or the place where the camera is.
+
+    >>> start_name("find a path from the red chair to the door"), start_name("keep away from the wall")
+    ('red chair', None)
+    """
+    match = _START.search(normal)
+    if match is None:
+        return None
+    name = match["zh"] or _AFTER_NAME.sub("", _AFTER_START.sub("", match["name"])).strip()
+    return None if not name or _NO_START.fullmatch(name) else name
 
 
 def goal_name(normal: str) -> str | None:
