@@ -24,9 +24,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "video"))
+
 import numpy as np
-from driving_nuscenes import annotated_boxes, read_packed, write_tables
 from driving_pictures import draw
+from packed_nuscenes import annotated_boxes, read_packed, write_tables
 
 from video3d.answers.driving import DrivingParts, drive
 from video3d.answers.driving_ego import driving_world, now_of, vehicle_path

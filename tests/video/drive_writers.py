@@ -1,8 +1,6 @@
 """Writes the scene of ``format_writers`` in the formats that are folders with tables: KITTI, nuScenes, NeRF, COLMAP."""
 
-import importlib
 import json
-import pickle
 import struct
 from pathlib import Path
 
@@ -177,16 +175,3 @@ def write_colmap(root: Path, scene: Scene, *, binary: bool, registered=None) -> 
     for i, rgb in enumerate(scene.rgb):
         save(root / "images" / f"{i:03d}.png", encoded(rgb))
     return root
-
-
-class NumbersOnly(pickle.Unpickler):
-    """Unpickles nothing but built-in containers and numpy scalars."""
-
-    def find_class(self, module, name):
-        scalar = importlib.import_module("numpy._core.multiarray").scalar
-        allowed = {
-            ("numpy.core.multiarray", "scalar"): scalar,
-            ("numpy", "dtype"): np.dtype,
-            ("_codecs", "encode"): lambda text, encoding: text.encode("latin1"),
-        }
-        return allowed[module, name]

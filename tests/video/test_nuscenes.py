@@ -1,13 +1,11 @@
 """nuScenes: tables written after the schema, and one real key frame put into the official layout."""
 
-import json
-
 import numpy as np
 import pytest
-from drive_writers import NumbersOnly, nuscenes_tables, write_nuscenes, wxyz
-from format_writers import check_recording, make_scene, save
+from drive_writers import nuscenes_tables, write_nuscenes
+from format_writers import check_recording, make_scene
+from packed_nuscenes import read_packed, write_tables
 
-from video3d.geometry.rigid import inverse_rigid
 from video3d.types import InputError
 from video3d.video import json_files, nuscenes, read_clip
 
@@ -67,57 +65,8 @@ def test_without_lidar(tmp_path):
 def real_frame(shared_data, tmp_path_factory):
     """The real key frame in the official layout, and what its annotations say of each camera."""
     folder = shared_data / "nuscenes_sample"
-    with next(folder.glob("*.pkl")).open("rb") as file:
-        frame = NumbersOnly(file).load()["data_list"][0]
-    root = tmp_path_factory.mktemp("nuscenes")
-    world_from_ego = np.array(frame["ego2global"])
-    ego_from_lidar = np.array(frame["lidar_points"]["lidar2ego"])
-    tables = {
-        "scene": [{"token": "s", "name": "scene-0061", "nbr_samples": 1}],
-        "sample": [{"token": "k", "scene_token": "s", "timestamp": int(frame["timestamp"] * 1e6)}],
-        "sensor": [], "sample_data": [], "ego_pose": [], "calibrated_sensor": [],
-    }  # fmt: skip
-
-    def add(channel, file_name, pose_of_ego, *, ego_from_sensor, k, time_s):
-        tables["sensor"].append({"token": f"s-{channel}", "channel": channel})
-        tables["ego_pose"].append(
-            {"token": f"e-{channel}", "rotation": wxyz(pose_of_ego), "translation": pose_of_ego[:3, 3].tolist()}
-        )
-        tables["calibrated_sensor"].append(
-            {
-                "token": f"c-{channel}", "sensor_token": f"s-{channel}", "rotation": wxyz(ego_from_sensor),
-                "translation": ego_from_sensor[:3, 3].tolist(), "camera_intrinsic": k,
-            }
-        )  # fmt: skip
-        tables["sample_data"].append(
-            {
-                "token": f"d-{channel}", "sample_token": "k", "is_key_frame": True, "ego_pose_token": f"e-{channel}",
-                "calibrated_sensor_token": f"c-{channel}", "filename": f"samples/{channel}/{file_name}",
-                "timestamp": int(time_s * 1e6),
-            }
-        )  # fmt: skip
-        target = root / "samples" / channel / file_name
-        target.parent.mkdir(parents=True)
-        target.symlink_to(folder / file_name)
-
-    sweep = frame["lidar_points"]["lidar_path"]
-    add("LIDAR_TOP", sweep, world_from_ego, ego_from_sensor=ego_from_lidar, k=[], time_s=frame["timestamp"])
-    for channel, image in frame["images"].items():
-        ego_from_camera = np.array(image["cam2ego"])
-        # The file composes lidar2cam of both ego poses; undone, that gives the ego pose at the camera's time.
-        world_from_camera = world_from_ego @ ego_from_lidar @ np.linalg.inv(np.array(image["lidar2cam"]))
-        pose_of_ego = world_from_camera @ inverse_rigid(ego_from_camera)
-        add(
-            channel,
-            image["img_path"],
-            pose_of_ego,
-            ego_from_sensor=ego_from_camera,
-            k=np.array(image["cam2img"]).tolist(),
-            time_s=image["timestamp"],
-        )
-    for name, rows in tables.items():
-        save(root / "v1.0-mini" / f"{name}.json", json.dumps(rows))
-    return root, frame
+    frame = read_packed(folder)
+    return write_tables(folder, frame, tmp_path_factory.mktemp("nuscenes")), frame
 
 
 @pytest.mark.shared

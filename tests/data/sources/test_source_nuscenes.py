@@ -6,8 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from drive_writers import NumbersOnly, wxyz
+from drive_writers import wxyz
 from format_writers import encoded, integer_centred, save
+from packed_nuscenes import read_pickle
 from toy_scene import CAMERA_AXES, box, corners_agree, look, render, surface, to_camera, toy
 
 from video3d.data.sources import nuscenes
@@ -241,8 +242,7 @@ def test_missing_things_say_what_to_do(tmp_path):
 def real(shared_data, tmp_path_factory):
     """The real key frame written back into the official tables, and the file that it came from."""
     folder = shared_data / "nuscenes_sample"
-    with next(folder.glob("*.pkl")).open("rb") as file:
-        content = NumbersOnly(file).load()
+    content = read_pickle(folder)
     frame, kinds = content["data_list"][0], list(content["metainfo"]["categories"])
     root = tmp_path_factory.mktemp("real")
     world_from_ego, ego_from_lidar = np.array(frame["ego2global"]), np.array(frame["lidar_points"]["lidar2ego"])

@@ -35,10 +35,15 @@ class NumbersOnly(pickle.Unpickler):
         return allowed[module, name]
 
 
-def read_packed(folder: Path) -> dict[str, Any]:
-    """The one frame of the file in a folder."""
+def read_pickle(folder: Path) -> dict[str, Any]:
+    """What the file in a folder holds."""
     with next(folder.glob("*.pkl")).open("rb") as file:
-        return NumbersOnly(file).load()["data_list"][0]
+        return NumbersOnly(file).load()
+
+
+def read_packed(folder: Path) -> dict[str, Any]:
+    """The one frame of it."""
+    return read_pickle(folder)["data_list"][0]
 
 
 def write_tables(folder: Path, frame: dict[str, Any], root: Path) -> Path:
