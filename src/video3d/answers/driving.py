@@ -22,6 +22,7 @@ from video3d.answers.facts import SceneFacts, weakest
 from video3d.answers.navigation_map import footprint_distance, polygons_of
 from video3d.geometry.boxes import box_corners, points_in_box
 from video3d.geometry.occupancy import FREE
+from video3d.geometry.outline import signed_area
 from video3d.geometry.rigid import inverse_rigid, transform_points
 from video3d.geometry.road import STANDS_M, empty_map, free_distance, look
 from video3d.types import Box3D, Detection, PosedClip
@@ -157,7 +158,7 @@ def _road(view: View) -> results.Road:
             eye = road.of(view.clip.world_from_camera[frame, :3, 3])
             seen = look(seen, points, eye, flat=road.flat, unit_m=unit)
     areas = polygons_of(seen.states == FREE, seen, min_area=_MIN_AREA_M2 / unit**2)
-    rings = [ring for one in areas for ring in (one.outer, *one.holes)]  # holes turn the other way
+    edges = [ring for one in areas for ring in (one.outer, *one.holes)]  # holes turn the other way
     curvature = view.motion.curvature if view.motion is not None else 0.0
     slope = None
     if view.clip.status.gravity == "measured":
@@ -170,7 +171,7 @@ def _road(view: View) -> results.Road:
         camera_height=road.camera_height,
         slope_deg=slope,
         drivable=tuple(_in_world(view, one) for one in areas),
-        drivable_area=sum(_signed_area(ring) for ring in rings),
+        drivable_area=sum(signed_area(np.array(ring)) for ring in edges),
         free_ahead=free_distance(seen, half_width=OWN_WIDTH_M / 2 / unit, curvature=curvature),
     )
 
@@ -184,11 +185,6 @@ def _in_world(view: View, area: results.Polygon) -> results.Polygon:
         return tuple((round(float(x), 4), round(float(y), 4)) for x, y, _ in points)
 
     return results.Polygon(outer=moved(area.outer), holes=tuple(moved(hole) for hole in area.holes))
-
-
-def _signed_area(ring: Sequence[tuple[float, float]]) -> float:
-    x, y = np.array(ring).T
-    return float(x @ np.roll(y, -1) - y @ np.roll(x, -1)) / 2
 
 
 def _point(vector: Float64[np.ndarray, "3"]) -> tuple[float, float, float]:

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from video3d.answers.trajectory import Trajectory, yaw_steps_deg
-from video3d.geometry.rigid import is_known, scale_k, transform_points
+from video3d.geometry.rigid import is_known, pixel_rays, scale_k, transform_points
 from video3d.geometry.road import RoadSurface, fit_road
 from video3d.types import GeometryStatus, PosedClip, World
 
@@ -212,8 +212,7 @@ def frame_points(clip: PosedClip, frame: int, most: int = _POINTS_A_FRAME) -> Fl
     row, column = np.nonzero(np.isfinite(depth[step // 2 :: step, step // 2 :: step]))
     row, column = row * step + step // 2, column * step + step // 2
     z = depth[row, column].astype(np.float64)
-    rays = np.stack([column + 0.5, row + 0.5, np.ones(z.size)], axis=1) @ np.linalg.inv(k_px).T
-    return transform_points(clip.world_from_camera[frame], rays * z[:, None])
+    return transform_points(clip.world_from_camera[frame], pixel_rays(k_px, row, column) * z[:, None])
 
 
 def find_road(clip: PosedClip, now: Now, *, ordered: bool) -> RoadSurface | None:

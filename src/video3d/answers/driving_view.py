@@ -20,7 +20,7 @@ from video3d.answers.driving_ego import (
 from video3d.answers.driving_things import Look
 from video3d.answers.facts import weakest
 from video3d.geometry.boxes import moved_box
-from video3d.geometry.rigid import inverse_rigid, is_known
+from video3d.geometry.rigid import axes_with_z, inverse_rigid, is_known
 from video3d.geometry.road import RoadSurface
 from video3d.types import Box3D, PosedClip, Status
 
@@ -77,7 +77,7 @@ def view_of(clip: PosedClip, ordered: bool) -> View | None:
     if road is None:
         up = np.array([0.0, 0.0, 1.0]) if clip.world.gravity_aligned else -clip.world_from_camera[now.frame, :3, 1]
         level = np.eye(4)
-        level[:3, :3] = np.stack([now.ahead, np.cross(up, now.ahead), up], axis=1)
+        level[:3, :3] = axes_with_z(up, now.ahead)
         level[:3, 3] = clip.world_from_camera[now.frame, :3, 3]
         road_from_world = inverse_rigid(level)
     else:

@@ -8,6 +8,7 @@ from jaxtyping import Bool, Float64, Int64
 from video3d.answers.results import Box, Obstacle, Polygon
 from video3d.geometry.boxes import box_corners
 from video3d.geometry.occupancy import OCCUPIED, Columns, OccupancyMap, patches
+from video3d.geometry.outline import rings, signed_area
 from video3d.types import Box3D, Detection, Status
 
 _LOOSE_FILL, _LOOSE_M2 = 0.6, 0.3  # a box that holds less than this of its own, and is larger than that, is cut
@@ -38,69 +39,20 @@ def polygons_of(
     sizes = np.bincount(labels.reshape(-1), minlength=count + 1) * grid.cell**2
     outer: dict[int, tuple[tuple[float, float], ...]] = {}
     holes: dict[int, list[tuple[tuple[float, float], ...]]] = {}
-    for cell, ring in _rings(mask, joined):
+    for cell, ring in rings(mask, joined=joined):
         area = labels[cell]
         if sizes[area] < min_area:
             continue
         corners = tuple(
-            (round(grid.origin[0] + x * grid.cell, 4), round(grid.origin[1] + y * grid.cell, 4)) for x, y in ring
+            (round(grid.origin[0] + x * grid.cell, 4), round(grid.origin[1] + y * grid.cell, 4))
+            for x, y in ring.tolist()
         )
-        if _signed_area(ring) > 0:
+        if signed_area(ring) > 0:
             outer[area] = corners
         else:
             holes.setdefault(area, []).append(corners)
     order = sorted(outer, key=lambda area: -sizes[area])
     return tuple(Polygon(outer=outer[area], holes=tuple(holes.get(area, ()))) for area in order)
-
-
-def _rings(mask: Bool[np.ndarray, "ny nx"], joined: bool) -> list[tuple[tuple[int, int], list[tuple[int, int]]]]:
-    """Closed rings (x, y) of corners along the mask's rim with the mask on their left, each with a cell of the mask beside it."""
-    padded = np.pad(mask, 1)
-    ahead: dict[tuple[int, int], dict[tuple[int, int], tuple[int, int]]] = {}  # corner -> direction -> cell on the left
-    for (dy, dx), start, along in (
-        ((-1, 0), (0, 0), (1, 0)),  # free below: its lower side, to the right
-        ((0, 1), (1, 0), (0, 1)),
-        ((1, 0), (1, 1), (-1, 0)),
-        ((0, -1), (0, 1), (0, -1)),
-    ):
-        open_side = mask & ~padded[1 + dy : 1 + dy + mask.shape[0], 1 + dx : 1 + dx + mask.shape[1]]
-        for row, column in np.argwhere(open_side).tolist():
-            ahead.setdefault((column + start[0], row + start[1]), {})[along] = (row, column)
-    rings = []
-    while ahead:
-        first = at = next(iter(ahead))
-        begun = onward = next(iter(ahead[first]))
-        cell, ring = ahead[first][begun], []
-        while True:
-            ring.append(at)
-            at = (at[0] + onward[0], at[1] + onward[1])
-            ways = ahead[at]
-            if len(ways) == 2:  # two areas meet at a corner: left stays on this one, right goes over to the other
-                onward = (onward[1], -onward[0]) if joined else (-onward[1], onward[0])
-            else:
-                onward = next(iter(ways))
-            del ways[onward]
-            if not ways:
-                del ahead[at]
-            if (at, onward) == (first, begun):
-                break
-        rings.append((cell, _without_middles(ring)))
-    return rings
-
-
-def _without_middles(ring: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    """A ring without corners at which it goes straight on."""
-    kept = []
-    for i, at in enumerate(ring):
-        before, after = ring[i - 1], ring[(i + 1) % len(ring)]
-        if (at[0] - before[0]) * (after[1] - at[1]) != (at[1] - before[1]) * (after[0] - at[0]):
-            kept.append(at)
-    return kept
-
-
-def _signed_area(ring: Sequence[tuple[int | float, int | float]]) -> float:
-    x, y = np.array(ring, dtype=np.float64).T
-    return float(x @ np.roll(y, -1) - y @ np.roll(x, -1)) / 2
 
 
 def footprint_distance(box: Box3D, places: Float64[np.ndarray, "n 2"]) -> Float64[np.ndarray, "n"]:
@@ -193,8 +145,7 @@ def _standing(objects: Sequence[Detection], columns: Columns) -> list[Detection]
 
 def _footprint(box: Box3D, grid: OccupancyMap) -> Bool[np.ndarray, "ny nx"]:
     """Cells that a box covers, or touches."""
-    cells = np.argwhere(np.ones(grid.states.shape, bool))
-    return (footprint_distance(box, grid.centers(cells)) <= grid.cell).reshape(grid.states.shape)
+    return (footprint_distance(box, grid.middles().reshape(-1, 2)) <= grid.cell).reshape(grid.states.shape)
 
 
 def _compact(cells: Bool[np.ndarray, "ny nx"], grid: OccupancyMap, cuts: int) -> list[Bool[np.ndarray, "ny nx"]]:

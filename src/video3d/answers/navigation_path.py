@@ -209,7 +209,7 @@ def length_of(places: Float[np.ndarray, "n 2"]) -> float:
 
 def distance_to_path(grid: OccupancyMap, places: Float64[np.ndarray, "n 2"]) -> Float64[np.ndarray, "ny nx"]:
     """Distance of the middle of every cell to a path."""
-    centers = grid.centers(np.argwhere(np.ones(grid.states.shape, bool)))
+    centers = grid.middles().reshape(-1, 2)
     least = np.linalg.norm(centers - places[0], axis=1)
     for a, b in pairwise(places):
         along = b - a

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Float64, Int64
 
-from video3d.geometry.rigid import crop_k, is_known, scale_k
+from video3d.geometry.rigid import crop_k, is_known, pixel_rays, scale_k, transform_points
 from video3d.geometry.tsdf import sigma_z
 from video3d.types import PosedClip
 
@@ -161,9 +161,7 @@ def plane_votes(
         if above <= 0.02 * metre:
             continue
         slope = climb[0] * (column + 0.5) + climb[1] * (row + 0.5) + climb[2]
-        ray = np.linalg.norm(
-            np.stack([column + 0.5, row + 0.5, np.ones(at.size)], axis=1) @ np.linalg.inv(views.k_px[i]).T, axis=1
-        )
+        ray = np.linalg.norm(pixel_rays(views.k_px[i], row, column), axis=1)
         depth = views.depth[i, row, column]
         height = above + depth * slope
         error = np.hypot(views.sigma[i, row, column] * np.abs(slope), _NOISE_M * metre)
@@ -238,8 +236,7 @@ def view_points(
     for i, depth in enumerate(views.depth):
         rows, columns = np.nonzero(depth[::step, ::step] < far)  # NaN is not
         rows, columns = rows * step, columns * step
-        rays = np.stack([columns + 0.5, rows + 0.5, np.ones(rows.size)], axis=1) @ np.linalg.inv(views.k_px[i]).T
-        pose = views.world_from_camera[i]
-        points.append(rays * depth[rows, columns, None] @ pose[:3, :3].T + pose[:3, 3])
+        rays = pixel_rays(views.k_px[i], rows, columns)
+        points.append(transform_points(views.world_from_camera[i], rays * depth[rows, columns, None]))
         frames.append(np.full(rows.size, views.frame[i]))
     return np.concatenate(points), np.concatenate(frames)

@@ -25,7 +25,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int8, Int64
 
-from video3d.geometry.rigid import inverse_rigid, is_known, scale_k
+from video3d.geometry.rigid import inverse_rigid, is_known, pixel_rays, scale_k
 from video3d.geometry.tsdf import sigma_z
 from video3d.types import PosedClip
 
@@ -112,6 +112,11 @@ class OccupancyMap:
     def centers(self, cells: Int64[np.ndarray, "n 2"]) -> Float64[np.ndarray, "n 2"]:
         """(x, y) of the middles of cells (row, column)."""
         return np.asarray(self.origin) + (cells[:, ::-1] + 0.5) * self.cell
+
+    def middles(self) -> Float64[np.ndarray, "ny nx 2"]:
+        """(x, y) of the middle of every cell."""
+        ny, nx = self.states.shape
+        return self.centers(np.indices((ny, nx)).reshape(2, -1).T).reshape(ny, nx, 2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -265,9 +270,8 @@ def _looks(clip: PosedClip, cell: float) -> Iterator[_Look]:
         if not row.size:
             continue
         z = z[trusted].astype(np.float64)
-        rays = np.c_[columns[column] + 0.5, rows[row] + 0.5, np.ones(row.size)] @ np.linalg.inv(k_px).T
         pose = clip.world_from_camera[frame]
-        rays = rays @ pose[:3, :3].T
+        rays = pixel_rays(k_px, rows[row], columns[column]) @ pose[:3, :3].T
         sigma = sigma_z(clip, int(frame))[rows[row], columns[column]].astype(np.float64)
         yield _Look(
             frame=int(frame),

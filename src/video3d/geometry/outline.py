@@ -14,52 +14,78 @@ def outer_outline(mask: Bool[np.ndarray, "r c"], tolerance: float = 1.0) -> Floa
     >>> outer_outline(mask).tolist()
     [[1.0, 1.0], [4.0, 1.0], [4.0, 3.0], [1.0, 3.0]]
     """
-    loops = _loops(mask)
+    loops = [ring for _, ring in rings(mask)]
     if not loops:
         return np.zeros((0, 2))
-    loop = max(loops, key=_area)
+    loop = max(loops, key=signed_area)
     # A closed line is simplified as two open ones, between its first corner and the one farthest from it.
     far = int(np.linalg.norm(loop - loop[0], axis=1).argmax())
     first, second = _simplified(loop[: far + 1], tolerance), _simplified(np.r_[loop[far:], loop[:1]], tolerance)
     return np.r_[first[:-1], second[:-1]]
 
 
-def _area(loop: Float64[np.ndarray, "k 2"]) -> float:
-    x, y = loop.T
+def signed_area(ring: Float64[np.ndarray, "k 2"]) -> float:
+    """Of a ring of corners (x, y): positive where it is counter-clockwise.
+
+    >>> signed_area(np.array([[0.0, 0.0], [2.0, 0.0], [2.0, 1.0], [0.0, 1.0]]))
+    2.0
+    """
+    x, y = ring.T
     return float(x @ np.roll(y, -1) - y @ np.roll(x, -1)) / 2
 
 
-def _loops(mask: Bool[np.ndarray, "r c"]) -> list[Float64[np.ndarray, "k 2"]]:
-    """Edges between set and unset cells, set ones to the left, joined end to end."""
+def rings(
+    mask: Bool[np.ndarray, "r c"], *, joined: bool = False
+) -> list[tuple[tuple[int, int], Float64[np.ndarray, "k 2"]]]:
+    """Closed rings of corners (x, y), in cells, along a mask's rim with the mask on their left, each with a cell of it beside it.
+
+    Outer rings are counter-clockwise where y points up, holes clockwise.
+
+    Args:
+        mask: cells.
+        joined: cells that touch at a corner are in one ring, which touches itself there.
+    """
     padded = np.pad(mask, 1)
-    inner = padded[1:-1, 1:-1]
-    sides = (
-        (inner & ~padded[:-2, 1:-1], (0, 0), (1, 0)),  # below: along +x
-        (inner & ~padded[1:-1, 2:], (1, 0), (1, 1)),  # right: along +y
-        (inner & ~padded[2:, 1:-1], (1, 1), (0, 1)),  # above: along -x
-        (inner & ~padded[1:-1, :-2], (0, 1), (0, 0)),  # left: along -y
-    )
-    following: dict[tuple[int, int], list[tuple[int, int]]] = {}
-    for edge, begin, end in sides:
-        for row, column in np.argwhere(edge).tolist():
-            following.setdefault((column + begin[0], row + begin[1]), []).append((column + end[0], row + end[1]))
-    loops = []
-    while following:
-        start = next(iter(following))
-        loop, here, came = [start], start, (0, 0)
+    ahead: dict[tuple[int, int], dict[tuple[int, int], tuple[int, int]]] = {}  # corner -> direction -> cell on the left
+    for (dy, dx), start, along in (
+        ((-1, 0), (0, 0), (1, 0)),  # free below: its lower side, to the right
+        ((0, 1), (1, 0), (0, 1)),
+        ((1, 0), (1, 1), (-1, 0)),
+        ((0, -1), (0, 1), (0, -1)),
+    ):
+        open_side = mask & ~padded[1 + dy : 1 + dy + mask.shape[0], 1 + dx : 1 + dx + mask.shape[1]]
+        for row, column in np.argwhere(open_side).tolist():
+            ahead.setdefault((column + start[0], row + start[1]), {})[along] = (row, column)
+    found = []
+    while ahead:
+        first = at = next(iter(ahead))
+        begun = onward = next(iter(ahead[first]))
+        cell, ring = ahead[first][begun], []
         while True:
-            options = following[here]
-            # Where two cells touch by a corner only, the turn to the left keeps to this one's edge.
-            chosen = max(options, key=lambda to, at=here, by=came: by[0] * (to[1] - at[1]) - by[1] * (to[0] - at[0]))
-            options.remove(chosen)
-            if not options:
-                del following[here]
-            came, here = (chosen[0] - here[0], chosen[1] - here[1]), chosen
-            if here == start:
+            ring.append(at)
+            at = (at[0] + onward[0], at[1] + onward[1])
+            ways = ahead[at]
+            if len(ways) == 2:  # two areas meet at a corner: left stays on this one, right goes over to the other
+                onward = (onward[1], -onward[0]) if joined else (-onward[1], onward[0])
+            else:
+                onward = next(iter(ways))
+            del ways[onward]
+            if not ways:
+                del ahead[at]
+            if (at, onward) == (first, begun):
                 break
-            loop.append(here)
-        loops.append(np.array(loop, dtype=np.float64))
-    return loops
+        found.append((cell, np.array(_without_middles(ring), dtype=np.float64)))
+    return found
+
+
+def _without_middles(ring: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """A ring without corners at which it goes straight on."""
+    kept = []
+    for i, at in enumerate(ring):
+        before, after = ring[i - 1], ring[(i + 1) % len(ring)]
+        if (at[0] - before[0]) * (after[1] - at[1]) != (at[1] - before[1]) * (after[0] - at[0]):
+            kept.append(at)
+    return kept
 
 
 def _simplified(line: Float64[np.ndarray, "k 2"], tolerance: float) -> Float64[np.ndarray, "m 2"]:

@@ -16,6 +16,7 @@ from jaxtyping import Bool, Float64, Int64
 from video3d.geometry.depth_views import DepthViews, PlaneVotes, plane_votes
 from video3d.geometry.flatness import FlatTiles
 from video3d.geometry.outline import outer_outline, smallest_rectangle
+from video3d.geometry.rigid import axes_with_z
 
 CELL_M = 0.025
 """Side of a cell of a region."""
@@ -273,7 +274,7 @@ def _looked_at(
     """The cells of a grid on a plane that views see on it."""
     cell = max(cell, float(np.sqrt(extent.prod() / _MAX_CELLS)))
     columns, rows = np.maximum(np.ceil(extent / cell).astype(np.int64), 1).tolist()
-    index = np.stack(np.meshgrid(np.arange(rows), np.arange(columns), indexing="ij"), axis=-1).reshape(-1, 2)
+    index = np.indices((rows, columns)).reshape(2, -1).T
     normal = pose[:3, 2]
     votes = plane_votes(views, cell_centers(pose, cell, index), normal, -float(normal @ pose[:3, 3]))
     # Beside an edge the side of a thing, a little lower, looks like more of its top; but other views look through there.
@@ -346,9 +347,7 @@ def _refined(
     # The grid stays where it is and is laid onto the better plane: turned by a fraction of a degree about its middle.
     turned = np.eye(4)
     middle = surface.mean(axis=0) - better * float(better @ surface.mean(axis=0) + at)
-    x = pose[:3, 0] - better * float(better @ pose[:3, 0])
-    x /= np.linalg.norm(x)
-    turned[:3, :3] = np.stack([x, np.cross(better, x), better], axis=1)
+    turned[:3, :3] = axes_with_z(better, pose[:3, 0])
     turned[:3, 3] = middle - turned[:3, :2] @ ((surface.mean(axis=0) - pose[:3, 3]) @ pose[:3, :2])
     regions = []
     for n in kept:

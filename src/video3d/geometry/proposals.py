@@ -16,6 +16,7 @@ from jaxtyping import Float, Float64, Int, Int64
 
 from video3d.geometry.boxes import iou_3d_matrix
 from video3d.geometry.planes import find_planes
+from video3d.geometry.rigid import axes_with_z
 from video3d.geometry.room_hull import find_hull
 from video3d.geometry.voxels import difference, unique_voxels, voxel_keys
 from video3d.types import Box3D
@@ -163,9 +164,7 @@ def _stood_up(points: Float64[np.ndarray, "n 3"], seed: int) -> Float64[np.ndarr
         below, above = (distance < -0.1).mean(), (distance > 0.1).mean()
         if min(below, above) <= 0.03:
             z = plane.normal if above >= below else -plane.normal
-            x = np.cross(np.eye(3)[np.abs(z).argmin()], z)
-            x /= np.linalg.norm(x)
-            return np.stack([x, np.cross(z, x), z])
+            return axes_with_z(z, np.eye(3)[np.abs(z).argmin()]).T
     return np.eye(3)
 
 

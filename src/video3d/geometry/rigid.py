@@ -6,7 +6,7 @@ a resize only scales K. What is not known is NaN and stays NaN through every fun
 """
 
 import numpy as np
-from jaxtyping import Bool, Float, Float32, Float64
+from jaxtyping import Bool, Float, Float32, Float64, Int
 
 from video3d.types import InputError
 
@@ -104,6 +104,31 @@ def pixel_centers_px(size_hw: tuple[int, int]) -> Float64[np.ndarray, "h w 2"]:
     height, width = size_hw
     x, y = np.meshgrid(np.arange(width) + 0.5, np.arange(height) + 0.5)
     return np.stack([x, y], axis=-1)
+
+
+def axes_with_z(z: Float64[np.ndarray, "3"], toward: Float64[np.ndarray, "3"]) -> Float64[np.ndarray, "3 3"]:
+    """Rotation whose columns are axes: z along ``z``, x along the part of ``toward`` that is square to it, or any if it has none.
+
+    >>> axes_with_z(np.array([0.0, 0.0, 2.0]), np.array([3.0, 0.0, 1.0])).tolist()
+    [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]
+    """
+    z = z / np.linalg.norm(z)
+    x = toward - (toward @ z) * z
+    if np.linalg.norm(x) < 1e-6:
+        x = np.eye(3)[np.abs(z).argmin()] - z[np.abs(z).argmin()] * z
+    x = x / np.linalg.norm(x)
+    return np.stack([x, np.cross(z, x), z], axis=1)
+
+
+def pixel_rays(
+    k_px: Float64[np.ndarray, "3 3"], row: Int[np.ndarray, "n"], column: Int[np.ndarray, "n"]
+) -> Float64[np.ndarray, "n 3"]:
+    """Points of z-depth 1 in the middle of pixels, in the camera's frame: times a pixel's depth, what it sees.
+
+    >>> pixel_rays(np.array([[2.0, 0.0, 1.0], [0.0, 2.0, 1.0], [0.0, 0.0, 1.0]]), np.array([0]), np.array([1])).tolist()
+    [[0.25, -0.25, 1.0]]
+    """
+    return np.stack([column + 0.5, row + 0.5, np.ones(row.size)], axis=1) @ np.linalg.inv(k_px).T
 
 
 def inverse_k(k_px: Float[np.ndarray, "*b 3 3"]) -> Float64[np.ndarray, "*b 3 3"]:

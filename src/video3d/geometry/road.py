@@ -15,7 +15,7 @@ from jaxtyping import Bool, Float, Float64
 from scipy import ndimage
 
 from video3d.geometry.occupancy import FREE, OCCUPIED, UNKNOWN, OccupancyMap
-from video3d.geometry.rigid import inverse_rigid, transform_points
+from video3d.geometry.rigid import axes_with_z, inverse_rigid, transform_points
 
 FLAT_M = 0.08
 """Height over or under the road's surface up to which a place is flat, besides the depth's own error."""
@@ -168,13 +168,8 @@ def _frame(
     origin: Float64[np.ndarray, "3"], ahead: Float64[np.ndarray, "3"], up: Float64[np.ndarray, "3"]
 ) -> Float64[np.ndarray, "4 4"]:
     """Into a frame at ``origin`` with z along ``up`` and x along the part of ``ahead`` that is square to it."""
-    z = up / np.linalg.norm(up)
-    x = ahead - (ahead @ z) * z
-    if np.linalg.norm(x) < 1e-6:
-        x = np.eye(3)[np.abs(z).argmin()] - z[np.abs(z).argmin()] * z
-    x = x / np.linalg.norm(x)
     world_from_frame = np.eye(4)
-    world_from_frame[:3, :3] = np.stack([x, np.cross(z, x), z], axis=1)
+    world_from_frame[:3, :3] = axes_with_z(up, ahead)
     world_from_frame[:3, 3] = origin
     return inverse_rigid(world_from_frame)
 
@@ -274,9 +269,8 @@ def look(
     free = (count_road > 0) & ~blocked
     free = (_across_gaps(free) | free) & ~blocked
     before = (count_road > 0) & (count_low <= count_road)  # cells that are road up to a thing, and the thing from there
-    rows, columns = np.indices(seen.states.shape)
-    middle = seen.centers(np.stack([rows, columns], axis=-1).reshape(-1, 2).astype(np.int64))
-    turn, down, angle = (part.reshape(rows.shape) for part in cells(middle[:, 0], middle[:, 1]))
+    middle = seen.middles()
+    turn, down, angle = cells(middle[..., 0], middle[..., 1])
     inside = angle >= np.arctan2(eye, REACH_M / unit_m)
     states = seen.states.copy()
     states[free[turn, down] & inside] = FREE
