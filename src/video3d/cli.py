@@ -22,6 +22,7 @@ from video3d.cli_eval import ablate, evaluate
 from video3d.cli_geometry import Depth, Frames, Ignore, Json, Source, check_frames, geometry, ignored, reconstruct
 from video3d.cli_text import answer_json, answer_text, dump, grounding_json, grounding_text, table
 from video3d.cli_train import train
+from video3d.cli_view import view
 from video3d.types import InputError
 from video3d.types.depth import DEPTH_OF_VIEWS
 
@@ -35,6 +36,7 @@ app = App(
 
 app.command(analyze)
 app.command(schema)
+app.command(view)
 app.command(data)
 app.command(convert)
 app.command(geometry)
