@@ -75,3 +75,11 @@ def test_map_and_corridor(rng):
     # What drove away leaves free road behind: the latest view has the last word.
     later = look(seen, road, np.array([0.0, 0.0, 1.6]), flat=0.08, unit_m=1.0)
     assert free_distance(later, half_width=1.0) > 35
+
+
+@pytest.mark.parametrize("unit_m", [1.0, 0.37, 1.839, 3.067])
+def test_a_road_that_is_free_to_the_end_of_the_map(unit_m):
+    """Whatever a unit is, the way ends with the map."""
+    seen = empty_map(unit_m)
+    seen.states[:] = FREE
+    assert free_distance(seen, half_width=1.0 / unit_m) == pytest.approx(60.0 / unit_m)

@@ -297,15 +297,17 @@ def free_distance(seen: OccupancyMap, *, half_width: float, curvature: float = 0
     across = np.linspace(-half_width, half_width, max(3, int(2 * half_width / seen.cell) + 1))
     height, width = seen.states.shape
     last, missed = None, 0
-    for x in np.arange(0.0, seen.origin[0] + width * seen.cell, seen.cell):
+    first = round(-seen.origin[0] / seen.cell)  # the camera is at the corner of a cell
+    for column in range(first, width):
+        x = (column - first) * seen.cell
         y = across + curvature * x * x / 2
         row = np.floor((y - seen.origin[1]) / seen.cell).astype(np.int64)
         row = row[(row >= 0) & (row < height)]
-        found = seen.states[row, int((x - seen.origin[0]) / seen.cell)]
+        found = seen.states[row, column]
         if (found == OCCUPIED).sum() > 0.15 * across.size:
             break
         if (found == FREE).sum() >= 0.5 * across.size:
-            last, missed = float(x) + seen.cell, 0
+            last, missed = x + seen.cell, 0
         elif last is not None:
             missed += 1
             if missed > 2:
