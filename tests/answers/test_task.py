@@ -113,6 +113,7 @@ def test_options_win_and_decide_where_words_do_not():
         ("", None, {"size": (1.0, -1.0, 1.0)}, "--size"),
         ("", None, {"goal": (math.inf, 0.0)}, "--goal"),
         ("", None, {"start": " "}, "--start"),
+        ("a path for a robot 30 cm tall", None, {"max_step": 0.2}, "--max-step"),
         ("", None, {"goal": " "}, "--goal"),
         ("", None, {"goal": "x" * 300}, "--goal"),
         ("x" * 100_000, None, {}, "query"),

@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float64
 from video3d.answers.navigation_map import footprint_distance
 from video3d.answers.navigation_path import Blocks, Routes, distance_to_blocked, fits, routes_from
 from video3d.answers.results import Goal
+from video3d.answers.wishes import USUAL_HEIGHT_M
 from video3d.geometry.occupancy import OccupancyMap, patches
 from video3d.types import Box3D, Detection, InputError
 
@@ -35,7 +36,7 @@ class Robot:
     """
 
     radius_m: float = 0.25
-    height_m: float = 1.0
+    height_m: float = USUAL_HEIGHT_M
     max_step_m: float = 0.05
 
     def __post_init__(self) -> None:

@@ -12,7 +12,7 @@ from typing import Literal
 from video3d.answers.references import plain
 from video3d.answers.results import TASKS, Task
 from video3d.answers.task_cues import CUES
-from video3d.answers.wishes import LIMITS, Wishes, wishes_of, within
+from video3d.answers.wishes import LIMITS, USUAL_HEIGHT_M, Wishes, wishes_of, within
 from video3d.types import InputError
 
 MAX_QUERY_CHARS = 4000
@@ -100,6 +100,11 @@ def understand(query: str = "", task: str | None = None, options: Wishes | None 
             notes.append(f"not used, because the task is {chosen}: {', '.join(unused)}")
     wishes, said = wishes_of(normal, chosen)
     wishes = replace(wishes, **options.said())
+    most = (wishes.robot_height or USUAL_HEIGHT_M) / 2
+    if wishes.max_step is not None and wishes.max_step > most:
+        raise InputError(
+            "--max-step", expected=f"at most half the robot's height, {most:g} m", got=wishes.max_step, do="give metres"
+        )
     wishes = wishes.only([name for name in _TASK_OF if _TASK_OF[name] == chosen])
     return Asked(task=chosen, query=shown(query), decided_by=by, why=why, wishes=wishes, notes=(*notes, *said))
 

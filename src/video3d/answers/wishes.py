@@ -53,6 +53,8 @@ LIMITS = {
     "camera_height": (0.1, 20.0),
 }
 """Least and most of each length in metres."""
+USUAL_HEIGHT_M = 1.0
+"""Height of a robot where none is said."""
 
 _UNITS = {
     **dict.fromkeys(("m", "meter", "meters", "metre", "metres", "米", "公尺"), 1.0),
@@ -274,7 +276,7 @@ def _metres(number: str, unit: str) -> float:
 def _meant(wishes: Wishes) -> tuple[Wishes, tuple[str, ...]]:
     """Without lengths that cannot be meant, each with a note."""
     strange = [name for name in LIMITS if getattr(wishes, name) is not None and not within(name, getattr(wishes, name))]
-    if wishes.max_step is not None and wishes.max_step > (wishes.robot_height or 1.0) / 2:
+    if wishes.max_step is not None and wishes.max_step > (wishes.robot_height or USUAL_HEIGHT_M) / 2:
         strange.append("max_step")
     notes = tuple(
         f"the {name.replace('_', ' ')} that the query names is not used: it cannot be meant" for name in strange
