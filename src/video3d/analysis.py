@@ -3,7 +3,6 @@
 Scene + Asked ─▶ navigate | drive | place | facts ─▶ Navigation | Driving | Placement | SceneResult
 """
 
-import math
 import re
 import time
 from collections.abc import Sequence
@@ -31,7 +30,6 @@ from video3d.geometry.boxes import moved_box, points_in_box
 from video3d.grounding import patch_points, propose_objects
 from video3d.scene import Scene, every_pose
 from video3d.types import Answer, Box3D, Detection, InputError
-from video3d.types.reasoning import Thing
 from video3d.vocabulary import CATEGORIES, normalise
 
 _SEEN_MARGIN_M = 0.02
@@ -216,7 +214,7 @@ def named(objects: Sequence[Detection], scene: Scene) -> tuple[Named, ...]:
             Named(
                 id=f"object-{number}",
                 name=one.label or None,
-                box=upright_box(one.box),
+                box=Box.of(one.box),
                 status="estimated",
                 confidence=float(min(max(one.score, 0.0), 1.0)) if one.label else None,
                 frames=tuple(int(i) for i in scene.clip.frame_index[seen]),
@@ -228,14 +226,6 @@ def named(objects: Sequence[Detection], scene: Scene) -> tuple[Named, ...]:
 def frames_with(points_world: Float[np.ndarray, "f gh gw 3"], box: Box3D) -> Bool[np.ndarray, "f"]:
     """Which frames have a point in a box."""
     return np.asarray(points_in_box(points_world, box, margin_m=_SEEN_MARGIN_M).any(axis=(1, 2)))
-
-
-def upright_box(box: Box3D) -> Box:
-    """A box as results have it; one that leans is replaced by the upright box around it."""
-    thing = Thing.of_box("thing", box)
-    size = box.size_m if thing.size_m is None else thing.size_m
-    center, sides = ((float(a), float(b), float(c)) for a, b, c in (thing.center_world, size))
-    return Box(center=center, size=sides, yaw_deg=math.degrees(thing.yaw_rad))
 
 
 def called(name: str, labels: Sequence[str]) -> str:

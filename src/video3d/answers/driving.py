@@ -220,18 +220,13 @@ def _vehicle(view: View, one: Detection, name: str) -> results.Vehicle:
     if view.clip.world.metric:
         side = "same" if abs(off) * view.unit_m <= LANE_M / 2 else "left" if off > 0 else "right"
     velocity, frames = _velocity(view, box)
-    axis = one.box.world_from_box[:, 0]
     return results.Vehicle(
         id=name,
         name=one.label,
         status=view.source,
         confidence=float(np.clip(one.score, 0, 1)),
         frames=frames,
-        box=results.Box(
-            center=_point(one.box.center_world),
-            size=_point(one.box.size_m),
-            yaw_deg=float(np.degrees(np.arctan2(axis[1], axis[0]))),
-        ),
+        box=results.Box.of(one.box),
         distance=float(footprint_distance(box, np.zeros((1, 2)))[0]),
         ahead=ahead,
         aside=-left,

@@ -121,21 +121,11 @@ def _named(
     return Named(
         id=f"object-{number + 1}",
         name=label or None,
-        box=_upright(box),
+        box=Box.of(box),
         status=facts.scene_source if facts.scene_source != "unknown" else facts.status.depth,
         confidence=None if score is None else float(np.clip(score, 0, 1)),
         frames=tuple(int(frame) for frame in frames),
     )
-
-
-def _upright(box: Box3D) -> Box:
-    """The box itself where it stands upright, else the upright box around it."""
-    turn = float(np.arctan2(box.world_from_box[1, 0], box.world_from_box[0, 0]))
-    c, s = np.cos(turn), np.sin(turn)
-    axes = np.array([[c, -s, 0.0], [s, c, 0.0], [0.0, 0.0, 1.0]])
-    local = box_corners(box) @ axes
-    low, high = local.min(axis=0), local.max(axis=0)
-    return Box(center=_triple(axes @ (low + high) / 2), size=_triple(high - low), yaw_deg=float(np.degrees(turn)))
 
 
 def _distinct(found: Sequence[Proposal]) -> list[Proposal]:

@@ -8,11 +8,13 @@ Lengths, places and speeds are in ``Result.unit`` (``m``, or ``x``: right up to 
 recording. Null is unknown: what was not found out is said (``notes``) and never guessed.
 """
 
+import math
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from video3d.types import Status
+from video3d.types import Box3D, Status
+from video3d.types.reasoning import Thing
 
 Task = Literal["navigation", "driving", "placement", "scene"]
 TASKS: tuple[Task, ...] = ("navigation", "driving", "placement", "scene")
@@ -31,7 +33,11 @@ class Found(Part):
     """A piece that somebody has to believe: where it comes from, how sure it is, and which frames show it."""
 
     status: Status = Field(description="measured by the recording's own depth and poses, estimated, or unknown")
-    confidence: Share | None = Field(default=None, description="0 to 1; null where nobody can say")
+    confidence: Share | None = Field(
+        default=None,
+        description="0 to 1, no calibrated probability: of a thing with a name its finder's score, of what was measured the share of"
+        " what was seen that agrees, or by log-odds how surely its space is free or occupied; null where nobody can say",
+    )
     frames: tuple[int, ...] = Field(default=(), description="frames of the recording that it was seen in")
 
 
@@ -41,6 +47,14 @@ class Box(Part):
     center: Point
     size: Point
     yaw_deg: float
+
+    @classmethod
+    def of(cls, box: Box3D) -> "Box":
+        """A box; one that leans is replaced by the upright box around it."""
+        thing = Thing.of_box("thing", box)
+        size = box.size_m if thing.size_m is None else thing.size_m
+        center, sides = ((float(a), float(b), float(c)) for a, b, c in (thing.center_world, size))
+        return cls(center=center, size=sides, yaw_deg=math.degrees(thing.yaw_rad))
 
 
 class Polygon(Part):
