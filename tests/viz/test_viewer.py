@@ -77,7 +77,7 @@ def engine():
 
 @pytest.fixture(scope="module")
 def scene(engine, room) -> Scene:
-    return engine.read(room, num_frames=5)
+    return engine.read(room, num_frames=3)
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +97,7 @@ def test_what_is_drawn_is_what_was_found(views, scene):
         low, high = shown.extent
         # Every point is the mean of a voxel of seen places: nothing lies outside of the room, 5 x 4 x 2.6 m.
         assert (high - low < 8).all() and np.isfinite(shown.points).all() and 0.01 < shown.voxel < 0.3
-        assert len(shown.trajectory) == 16 and shown.unit == "m" and shown.last == (4,)
+        assert len(shown.trajectory) == 16 and shown.unit == "m" and shown.last == (2,)
     plan, put, there = (views[task] for task in ("navigation", "placement", "scene"))
     result = plan.result
     assert len(plan.boxes) == len(result.obstacles) > 0 and plan.map is not None
@@ -119,7 +119,7 @@ def test_what_is_drawn_is_what_was_found(views, scene):
 
 def test_boxes_fall_where_they_are_seen(views):
     shown = views["scene"]
-    i = 2
+    i = 1
     pose, k = shown.clip.world_from_camera[i], shown.clip.k_px[i]
     center = pose[:3, 3] + 2.0 * pose[:3, 2]
     box = box_from_bounds(center - 0.1, center + 0.1)
@@ -135,7 +135,7 @@ def test_boxes_fall_where_they_are_seen(views):
     moving = replace(mine, moves=True, velocity=np.array([0.0, 0.0, 100.0]))
     assert seen_in(replace(shown, boxes=(replace(moving, velocity=None),)), i) == ()
     assert seen_in(replace(shown, boxes=(moving,)), i) == ()  # the frames have no times
-    shown, times = replace(shown, clip=replace(shown.clip, time_s=np.arange(5) * 0.1)), np.arange(-4, 1) * 0.1
+    shown, times = replace(shown, clip=replace(shown.clip, time_s=np.arange(3) * 0.1)), np.arange(-2, 1) * 0.1
     then = replace(moving, box=replace(box, center_world=center - moving.velocity * times[i]))
     (was,) = seen_in(replace(shown, boxes=(then,)), i)
     assert np.allclose(was.box.box.center_world, center)
@@ -164,7 +164,7 @@ def test_the_page_holds_the_result_and_fetches_nothing(views, no_viewer):
             and all(one.startswith("data:image/") for one in page.fetched)
             and "http" not in html.replace("http-equiv", "")
         )
-        assert page.viewer == EMPTY_VIEWER and page.tags.count("svg") == 1 + 5 and page.tags.count("script") == 1
+        assert page.viewer == EMPTY_VIEWER and page.tags.count("svg") == 1 + 3 and page.tags.count("script") == 1
         assert "here it is" in page.text and "default-src 'none'" in html and len(html) < 2_000_000
     drawn = {task: Page(web_page.page_html(shown, text=task)).tags.count("rect") for task, shown in views.items()}
     assert drawn["placement"] > drawn["navigation"] > 2  # labels of zones
@@ -252,7 +252,7 @@ def test_a_drive_is_drawn_as_of_its_last_instant(scene):
     (area,) = shown.areas
     assert np.allclose(area.rings[0][:, 2], end[2, 3] - 1.5, atol=0.05)  # on the road, under the camera
     (mark,) = shown.marks  # the car has a box: it is no mark
-    assert mark.text == "something, 2.0 m" and mark.place[2] == pytest.approx(end[2, 3] - 1.5)
+    assert mark.text == "2.0 m" and mark.place[2] == pytest.approx(end[2, 3] - 1.5)
     away = mark.place - end[:3, 3]
     assert np.hypot(*away[:2]) == pytest.approx(2.0)
 
@@ -285,7 +285,7 @@ def test_the_recording_reads_back(views, tmp_path):
     assert out.read_bytes()[:4] == rerun_log.MAGIC and [one.name for one in tmp_path.iterdir()] == ["plan.rrd"]
     rows = entities(out)
     assert rows["/world/points"] == rows["/world/trajectory"] == rows["/world/path"] == rows["/map"] == 1
-    assert rows["/world/camera/depth"] >= 5 and rows["/world/camera/image"] >= 5 and rows["/world/camera"] == 5
+    assert rows["/world/camera/depth"] >= 3 and rows["/world/camera/image"] >= 3 and rows["/world/camera"] == 3
     assert {
         "/world/boxes/obstacle",
         "/world/areas/free",

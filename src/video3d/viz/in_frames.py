@@ -61,6 +61,19 @@ def line_px(shown: Shown, i: int, places: Float64[np.ndarray, "k 3"], *, closed:
     return lines[(high >= 0).all(axis=1) & (low <= [width, height]).all(axis=1)]
 
 
+def mark_px(shown: Shown, i: int, place: Float64[np.ndarray, "3"]) -> Float64[np.ndarray, "2"] | None:
+    """Where a place of the last instant falls in a frame of it, in pixels; None outside of the frame and in earlier ones."""
+    clip = shown.clip
+    if not (i in shown.last and _placed(shown, i) and is_known(clip.k_px[i])):
+        return None
+    x, y, z = transform_points(inverse_rigid(clip.world_from_camera[i]), place)
+    if z <= 0.01 * shown.reach:
+        return None
+    at = clip.k_px[i][:2] @ np.array([x / z, y / z, 1.0])
+    height, width = clip.size_hw
+    return at if 0 <= at[0] <= width and 0 <= at[1] <= height else None
+
+
 def _placed(shown: Shown, i: int) -> bool:
     return bool(shown.clip.piece[i] == 0 and is_known(shown.clip.world_from_camera[i]))
 

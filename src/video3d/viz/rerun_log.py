@@ -1,6 +1,6 @@
 """A scene and its analysis for rerun's viewer: frames, depth, cameras and words on a timeline, the rest in one 3D world.
 
-Entities: ``world/points``, ``world/trajectory``, ``world/camera`` (with ``image`` and ``depth``), ``world/boxes/KIND``, ``world/areas/KIND``,
+Entities: ``world/points``, ``world/overhead``, ``world/trajectory``, ``world/camera`` (with ``image``, ``boxes`` in it, and ``depth``), ``world/boxes/KIND``, ``world/areas/KIND``,
 ``world/path``, ``world/marks``, ``map``, ``answer``, ``seen``. Timelines: ``frame`` (of the recording) and, where it is known, ``time``.
 """
 
@@ -17,6 +17,7 @@ from video3d.replaced import replaced
 from video3d.types import InputError
 from video3d.viz.in_frames import seen_in
 from video3d.viz.shown import COLORS, Shown
+from video3d.viz.standpoint import first_view, overhead
 from video3d.viz.trapezoids import filled
 
 MAGIC = b"RRF2"
@@ -94,15 +95,19 @@ def _recording(rr: Any, shown: Shown) -> Any:
 def _blueprint(shown: Shown) -> Any:
     import rerun.blueprint as rrb
 
-    views = [rrb.Spatial2DView(origin="world/camera/image", name="frame", contents=["$origin", "world/boxes/**"])]
+    views = [rrb.Spatial2DView(origin="world/camera/image", name="frame")]
     if np.isfinite(shown.clip.depth_m).any():
         views.append(rrb.Spatial2DView(origin="world/camera/depth", name="depth"))
     views += [rrb.Spatial2DView(origin="map", name="map")] if shown.map is not None else []
     words = rrb.Tabs(
         rrb.TextDocumentView(origin="answer", name="result"), rrb.TextLogView(origin="seen", name="seen on the way")
     )
-    contents = ["$origin/**", "- world/camera/depth"]  # depth again as points would hide the fused ones
-    three = rrb.Spatial3DView(origin="world", name="world", contents=contents)
+    eye, middle, up = first_view(shown)
+    three = rrb.Spatial3DView(
+        origin="world", name="world", contents=["$origin/**", "- world/camera/depth", "- world/camera/image/boxes", "- world/camera/image/names"],
+        overrides={"world/overhead": rrb.EntityBehavior(visible=False)},  # a ceiling hides the room until it is wanted
+        eye_controls=rrb.EyeControls3D(position=eye, look_target=middle, eye_up=up),
+    )  # fmt: skip
     return rrb.Blueprint(
         rrb.Horizontal(rrb.Vertical(three, words, row_shares=[3, 1]), rrb.Vertical(*views), column_shares=[3, 2]),
         collapse_panels=True,
@@ -145,11 +150,13 @@ def _world(rr: Any, recording: Any, shown: Shown) -> None:
     """What does not change: the world, its points and everything that was found in it."""
     up = shown.clip.world.gravity_aligned
     recording.log("world", rr.ViewCoordinates.RIGHT_HAND_Z_UP if up else rr.ViewCoordinates.RDF, static=True)
-    thin = 0.0012 * shown.reach
-    if len(shown.points):
-        points = rr.Points3D(shown.points, colors=shown.colors, radii=0.6 * shown.voxel)
-        recording.log("world/points", points, static=True)
-    if len(shown.trajectory) > 1:
+    thin, thick = rr.Radius.ui_points(1.0), rr.Radius.ui_points(3.0)
+    over = overhead(shown)
+    for name, some in {"points": ~over, "overhead": over}.items():
+        if some.any():
+            points = rr.Points3D(shown.points[some], colors=shown.colors[some], radii=0.6 * shown.voxel)
+            recording.log(f"world/{name}", points, static=True)
+    if shown.walked:
         line = rr.LineStrips3D([shown.trajectory], colors=[COLORS["trajectory"]], radii=thin)
         recording.log("world/trajectory", line, static=True)
     for kind in dict.fromkeys(one.kind for one in shown.boxes):
@@ -178,11 +185,11 @@ def _world(rr: Any, recording: Any, shown: Shown) -> None:
         outline = rr.LineStrips3D(rings, colors=[COLORS[kind]], radii=thin)
         recording.log(f"world/areas/{kind}/outline", outline, static=True)
     if shown.path is not None and len(shown.path) > 1:
-        line = rr.LineStrips3D([shown.path], colors=[COLORS["path"]], radii=3 * thin)
+        line = rr.LineStrips3D([shown.path], colors=[COLORS["path"]], radii=thick)
         recording.log("world/path", line, static=True)
     if shown.marks:
         marks = rr.Points3D(
-            [one.place for one in shown.marks], labels=[one.text for one in shown.marks], radii=6 * thin,
+            [one.place for one in shown.marks], labels=[one.text for one in shown.marks], radii=rr.Radius.ui_points(6.0),
             colors=[COLORS["path" if one.kind == "goal" else "thing"] for one in shown.marks],
             show_labels=len(shown.marks) <= 40,
         )  # fmt: skip
@@ -220,7 +227,16 @@ def _frame(rr: Any, recording: Any, shown: Shown, i: int) -> None:
         wide = bool(np.nanmax(depth) >= 65.535) or not clip.world.metric
         image = np.nan_to_num(depth, nan=0.0) if wide else np.rint(small * 1000).astype(np.uint16)
         recording.log("world/camera/depth", rr.DepthImage(image, meter=1.0 if wide else 1000.0, colormap="Turbo"))
-    things = [f"{one.box.label} {one.distance:.2f} {shown.unit}" for one in seen_in(shown, i) if one.box.name][:12]
+    seen = [one for one in seen_in(shown, i) if one.box.name]
+    scale = w / clip.size_hw[1]
+    strips = [line.reshape(2, 2) * scale for one in seen for line in one.lines_px]
+    colors = [COLORS[one.box.kind] for one in seen for _ in one.lines_px]
+    boxes = rr.LineStrips2D(strips, colors=colors, radii=rr.Radius.ui_points(1.2))
+    recording.log("world/camera/image/boxes", boxes)
+    spots = np.array([one.lines_px.reshape(-1, 2).mean(axis=0) for one in seen]).reshape(-1, 2) * scale
+    names = rr.Points2D(spots, labels=[one.box.label for one in seen], colors=[COLORS[one.box.kind] for one in seen])
+    recording.log("world/camera/image/names", names)
+    things = [f"{one.box.label} {one.distance:.2f} {shown.unit}" for one in seen[:12]]
     if things:
         recording.log("seen", rr.TextLog(f"frame {int(clip.frame_index[i])}: " + "; ".join(things), level="DEBUG"))
 

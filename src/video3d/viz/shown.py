@@ -110,7 +110,8 @@ class Shown:
         boxes: things and places.
         areas: floor, surfaces, road.
         path: where a robot should go, at the floor's height; None without one.
-        trajectory: every known camera centre in order.
+        trajectory: every known camera centre.
+        walked: those are places of one walk in order; else there is no line through them.
         marks: places with words.
         map: the cells of a navigation map, None elsewhere.
         extent: lowest and highest corner of what there is to see, strays left out.
@@ -126,6 +127,7 @@ class Shown:
     areas: tuple[ShownArea, ...]
     path: Float64[np.ndarray, "k 3"] | None
     trajectory: Float64[np.ndarray, "n 3"]
+    walked: bool
     marks: tuple[ShownMark, ...]
     map: OccupancyMap | None
     extent: Float64[np.ndarray, "2 3"]
@@ -161,7 +163,8 @@ def show(scene: Scene, found: Analysis, objects: Sequence[Detection] = (), *, ma
         last, marks = _driven(scene, result)
     shown = Shown(
         result=result, clip=clip, last=last, points=points, colors=colors, voxel=voxel, boxes=_boxes(result, scene, objects),
-        areas=(), path=None, trajectory=path[:, :3, 3], marks=marks, map=getattr(found.parts, "map", None), extent=extent,
+        areas=(), path=None, trajectory=path[:, :3, 3], walked=len(path) > 1 and scene.facts.trajectory.ordered, marks=marks,
+        map=getattr(found.parts, "map", None), extent=extent,
     )  # fmt: skip
     lift = _LIFT * shown.reach
     shown = replace(shown, areas=_areas(result, scene, objects, lift))
@@ -325,6 +328,6 @@ def _driven(scene: Scene, result: Driving) -> tuple[tuple[int, ...], tuple[Shown
             continue
         turn = np.radians(one.bearing_deg)
         place = foot + one.distance * (np.cos(turn) * now.ahead + np.sin(turn) * right)
-        text = f"{one.name or 'something'}, {one.distance:.1f} {result.unit}"
+        text = f"{one.name}, " * (one.name is not None) + f"{one.distance:.1f} {result.unit}"
         marks.append(ShownMark(kind="thing", text=text, place=place))
     return now.frames, tuple(marks)

@@ -11,16 +11,14 @@ from video3d.geometry.boxes import box_corners
 from video3d.geometry.rigid import fov_rad, is_known
 from video3d.types import InputError
 from video3d.viz.depth_strip import strip_frames, thumbnail
-from video3d.viz.point_views import view_axes
 from video3d.viz.shown import COLORS, Shown
-from video3d.viz.trajectory import up_and_ahead
+from video3d.viz.standpoint import first_view, overhead
 from video3d.viz.trapezoids import filled
-from video3d.viz.web_map import overhead
 
 _MAX_CAMERAS = 24
-_MAX_LABELS = 40
+_MAX_LABELS = 24  # more hide the scene; the surest have theirs
+_MAX_ZONES, _MAX_MARKS = 5, 12
 _AREA_OPACITY = 0.45
-_STEEPER = 0.45  # than the pictures of points: one wants to see the floor
 
 
 def need_viser() -> Any:
@@ -56,12 +54,13 @@ def scene_html(shown: Shown) -> str:
 
 def _fill(server: Any, shown: Shown) -> None:
     scene, reach = server.scene, shown.reach
-    up, ahead, _ = up_and_ahead(shown.clip)
+    eye, middle, up = first_view(shown)
     scene.set_up_direction(tuple(up.tolist()))
-    _look(server, shown, up, ahead)
+    camera = server.initial_camera
+    camera.position, camera.look_at, camera.up = eye, middle, up
+    camera.near, camera.far = 0.002 * reach, 40 * reach
     thin = 0.0015 * reach
-    top = overhead(shown)
-    over = np.zeros(len(shown.points), bool) if top is None else shown.points @ up > top
+    over = overhead(shown)
     for name, some in {
         "/points": ~over,
         "/points overhead": over,
@@ -71,7 +70,7 @@ def _fill(server: Any, shown: Shown) -> None:
                 name, shown.points[some], shown.colors[some], point_size=1.1 * shown.voxel, precision="float32",
                 point_shading="flat", visible=name == "/points",
             )  # fmt: skip
-    if len(shown.trajectory) > 1:
+    if shown.walked:
         _line(scene, "/trajectory", shown.trajectory, COLORS["trajectory"], thin)
     _cameras(scene, shown)
     for kind in dict.fromkeys(one.kind for one in shown.boxes):
@@ -79,9 +78,12 @@ def _fill(server: Any, shown: Shown) -> None:
         edges = np.concatenate([box_corners(one.box)[EDGES] for one in some]).astype(np.float32)
         thick = thin if kind != "obstacle" else 0.6 * thin
         scene.add_line_segments(f"/{kind}s", edges, COLORS[kind], thickness=thick)
-        for number, one in enumerate([one for one in some if one.name is not None][:_MAX_LABELS]):
+        wanted = sorted((one for one in some if one.name is not None), key=lambda one: -(one.confidence or 0.0))
+        for number, one in enumerate(wanted[: _MAX_ZONES if kind == "zone" else _MAX_LABELS]):
             corner = one.box.center_world + up * abs(one.box.world_from_box.T @ up) @ one.box.size_m / 2
-            scene.add_label(f"/{kind}s/label{number}", one.label, position=corner, anchor="bottom-center")
+            scene.add_label(
+                f"/{kind}s/label{number}", one.label, position=corner, anchor="bottom-center", font_screen_scale=0.8
+            )
     for kind in dict.fromkeys(one.kind for one in shown.areas):
         some = [one for one in shown.areas if one.kind == kind]
         for number, one in enumerate(some):
@@ -98,21 +100,10 @@ def _fill(server: Any, shown: Shown) -> None:
         _line(scene, "/path", shown.path, COLORS["path"], 4 * thin)
     for number, one in enumerate(shown.marks):
         color = COLORS["path" if one.kind == "goal" else "thing"]
-        scene.add_icosphere(f"/marks/{number}", radius=5 * thin, color=color, position=one.place)
-        if number < _MAX_LABELS:
-            scene.add_label(f"/marks/{number}/label", one.text, anchor="bottom-center")
-
-
-def _look(server: Any, shown: Shown, up: np.ndarray, ahead: np.ndarray) -> None:
-    """Where the viewer stands at first: behind and over the first camera, looking at the middle of the scene."""
-    low, high = np.quantile(shown.points, [0.06, 0.94], axis=0) if len(shown.points) else shown.extent
-    middle, away = (low + high) / 2, view_axes(up, ahead)["at an angle"][2] - _STEEPER * up
-    away = away / np.linalg.norm(away)
-    server.initial_camera.look_at = middle
-    server.initial_camera.position = middle - away * (0.8 * float(np.linalg.norm(high - low)) or shown.reach)
-    server.initial_camera.up = up
-    server.initial_camera.near = 0.002 * shown.reach
-    server.initial_camera.far = 40 * shown.reach
+        size = 5 * thin if one.kind == "goal" else 3 * thin
+        scene.add_icosphere(f"/marks/{number}", radius=size, color=color, position=one.place)
+        if number < _MAX_MARKS:
+            scene.add_label(f"/marks/{number}/label", one.text, anchor="bottom-center", font_screen_scale=0.8)
 
 
 def _cameras(scene: Any, shown: Shown) -> None:

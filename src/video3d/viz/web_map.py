@@ -14,12 +14,12 @@ from video3d.geometry.rigid import is_known
 from video3d.viz.depth_strip import data_uri
 from video3d.viz.point_views import BACKGROUND, core_bounds, view_axes
 from video3d.viz.shown import COLORS, Shown, ShownBox
+from video3d.viz.standpoint import overhead
 from video3d.viz.trajectory import round_length, up_and_ahead
 
 _SIDE = 940  # of the drawing, in its own pixels
 _MARGIN = 46
 _MAX_LABELS = 30
-_OVERHEAD = 0.5  # metres over the highest camera: what is higher (a ceiling) is left out from above; in x, by this share of the scene
 _CHAR_PX, _LINE_PX = 7.0, 16.0  # of a label's text, about: nobody measures it here
 _Px = Callable[[np.ndarray], Float64[np.ndarray, "n 2"]]
 """From places in the world, or x and y of them, to the drawing."""
@@ -64,14 +64,6 @@ def plan_axes(shown: Shown) -> Float64[np.ndarray, "2 3"]:
     return view_axes(up, ahead)["from above"][:2]
 
 
-def overhead(shown: Shown) -> float | None:
-    """Along up, where the ceiling may begin: what is higher hides the rest from above. None without a pose."""
-    if not len(shown.trajectory):
-        return None
-    up = up_and_ahead(shown.clip)[0]
-    return float((shown.trajectory @ up).max()) + (_OVERHEAD if shown.clip.world.metric else 0.05 * shown.reach)
-
-
 def _bounds(shown: Shown, axes: np.ndarray) -> Float64[np.ndarray, "2 2"]:
     ends = [shown.trajectory @ axes.T] if len(shown.trajectory) else []
     if len(shown.points):
@@ -86,15 +78,13 @@ def _bounds(shown: Shown, axes: np.ndarray) -> Float64[np.ndarray, "2 2"]:
 
 def _points(shown: Shown, axes: np.ndarray, bounds: np.ndarray, unit_px: float) -> str:
     """A picture of the points, one cell about a voxel; of several in a cell the highest is seen."""
-    up, top = up_and_ahead(shown.clip)[0], overhead(shown)
-    points, colors = shown.points.astype(np.float64), shown.colors
-    if top is not None:
-        low = points @ up <= top
-        points, colors = points[low], colors[low]
+    up, low = up_and_ahead(shown.clip)[0], ~overhead(shown)
+    points, colors = shown.points[low].astype(np.float64), shown.colors[low]
     if not len(points):
         return ""
     span = bounds[1] - bounds[0]
-    cell = max(1.15 * shown.voxel, float(span.max()) / 900)
+    sparse = float(np.sqrt(span.prod() / (4 * len(points))))
+    cell = max(1.15 * shown.voxel, float(span.max()) / 900, min(sparse, float(span.max()) / 300))
     columns, rows = (int(np.ceil(side / cell)) for side in span)
     picture: UInt8[np.ndarray, "h w 3"] = np.full((rows, columns, 3), BACKGROUND, np.uint8)
     at = np.floor((points @ axes.T - bounds[0]) / cell).astype(np.int64)
@@ -144,7 +134,7 @@ def _footprint(one: ShownBox, px: _Px) -> str:
 def _way(shown: Shown, px: _Px) -> str:
     """The camera's way, then the path to go, its ends and marks."""
     drawn = ""
-    if len(shown.trajectory) > 1:
+    if shown.walked:
         drawn += _polyline(px(shown.trajectory), _rgb("trajectory"), 2.2)
     if shown.path is not None:
         line = px(shown.path)

@@ -11,7 +11,7 @@ import numpy as np
 
 from video3d.replaced import replaced
 from video3d.viz.depth_strip import data_uri, strip_frames, thumbnail
-from video3d.viz.in_frames import Seen, line_px, seen_in
+from video3d.viz.in_frames import Seen, line_px, mark_px, seen_in
 from video3d.viz.shown import COLORS, Shown
 from video3d.viz.viser_scene import scene_html
 from video3d.viz.web_map import map_svg
@@ -112,13 +112,10 @@ def _json(text: str) -> str:
 def _key(shown: Shown) -> str:
     """What the colours stand for, of those that are there."""
     kinds = [one.kind for one in shown.boxes] + [one.kind for one in shown.areas]
-    kinds += ["trajectory"] * (len(shown.trajectory) > 1) + ["path"] * (shown.path is not None)
+    kinds += ["trajectory"] * shown.walked + ["path"] * (shown.path is not None)
     kinds += ["occupied"] * (shown.map is not None)
     kinds += ["thing"] * any(one.kind == "thing" for one in shown.marks)
-    spans = [
-        f"<span><i style='background:rgb({','.join(map(str, COLORS[kind]))})'></i>{_NAMES[kind]}</span>"
-        for kind in dict.fromkeys(kinds)
-    ]
+    spans = [f"<span><i style='background:{_css(kind)}'></i>{_NAMES[kind]}</span>" for kind in dict.fromkeys(kinds)]
     return f"<p class=key>{''.join(spans)}</p>"
 
 
@@ -155,7 +152,16 @@ def _figure(shown: Shown, i: int) -> str:
     drawn += [_lines(one.lines_px * scale, one.box.kind, 1.1) for one in other]
     drawn += [_lines(one.lines_px * scale, one.box.kind, 2.2) for one in named]
     height = h * scale
-    drawn += _tags(shown, named, scale, height)
+    drawn += _tags(
+        [(_said(one, shown.unit), one.box.kind, one.lines_px.reshape(-1, 2) * scale) for one in named], height
+    )
+    marks = [(one, place) for one in shown.marks if (place := mark_px(shown, i, one.place)) is not None]
+    near = [(one.text, "path" if one.kind == "goal" else "thing", place[None] * scale) for one, place in marks]
+    drawn += [
+        f'<circle cx="{place[0, 0]:.1f}" cy="{place[0, 1]:.1f}" r="3" fill="{_css(kind)}" stroke="#fff"></circle>'
+        for _, kind, place in near
+    ]
+    drawn += _tags(near[:_MAX_NAMED] if not named else near[:2], height)
     said = [f"frame {int(clip.frame_index[i])}"]
     said += [f"{float(clip.time_s[i]):.2f} s"] if np.isfinite(clip.time_s[i]) else []
     said += [] if clip.piece[i] == 0 else ["no pose" if clip.piece[i] < 0 else f"piece {int(clip.piece[i])}"]
@@ -166,6 +172,10 @@ def _figure(shown: Shown, i: int) -> str:
     )
 
 
+def _css(kind: str) -> str:
+    return f"rgb({','.join(map(str, COLORS[kind]))})"
+
+
 def _large(one: Seen, width: int) -> bool:
     return float(np.ptp(one.lines_px[:, [0, 2]])) > 0.06 * width
 
@@ -174,17 +184,18 @@ def _lines(lines: np.ndarray, kind: str, width: float) -> str:
     if not len(lines):
         return ""
     path = "".join(f"M{a:.1f} {b:.1f}L{c:.1f} {d:.1f}" for a, b, c, d in lines)
-    color = f"rgb({','.join(map(str, COLORS[kind]))})"
-    return f'<path d="{path}" fill="none" stroke="{color}" stroke-width="{width}" stroke-linecap="round"></path>'
+    return f'<path d="{path}" fill="none" stroke="{_css(kind)}" stroke-width="{width}" stroke-linecap="round"></path>'
 
 
-def _tags(shown: Shown, seen: list[Seen], scale: float, height: float) -> list[str]:
-    """Names and distances over their boxes, moved down where they would lie over another."""
+def _said(one: Seen, unit: str) -> str:
+    return one.box.label if one.box.kind == "zone" else f"{one.box.label}, {one.distance:.1f} {unit}"
+
+
+def _tags(wanted: list[tuple[str, str, np.ndarray]], height: float) -> list[str]:
+    """Words over the places they are of, moved down where they would lie over others."""
     drawn, taken = [], []
-    for one in seen:
-        text = f"{one.box.label}, {one.distance:.1f} {shown.unit}" if one.box.kind != "zone" else one.box.label
+    for text, kind, ends in wanted:
         half = (min(len(text), 48) * 6.6 + 8) / 2
-        ends = one.lines_px.reshape(-1, 2) * scale
         inside = ends[((ends >= 0) & (ends <= [_FRAME_PX, height])).all(axis=1)]
         at = inside if len(inside) else np.clip(ends, 0, [_FRAME_PX, height])
         x = float(np.clip((at[:, 0].min() + at[:, 0].max()) / 2, half + 2, _FRAME_PX - half - 2))
@@ -192,9 +203,8 @@ def _tags(shown: Shown, seen: list[Seen], scale: float, height: float) -> list[s
         while any(abs(x - a) < half + b and abs(y - c) < 19 for a, b, c in taken) and y < height - 11:
             y += 19
         taken.append((x, half, y))
-        color = f"rgb({','.join(map(str, COLORS[one.box.kind]))})"
         drawn.append(
             f'<rect x="{x - half:.1f}" y="{y - 10:.1f}" width="{2 * half:.1f}" height="18" rx="3" fill="#fff" fill-opacity="0.88" '
-            f'stroke="{color}"></rect><text x="{x:.1f}" y="{y + 3.5:.1f}" text-anchor="middle">{_text(text[:48])}</text>'
+            f'stroke="{_css(kind)}"></rect><text x="{x:.1f}" y="{y + 3.5:.1f}" text-anchor="middle">{_text(text[:48])}</text>'
         )
     return drawn
