@@ -34,6 +34,14 @@ def analyze(
             name="--goal", help="Where a path leads: X,Y in the world, or a thing's name.", allow_leading_hyphen=True
         ),
     ] = None,
+    start: Annotated[
+        str | None,
+        Parameter(
+            name="--start",
+            help="Where it begins, alike; by default where the camera is last.",
+            allow_leading_hyphen=True,
+        ),
+    ] = None,
     robot_radius: Annotated[float | None, Parameter(name="--robot-radius", help="Metres.")] = None,
     robot_height: Annotated[float | None, Parameter(name="--robot-height", help="Metres.")] = None,
     max_step: Annotated[
@@ -67,7 +75,8 @@ def analyze(
 
     check_frames(frames)
     options: Options = {
-        "goal": None if goal is None else _goal(goal),
+        "goal": None if goal is None else _place(goal),
+        "start": None if start is None else _place(start),
         "robot_radius": robot_radius,
         "robot_height": robot_height,
         "max_step": max_step,
@@ -105,7 +114,7 @@ def schema(
     print(dump(RESULTS[task].model_json_schema(mode="serialization")))
 
 
-def _goal(text: str) -> "str | tuple[float, float]":
+def _place(text: str) -> "str | tuple[float, float]":
     parts = text.split(",")
     try:
         x, y = (float(part) for part in parts)

@@ -2,15 +2,17 @@
 
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from video3d.answers.named import Count, Locate, Located
+from video3d.answers.named import Finders, Located
 from video3d.answers.named_question import Mention
+from video3d.answers.notes import notes_on
 from video3d.answers.prompt import build_prompt
 from video3d.geometry.lift import lift_patches
 from video3d.scene import KeptScene, Scene
-from video3d.types import Detection
+from video3d.types import Detection, PatchPoints
+from video3d.types.track import Track
 from video3d.vocabulary import category
 
 if TYPE_CHECKING:
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from video3d.model.object_votes import FoundObject, ObjectVotes
     from video3d.model.processing_video3d import Video3DProcessor
     from video3d.types import SceneTokens
+    from video3d.types.scene_tokens import SceneInputs
 
 MAX_FINDINGS = 12
 LEAST_SURE = 0.3
@@ -54,52 +57,107 @@ def look(model: "Video3DForConditionalGeneration", processor: "Video3DProcessor"
     """Steps 4-7: pixels and geometry to the model's size, points of patches, one batch, scene tokens, objects."""
     import torch
 
-    from video3d.model.object_votes import find_objects
     from video3d.model.scene_encoder import SCENE_KEYS
     from video3d.types.scene_tokens import SceneInputs
 
     small = processor.fit_clip(scene.clip)
-    batch = processor(small, lift_patches(small, processor.patch_px), "a").to(model.device)
+    points = lift_patches(small, processor.patch_px)
+    batch = processor(small, points, "a").to(model.device)
     by_patches = model.grounding is not None and model.config.pool_after_projector  # as the published weights do
     given = {name: batch[name] for name in SCENE_KEYS if name in batch}
     inputs = SceneInputs(**given)
-    metric, upright = scene.clip.world.metric, scene.clip.world.gravity_aligned
     votes = features = None
-    if model.config.objects_trained and metric and upright and inputs.points_world is not None:
+    if can_vote(model, scene):
         with torch.no_grad():
             features = model.frame_features(inputs.pixel_values[0])
-        votes = model.object_votes(inputs, floor_z=_floor_z(scene, inputs.points_world), features=features[0])
+        votes = votes_of_scene(model, scene, inputs, points, features[0])
     tokens = model.encode_scene(keep_patches=by_patches, features=features, **given)
     if votes is not None:
-        things = tuple(thing for thing in find_objects(votes) if thing.score >= LEAST_SURE)
+        things = things_in(votes)
         objects = tuple(Detection(box=thing.box, label=thing.category, score=thing.score) for thing in things)
         return LookedAt(scene=scene, tokens=tokens, votes=votes, things=things, objects=objects)
     if not model.config.reasoning_trained:
         return LookedAt(scene=scene, tokens=tokens)
-    found = model.reason(tokens, "layout", metric=metric)
+    found = model.reason(tokens, "layout", metric=scene.clip.world.metric)
     return LookedAt(scene=scene, tokens=tokens, objects=found.detections, findings=found.lines()[:MAX_FINDINGS])
 
 
-def finders(looked: LookedAt) -> tuple[Locate, Count] | None:
-    """How questions find things by name in what patches vote for: one as of a frame, and all of a kind; None without votes."""
+def can_vote(model: "Video3DForConditionalGeneration", scene: Scene) -> bool:
+    """Whether patches can be asked for their objects: by a trained head, in the world that it was trained for."""
+    return model.config.objects_trained and scene.clip.world.metric and scene.clip.world.gravity_aligned
+
+
+def votes_of_scene(
+    model: "Video3DForConditionalGeneration", scene: Scene, inputs: "SceneInputs", points: PatchPoints, features: Any
+) -> "ObjectVotes":
+    """What the patches of a scene say of their objects.
+
+    Args:
+        model: with a trained object head.
+        scene: upright and in metres.
+        inputs: of it, a batch of one.
+        points: of every patch: those of ``inputs`` may be of several patches together, as tokens are.
+        features: of the frames, as ``frame_features`` gives them.
+    """
+    import torch
+
+    places = torch.from_numpy(points.points_world).to(model.device)
+    inputs = replace(
+        inputs,
+        points_world=places[None],
+        valid_share=torch.from_numpy(points.valid_share).to(model.device)[None],
+        time_s=torch.from_numpy(scene.clip.time_s).float().to(model.device)[None],
+    )
+    return model.object_votes(inputs, floor_z=_floor_z(scene, places), features=features)
+
+
+def things_in(votes: "ObjectVotes") -> "tuple[FoundObject, ...]":
+    """What votes agree on, the surest first, as far as it is sure enough."""
+    from video3d.model.object_votes import find_objects
+
+    return tuple(thing for thing in find_objects(votes) if thing.score >= LEAST_SURE)
+
+
+def notes_for(looked: LookedAt, question: str) -> tuple[str, ...]:
+    """What is believed of the things that a question names, in words; () where nothing finds things by name."""
+    find = finders(looked)
+    return () if find is None else notes_on(question, looked.scene.clip, looked.scene.facts, find)
+
+
+def finders(looked: LookedAt) -> Finders | None:
+    """How questions find things by name in what patches vote for; None without votes."""
+    return None if looked.votes is None else finders_in(looked.votes, looked.things)
+
+
+def finders_in(votes: "ObjectVotes", things: "Sequence[FoundObject]") -> Finders:
+    """How questions find things by name.
+
+    Args:
+        votes: of the patches of a clip.
+        things: what they agree on.
+    """
+    from video3d.model.object_tracks import track_named
     from video3d.model.object_votes import find_named
 
-    votes = looked.votes
-    if votes is None:
-        return None
-
     def located(thing: "FoundObject") -> Located:
-        return Located(box=thing.box, score=thing.score, frames=thing.frames, color=(thing.color, thing.color_score))
+        front = thing.front_world if category(thing.category).has_front else None
+        color = (thing.color, thing.color_score)
+        return Located(box=thing.box, score=thing.score, frames=thing.frames, color=color, front_world=front)
+
+    def moves(thing: Mention) -> bool:
+        return category(thing.category).kind in MOVING
 
     def locate(thing: Mention, position: int) -> Located | None:
-        moves = category(thing.category).kind in MOVING
-        found = find_named(votes, thing.category, thing.color, frame=position if moves else None)
+        found = find_named(votes, thing.category, thing.color, frame=position if moves(thing) else None)
         return None if found is None else located(found)
 
     def count(name: str | None) -> tuple[tuple[str, Located], ...]:
-        return tuple((one.category, located(one)) for one in looked.things if name in (None, one.category))
+        return tuple((one.category, located(one)) for one in things if name in (None, one.category))
 
-    return locate, count
+    def follow(thing: Mention) -> Track | None:
+        return track_named(votes, thing.category, thing.color) if moves(thing) else None
+
+    return Finders(locate, count, follow)
 
 
 def _floor_z(scene: Scene, points_world: Any) -> float:
@@ -130,6 +188,7 @@ def say(
     kept: KeptScene,
     questions: Sequence[str],
     *,
+    notes: Sequence[Sequence[str]],
     max_tokens: int,
     place: tuple[float, float, float] | None = None,
 ) -> list[str]:
@@ -140,16 +199,22 @@ def say(
         processor: of it.
         kept: the scene.
         questions: in words.
+        notes: on the things that each question names (``notes_for``).
         max_tokens: of each answer, at most.
         place: a world point that the questions (one, with a place) speak of: a model with a word for places
             (``config.coord_token_id``) reads its code behind the question, others what the words say of it.
     """
 
     def read(text: str) -> Any:
-        return processor(text=build_prompt(kept.scene.facts, text, kept.findings), num_scene_tokens=num_tokens)
+        return processor(
+            text=build_prompt(kept.scene.facts, text, kept.findings, notes[0]), num_scene_tokens=num_tokens
+        )
 
     num_tokens = int(kept.tokens.mask.sum())
-    texts = [build_prompt(kept.scene.facts, question, kept.findings) for question in questions]
+    texts = [
+        build_prompt(kept.scene.facts, question, kept.findings, own)
+        for question, own in zip(questions, notes, strict=True)
+    ]
     batch = processor(text=texts, num_scene_tokens=num_tokens).to(model.device)
     ids, mask, word = batch["input_ids"], batch["attention_mask"], model.config.coord_token_id
     given: dict[str, Any] = {}

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Float32
 
 from video3d.answers.facts import SceneFacts
-from video3d.answers.named import SURE_ENOUGH, Count, Locate
+from video3d.answers.named import SURE_ENOUGH, Finders
 from video3d.answers.named_question import mentions
 from video3d.answers.prompt import build_prompt
 from video3d.answers.references import plain
@@ -80,7 +80,7 @@ def ground(
     model: "Callable[[], tuple[Video3DForConditionalGeneration, Video3DProcessor]]",
     kept: Callable[[], KeptScene],
     threshold: float,
-    finders: Callable[[], tuple[Locate, Count] | None] = lambda: None,
+    finders: Callable[[], Finders | None] = lambda: None,
 ) -> Grounding:
     """The objects of a scene that a phrase means, or an explicit nothing that says why.
 
@@ -105,7 +105,7 @@ def ground(
     loaded, processor = model()
     if loaded.grounding is None or not loaded.config.grounding_trained:
         if (by_name := finders()) is not None:
-            found, why = named_in(phrase, clip.num_frames - 1, *by_name)
+            found, why = named_in(phrase, clip.num_frames - 1, by_name)
             nothing = _nothing(phrase, why, clip, proposals)
             return replace(nothing, found=found) if found else nothing
         why = f"{name} has not learned to find objects by words; {len(proposals)} things stand out"
@@ -117,14 +117,13 @@ _BESIDE = re.compile(r"^(?:by|near|next|beside|close|closest|nearest|at)$")
 _ARTICLES = re.compile(r"\b(?:the|a|an|this|that|to|is|stands|standing)\b|[^a-z ]")
 
 
-def named_in(phrase: str, position: int, locate: Locate, count: Count) -> tuple[tuple[Detection, ...], str]:
+def named_in(phrase: str, position: int, find: Finders) -> tuple[tuple[Detection, ...], str]:
     """What a phrase means that is a name ("the red chair", "chairs") or a name beside another ("the chair by the window").
 
     Args:
         phrase: in English or Chinese.
         position: frame of the clip as of which things that move are looked for.
-        locate: finds one thing of a name.
-        count: finds all of a kind.
+        find: finds things by name.
 
     Returns:
         The objects, the surest first, and, where there are none, why.
@@ -138,12 +137,12 @@ def named_in(phrase: str, position: int, locate: Locate, count: Count) -> tuple[
         rest = f"{rest[:start]}#{rest[end:]}"
     words = " ".join(_ARTICLES.sub(" ", rest).split())
     head = named[0][2]
-    likeliest = locate(head, position)
+    likeliest = find.locate(head, position)
     found = [likeliest] if likeliest is not None and likeliest.score >= SURE_ENOUGH else []
     if head.color is None:
-        found = [place for _, place in count(head.category)] or found
+        found = [place for _, place in find.count(head.category)] or found
     if len(named) == 2 and _BESIDE.match(words):
-        beside = locate(named[1][2], position)
+        beside = find.locate(named[1][2], position)
         if beside is None or beside.score < SURE_ENOUGH:
             return (), f"{named[1][2].said} was not found with any certainty"
         found = sorted(found, key=lambda place: gap_m(place.box, beside.box))[:1]

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 
-from video3d.analysis import Analysis, How, analyze_scene, wishes_from
+from video3d.analysis import Analysis, How, analyze_scene, in_task_world, wishes_from
 from video3d.answers.facts import scene_facts
 from video3d.answers.measure import measure
 from video3d.answers.model_words import without_quantities
@@ -28,17 +28,17 @@ from video3d.answers.question import MetricQuestion, parse_question, required_fr
 from video3d.answers.results import AnyResult
 from video3d.answers.task import check_words, understand
 from video3d.answers.unread import unread_measure
-from video3d.encoding import NUM_SCENES_KEPT, LookedAt, finders, keep, look, remembered, say
+from video3d.encoding import NUM_SCENES_KEPT, LookedAt, finders, keep, look, notes_for, remembered, say
 from video3d.estimate.complete import complete_geometry
 from video3d.estimate.depth import depth_parts
 from video3d.estimate.reconstruction import missing_camera
 from video3d.geometry.gravity import align_to_gravity
 from video3d.grounding import check_phrase, ground
-from video3d.scene import KeptScene, Scene, every_pose, scene_of_recording, source_identity, timed
+from video3d.scene import KeptScene, Scene, every_pose, opened, scene_of_recording, source_identity, timed
 from video3d.types import Answer, Detection, Evidence, InputError, Recording
 from video3d.types.depth import DEPTH_OF_VIEWS
 from video3d.types.grounding import Grounding
-from video3d.video import forget, open_recording, read_clip, register_colour, sample_uniform, with_colour_notes
+from video3d.video import forget, read_clip, register_colour, sample_uniform, with_colour_notes
 
 if TYPE_CHECKING:
     from video3d.estimate.camera_estimate import CameraEstimate
@@ -113,13 +113,13 @@ class Video3D:
             with timed(timings, "load depth network"):  # a wrong name should not be found out after the long work
                 _ = self.depth_estimator
         with timed(timings, "open"):
-            recording = _recording(video)
+            recording = opened(video)
         if not recording.colour_registered:
             with timed(timings, "register colour"):
                 recording = register_colour(recording)
         with timed(timings, "read"):
             recording = forget(recording, ignore) if ignore else recording
-            even = sample_uniform(recording.num_frames, num_frames)
+            even = sample_uniform(recording.num_frames, num_frames, rig=recording.rig)
             clip = read_clip(recording, indices=np.union1d(even, np.array(frames, dtype=np.int64)))
         if camera is None:
             with timed(timings, "camera"):
@@ -162,7 +162,7 @@ class Video3D:
 
     def prompt(self, scene: Scene, question: str) -> str:
         """What the model reads of a question besides the scene itself."""
-        return build_prompt(scene.facts, question, self.encode(scene).findings)
+        return build_prompt(scene.facts, question, self.encode(scene).findings, notes_for(self.look(scene), question))
 
     def say(self, scene: Scene, question: str) -> str:
         """Steps 6-7: what the model says to a question on a scene, in its own words."""
@@ -170,7 +170,8 @@ class Video3D:
 
     def say_all(self, scene: Scene, questions: Sequence[str]) -> list[str]:
         """What the model says to several questions on a scene, each as if it were asked alone, read at once."""
-        return say(*self.model_and_processor, self.encode(scene), questions, max_tokens=MAX_ANSWER_TOKENS)
+        notes = [notes_for(self.look(scene), question) for question in questions]
+        return say(*self.model_and_processor, self.encode(scene), questions, notes=notes, max_tokens=MAX_ANSWER_TOKENS)
 
     def ask(
         self,
@@ -207,7 +208,7 @@ class Video3D:
         if about is not None and self._finds_objects():
             with timed(timings, "objects"):
                 find = finders(self.look(scene))
-                answer = find and answer_named(about, scene.clip, scene.facts, *find)
+                answer = find and answer_named(about, scene.clip, scene.facts, find)
             if answer:
                 return replace(answer, timings_s=timings | {"total": time.perf_counter() - started})
         with timed(timings, "measure"):  # an amount that nobody measured is not the model's to make up either
@@ -281,6 +282,7 @@ class Video3D:
         num_frames, ignore = how.pop("num_frames", 32), how.pop("ignore", frozenset())
         asked = understand(query, task, wishes_from(how))
         scene, timings = self._scene(video, None, num_frames, ignore)
+        scene, _ = in_task_world(scene, asked)
         answer = None
         if asked.query and (asked.task == "scene" or parse_question(asked.query) is not None):
             answer = self.ask(scene, asked.query)
@@ -293,7 +295,7 @@ class Video3D:
         self, video: str | Path | Recording | Scene, query: str, at: Pointed, num_frames: int, ignore: frozenset[str]
     ) -> Answer:
         """The answer to a question about a place in a frame."""
-        recording = _recording(video)
+        recording = opened(video)
         at.check(recording.num_frames, recording.size_hw)  # before the long work
         there = parse_question(f"depth of pixel (0, 0) in frame {at.frame}")
         scene, timings = self._scene(video, there, num_frames, ignore)
@@ -301,7 +303,8 @@ class Video3D:
         def speak(words: str, place: tuple[float, float, float] | None) -> str:
             with timed(timings, "generate"):
                 kept, model = self.encode(scene), self.model_and_processor
-                said = say(*model, kept, [words], max_tokens=MAX_ANSWER_TOKENS, place=place)[0]
+                notes = notes_for(self.look(scene), words)
+                said = say(*model, kept, [words], notes=[notes], max_tokens=MAX_ANSWER_TOKENS, place=place)[0]
             return without_quantities(said) if model[0].scene_closed else said
 
         answer = answer_at(query, at, scene.clip, scene.facts, objects=lambda: self.objects_of(scene), say=speak)
@@ -331,7 +334,7 @@ class Video3D:
             key = (source_identity(video), num_frames, ignore)
             kept = self._scenes.get(key)
             if kept is None:
-                recording = _recording(video)
+                recording = opened(video)
                 frames = _frames_of(question, recording)
                 scene = self.read(recording, num_frames=num_frames, ignore=ignore, frames=frames)
                 timings = dict(scene.timings_s)
@@ -392,9 +395,3 @@ def load_depth(name: str) -> "DepthEstimator | None":
 
 def _frames_of(question: MetricQuestion | None, recording: Recording) -> tuple[int, ...]:
     return () if question is None else required_frames(question, recording.num_frames, recording.time_s)
-
-
-def _recording(video: str | Path | Recording | Scene) -> Recording:
-    if isinstance(video, Scene):
-        return video.recording
-    return video if isinstance(video, Recording) else open_recording(video)

@@ -89,9 +89,16 @@ def source_identity(video: str | Path | Recording) -> tuple[Any, ...]:
     return (str(path.absolute()), hash(tuple((one.st_mtime_ns, one.st_size) for one in stats)))
 
 
+def opened(video: str | Path | Recording | Scene) -> Recording:
+    """The recording of a path, or the one that is open already. Errors: ``InputError`` where it cannot be read."""
+    if isinstance(video, Scene):
+        return video.recording
+    return video if isinstance(video, Recording) else open_recording(video)
+
+
 def scene_of_recording(video: str | Path | Recording) -> Scene:
     """What a recording tells before any geometry: one frame, the times, everything else not looked at."""
-    recording = video if isinstance(video, Recording) else open_recording(video)
+    recording = opened(video)
     clip = read_clip(recording, 1)
     nothing = np.full((1, 4, 4), np.nan)
     posed = PosedClip(

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from video3d.answers.facts import scene_facts
-from video3d.answers.named import Located, answer_named
+from video3d.answers.named import Finders, Located, answer_named
 from video3d.answers.named_question import parse_named
 from video3d.geometry.boxes import gap_m, nearest_point
 from video3d.types import Box3D, GeometryStatus, PosedClip, World
@@ -115,7 +115,7 @@ def _ask(text: str, places: dict[str, tuple[Box3D, float]]):
         every = ((what, Located(box=box, score=s, frames=(0,))) for what, (box, s) in places.items())
         return tuple(one for one in every if name in (None, one[0]) and one[1].score >= 0.3)
 
-    return answer_named(asked, clip, facts, locate, count)
+    return answer_named(asked, clip, facts, Finders(locate, count, lambda _: None))
 
 
 THINGS = {"chair": (_box((-1, 2, 0.5)), 0.9), "table": (_box((1, 3, 0.4)), 0.8)}
@@ -160,7 +160,7 @@ def test_colours_are_told_where_most_votes_agree() -> None:
 
     def said(text, share):
         place = Located(box=_box((0, 2, 0.5)), score=0.9, frames=(0,), color=("brown", share))
-        return answer_named(parse_named(text), clip, facts, lambda *_: place, lambda _: ())
+        return answer_named(parse_named(text), clip, facts, Finders(lambda *_: place, lambda _: (), lambda _: None))
 
     assert "is brown" in said("What colour is the sofa?", 0.8).text and "棕色" in said("沙发是什么颜色？", 0.8).text
     assert said("What colour is the sofa?", 0.3).source == "unknown"

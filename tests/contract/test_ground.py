@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from video3d.answers.named import Located
+from video3d.answers.named import Finders, Located
 from video3d.cli import run
 from video3d.geometry.boxes import box_from_bounds
 from video3d.geometry.proposals import propose_boxes
@@ -58,7 +58,7 @@ def test_names_and_names_beside_others_are_found():
         return tuple(("chair", one) for one in chairs) if name == "chair" else ()
 
     def centers(phrase):
-        found, why = named_in(phrase, 0, locate, count)
+        found, why = named_in(phrase, 0, Finders(locate, count, lambda _: None))
         assert bool(found) != bool(why)
         return [float(one.box.center_world[0]) for one in found]
 

@@ -7,6 +7,7 @@ geometry. A thing that nothing points to with some certainty is said not to have
 import itertools
 from collections import Counter
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -14,9 +15,10 @@ from video3d.answers.facts import SceneFacts
 from video3d.answers.measurement import Speaker
 from video3d.answers.named_question import Mention, NamedQuestion
 from video3d.answers.named_say import SAY, Case, Located, the
-from video3d.answers.references import resolve_frame
+from video3d.answers.references import FrameRef, resolve_frame
 from video3d.geometry.boxes import iou_3d
 from video3d.types import Answer, Evidence, PosedClip, Quantity
+from video3d.types.track import Track
 from video3d.vocabulary import category
 
 SURE_ENOUGH = 0.4
@@ -26,36 +28,45 @@ SURELY_THERE = 0.5
 SURELY_ABSENT = 0.1
 
 
-Locate = Callable[[Mention, int], Located | None]
-"""The thing of a name as of a frame (a position in the clip); None where nothing points to it."""
-Count = Callable[[str | None], tuple[tuple[str, Located], ...]]
-"""All things of a category (``None``: of any) that are believed to be there, with what they are called, the surest first."""
+class Finders(NamedTuple):
+    """How things are found by name.
+
+    Attributes:
+        locate: the thing of a name as of a frame (a position in the clip); None where nothing points to it.
+        count: all things of a category (``None``: of any) that are believed to be there, with what they are called, the surest first.
+        follow: where a thing that may move was in the last frames that show it; None for others, and where none does.
+    """
+
+    locate: Callable[[Mention, int], Located | None]
+    count: Callable[[str | None], tuple[tuple[str, Located], ...]]
+    follow: Callable[[Mention], Track | None]
+
+
 _MOST_LISTED = 12
 _SAME_IOU = 0.25
 _COLOR_SURE = 0.5
 
 
-def answer_named(asked: NamedQuestion, clip: PosedClip, facts: SceneFacts, locate: Locate, count: Count) -> Answer:
+def answer_named(asked: NamedQuestion, clip: PosedClip, facts: SceneFacts, find: Finders) -> Answer:
     """The answer to a question about named things, with what it rests on.
 
     Args:
         asked: from ``parse_named``.
         clip: upright and in metres.
         facts: of it.
-        locate: finds one thing.
-        count: finds all of a kind.
+        find: finds things.
     """
     speak = Speaker(language=asked.language, unit=facts.unit)
-    position = _position(asked, clip, facts)
+    position = frame_position(asked.frame, clip, facts)
     if position is None:
         return _unknown(asked, clip, speak.say("No camera pose is known for that frame.", "该帧的相机位姿未知。"))
     if asked.kind == "list":
-        return _list(asked, clip, speak, count(None))
+        return _list(asked, clip, speak, find.count(None))
     if asked.kind == "count":
-        return _count(asked, clip, speak, [place for _, place in count(asked.things[0].category)])
-    found = [locate(thing, position) for thing in asked.things]
+        return _count(asked, clip, speak, [place for _, place in find.count(asked.things[0].category)])
+    found = [find.locate(thing, position) for thing in asked.things]
     if asked.kind == "exists":
-        return _exists(asked, clip, speak, found[0], [place for _, place in count(asked.things[0].category)])
+        return _exists(asked, clip, speak, found[0], [place for _, place in find.count(asked.things[0].category)])
     missing = [
         thing for thing, place in zip(asked.things, found, strict=True) if place is None or place.score < SURE_ENOUGH
     ]
@@ -101,14 +112,14 @@ def _one_place(things: Sequence[Mention], places: Sequence[Located]) -> tuple[Me
     return None
 
 
-def _position(asked: NamedQuestion, clip: PosedClip, facts: SceneFacts) -> int | None:
+def frame_position(named: FrameRef | None, clip: PosedClip, facts: SceneFacts) -> int | None:
     """The frame whose camera looks, as a position in the clip: the one named, or the last; None without a pose."""
     posed = np.flatnonzero((clip.piece == 0) & np.isfinite(clip.world_from_camera).all((1, 2)))
     if not len(posed):
         return None
-    if asked.frame is None:
+    if named is None:
         return int(posed[-1])
-    index = resolve_frame(asked.frame, facts.num_frames, facts.time_s)
+    index = resolve_frame(named, facts.num_frames, facts.time_s)
     if index is None:
         return None
     nearest = int(posed[np.abs(clip.frame_index[posed] - index).argmin()])

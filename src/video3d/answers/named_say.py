@@ -20,12 +20,21 @@ _NEAREST_M = 0.05  # boxes are not known better than that
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Located:
-    """Where a named thing is believed to be; ``frames`` are positions in the clip, ``color`` its likeliest colour and its share."""
+    """Where a named thing is believed to be.
+
+    Attributes:
+        box: in the world.
+        score: how sure, 0..1.
+        frames: positions in the clip that show it.
+        color: its likeliest colour and that one's share.
+        front_world: level unit vector that its front faces, if its kind has one.
+    """
 
     box: Box3D
     score: float
     frames: tuple[int, ...]
     color: tuple[str, float] = ("", 0.0)
+    front_world: tuple[float, float] | None = None
 
 
 def the(thing: Mention) -> str:

@@ -14,11 +14,12 @@ from video3d.answers.surfaces import Surface
 _MAX_TOPS, _MAX_OBJECTS = 2, 6
 
 
-def build_prompt(facts: SceneFacts, question_text: str, findings: Sequence[str] = ()) -> str:
-    """The facts of a scene, each with its source, and the question on one line.
+def build_prompt(facts: SceneFacts, question_text: str, findings: Sequence[str] = (), notes: Sequence[str] = ()) -> str:
+    """The facts of a scene, each with its source, the question on one line, and what is believed of the things that it names.
 
     The same facts and question always give the same text. About 200 tokens of SmolLM2 besides the question. ``findings`` are
-    sentences of the reasoning module, believed and not measured, and stand apart from the facts.
+    sentences of the reasoning module, believed and not measured, and stand apart from the facts. ``notes`` are those of
+    ``answers.notes``.
 
     >>> from video3d.answers.facts import SceneFacts
     >>> from video3d.answers.trajectory import Trajectory
@@ -40,9 +41,20 @@ def build_prompt(facts: SceneFacts, question_text: str, findings: Sequence[str] 
     [QUESTION]
     What is this?
     """
-    question = re.sub(r"\s+", " ", question_text).strip()
     believed = ["[BELIEVED, NOT MEASURED]", *findings] if findings else []
-    return "\n".join(["[VIDEO ANALYSIS]", *fact_lines(facts), *believed, "[QUESTION]", question])
+    return "\n".join(
+        ["[VIDEO ANALYSIS]", *fact_lines(facts), *believed, "[QUESTION]", asked_with(question_text, notes)]
+    )
+
+
+def asked_with(question_text: str, notes: Sequence[str] = ()) -> str:
+    r"""The last part of a prompt, which is the question's own: its words on one line, and notes on the things that it names.
+
+    >>> asked_with("Where  is it?", ["frame 3: cup 1.2 m, ahead"])
+    'Where is it?\n[ESTIMATED]\nframe 3: cup 1.2 m, ahead'
+    """
+    question = re.sub(r"\s+", " ", question_text).strip()
+    return "\n".join([question, *(["[ESTIMATED]", *notes] if notes else [])])
 
 
 def fact_lines(facts: SceneFacts) -> tuple[str, ...]:

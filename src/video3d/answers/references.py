@@ -212,6 +212,10 @@ def _mark_frames(marker: _Marker) -> None:
         rf"(?:{joint}(?:the )?(?:{_FRAME}s?)?[ _-]?|(?<=\d), ?(?:and )?{_FRAME}[ _-]?){number}(?! ?, ?\d)",
         lambda m: f"{marker.frame('index', read_number(m[1]))}and{marker.frame('index', read_number(m[2]))}",
     )
+    # "frame 7 of 16" counts from 1, as people do who say how many there are.
+    marker.replace(
+        rf"\b{_FRAME} ?#?({WHOLE}) of (?:the )?{WHOLE}\b", lambda m: marker.frame("index", read_number(m[1]) - 1)
+    )
     marker.replace(
         rf"\b(first|last|final|initial) ({WHOLE}) {_FRAME}s\b",
         lambda m: _window(marker, m[1] in ("first", "initial"), "index", "from_end", read_number(m[2]) - 1),

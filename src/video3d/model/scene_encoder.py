@@ -170,14 +170,17 @@ class SceneEncoder:
         return EncodedScene(tokens=scene, predicted_depth=seen.predicted_depth)
 
     @torch.no_grad()
-    def tokens_to_merge(self, inputs: SceneInputs, *, first_frame: int = 0) -> GridTokens:
+    def tokens_to_merge(
+        self, inputs: SceneInputs, *, first_frame: int = 0, features: tuple[Tensor, tuple[Tensor, ...]] | None = None
+    ) -> GridTokens:
         """What frames show and where, not yet merged: what a stream collects (``scene_stream.SceneAccumulator``).
 
         Args:
             inputs: the next frames of a video; a temporal part sees no others.
             first_frame: number of the first of them in the video.
+            features: of the frames (``frame_features``), where they have been looked at before.
         """
-        return self._tokens_to_merge(inputs, self._look(inputs, judges_depth=False), first_frame)
+        return self._tokens_to_merge(inputs, self._look(inputs, features, judges_depth=False), first_frame)
 
     def scene_of_merged(self, merged: MergedTokens, patches: Float[Tensor, "b f gh gw k"] | None = None) -> SceneTokens:
         """Scene tokens of what was merged, at once or by a stream."""

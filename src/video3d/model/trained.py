@@ -15,7 +15,7 @@ def finds_objects(name: str) -> bool:
     >>> finds_objects("nano") == NANO_FINDS_OBJECTS
     True
     """
-    if name == "nano":
+    if name in ("nano", "nano-base"):
         return NANO_FINDS_OBJECTS
     folder = Path(name).expanduser()
     if not folder.is_dir():

@@ -131,7 +131,7 @@ class Examples(Dataset[Example]):
     def __getitem__(self, at: int) -> Example:
         scene = self.store[self.packs[at].clip_id]
         questions = [] if self.wordless else self.questions(at)
-        words = pack(*word_ids(self.processor, scene.head, scene.num_tokens, questions)) if questions else None
+        words = pack(*word_ids(self.processor, scene, questions)) if questions else None
         return Example(scene=scene, words=words, targets=self._targets(at) if self.heads is not None else None)
 
     def _targets(self, at: int) -> SpatialTargets:
@@ -149,20 +149,19 @@ class Examples(Dataset[Example]):
 
 
 def word_ids(
-    processor: Video3DProcessor, head: str, num_tokens: int, questions: Sequence[tuple[str, str]]
+    processor: Video3DProcessor, scene: StoredScene, questions: Sequence[tuple[str, str]]
 ) -> tuple[list[list[int]], list[list[int]]]:
     """Token ids of prompts and of answers with their ends, as the processor writes each of them alone.
 
     Args:
         processor: of the model.
-        head: the prompt up to the question.
-        num_tokens: of the scene.
+        scene: with what stands before and beside the questions.
         questions: and their answers.
     """
     batch = processor(
-        text=[prompt_text(head, question) for question, _ in questions],
+        text=[prompt_text(scene.head, question, scene.notes_on(question)) for question, _ in questions],
         answer=[answer for _, answer in questions],
-        num_scene_tokens=num_tokens,
+        num_scene_tokens=scene.num_tokens,
     )
     prompts, answers = [], []
     for ids, mask, labels in zip(batch["input_ids"], batch["attention_mask"], batch["labels"], strict=True):

@@ -8,8 +8,9 @@ patches where the video encoder learns (``patches``), and nothing but the prompt
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,10 +19,13 @@ import torch
 from jaxtyping import Int64
 from torch import Tensor, nn
 
-from video3d.answers.prompt import build_prompt
-from video3d.data.presented import recording_of
+from video3d.answers.named import Finders
+from video3d.answers.notes import notes_on
+from video3d.answers.prompt import asked_with, build_prompt
+from video3d.data.presented import asked, recording_of
 from video3d.data.store import DataSet
-from video3d.data.truth import ClipData
+from video3d.data.truth import ClipData, SceneTruth
+from video3d.encoding import can_vote, finders_in, things_in, votes_of_scene
 from video3d.geometry.lift import lift_patches
 from video3d.model.modeling_video3d import Video3DForConditionalGeneration
 from video3d.model.processing_video3d import Video3DProcessor
@@ -30,13 +34,13 @@ from video3d.model.tokens import merge_by_voxel
 from video3d.pipeline import Video3D
 from video3d.replaced import replaced
 from video3d.scene import Scene
-from video3d.types import InputError
+from video3d.types import InputError, PatchPoints
 from video3d.types.scene_tokens import SceneInputs
 from video3d.video import sample_uniform
 
 Level = Literal["tokens", "patches", "pixels"]
-FORMAT = 2
-"""Raise it when what is kept changes: other folders are then made."""
+FORMAT, NOTES_FORMAT = 2, 1
+"""Raise them when what is kept, or what notes say, changes: other folders are then made."""
 _TOKENS = ("content", "points_world", "num_views", "seen_s")
 
 
@@ -51,12 +55,27 @@ class StoredScene:
         head: the prompt up to the question.
         num_tokens: placeholders that its prompts need.
         size_hw: of the frames that the model saw.
+        notes: what stands beside each question (``answers.notes``), by its words; None where the model finds nothing by name.
     """
 
     tensors: dict[str, Tensor]
     head: str
     num_tokens: int
     size_hw: tuple[int, int]
+    notes: Mapping[str, Sequence[str]] | None = None
+
+    def notes_on(self, question: str) -> Sequence[str]:
+        """What stands beside a question.
+
+        Raises:
+            InputError: one that was not looked up when the scene was computed.
+        """
+        if self.notes is None:
+            return ()
+        if question not in self.notes:
+            do = "empty the folder of --features: what is in it was made for other questions"
+            raise InputError(f"question {question[:60]!r}", expected="one that notes were made for", got="none", do=do)
+        return self.notes[question]
 
 
 def frames_of(total: int, wanted: int) -> Int64[np.ndarray, "k"]:
@@ -73,13 +92,13 @@ def scene_of(clip: ClipData, num_frames: int) -> Scene:
     return Video3D().read(recording_of(clip), num_frames=num_frames)
 
 
-def prompt_text(head: str, question: str) -> str:
-    """The whole text of a user's message: what ``build_prompt`` makes of the same facts and question.
+def prompt_text(head: str, question: str, notes: Sequence[str] = ()) -> str:
+    """The whole text of a user's message: what ``build_prompt`` makes of the same facts, question and notes.
 
     >>> prompt_text("[QUESTION] ", "Where  is it?")
     '[QUESTION] Where is it?'
     """
-    return head + " ".join(question.split())
+    return head + asked_with(question, notes)
 
 
 def first_trained(model: Video3DForConditionalGeneration) -> Level:
@@ -106,12 +125,21 @@ class SceneStore:
         facts: whether prompts hold the measured facts, as those of ``video3d ask`` do.
         level: what is kept.
         folder: where.
+        questions: all that are asked on a clip, to be kept with notes on the things that they name; None: without.
     """
 
     def __init__(
-        self, dataset: DataSet, processor: Video3DProcessor, *, frames: int, facts: bool, level: Level, folder: Path
+        self,
+        dataset: DataSet,
+        processor: Video3DProcessor,
+        *,
+        frames: int,
+        facts: bool,
+        level: Level,
+        folder: Path,
+        questions: Callable[[str], Sequence[str]] | None = None,
     ) -> None:
-        self.dataset, self.processor, self.folder = dataset, processor, folder
+        self.dataset, self.processor, self.folder, self.questions = dataset, processor, folder, questions
         self.level: Level = level
         self.frames, self.facts = frames, facts
 
@@ -127,10 +155,16 @@ class SceneStore:
             do = "run again: what is missing is computed first"
             raise InputError(self._path(clip_id), expected="a scene computed before", got=error, do=do) from error
         if self.level == "pixels":
-            batch, _ = self._batch(self.dataset.clip(clip_id))
+            batch, _, _ = self._batch(self.dataset.clip(clip_id))
             tensors = {name: batch[name][0] for name in SCENE_KEYS if name in batch}
         size: Any = tuple(json.loads(notes["size_hw"]))
-        return StoredScene(tensors=tensors, head=notes["head"], num_tokens=int(notes["num_tokens"]), size_hw=size)
+        return StoredScene(
+            tensors=tensors,
+            head=notes["head"],
+            num_tokens=int(notes["num_tokens"]),
+            size_hw=size,
+            notes=json.loads(notes["notes"]) if "notes" in notes else None,
+        )
 
     def missing(self, clip_ids: Iterable[str]) -> list[str]:
         """Those that are still to be computed."""
@@ -141,13 +175,17 @@ class SceneStore:
         from safetensors.torch import save_file
 
         for clip_id in self.missing(clip_ids):
-            batch, scene = self._batch(self.dataset.clip(clip_id))
-            tensors = self._compute(model, batch)
+            batch, scene, points = self._batch(self.dataset.clip(clip_id))
+            tensors, find = self._compute(model, batch, scene, points)
             notes = {
                 "head": build_prompt(scene.facts, "?")[:-1] if self.facts else "",
                 "num_tokens": str(int((batch["input_ids"] == self.processor.scene_token_id).sum())),
                 "size_hw": json.dumps(list(batch["pixel_values"].shape[-2:])),
             }
+            if self.questions is not None:
+                asked_of = self.questions(clip_id)
+                said = {one: notes_on(one, scene.clip, scene.facts, find) if find else () for one in asked_of}
+                notes["notes"] = json.dumps(said)
             with replaced(self._path(clip_id)) as beside:
                 save_file({name: value.contiguous().cpu() for name, value in tensors.items()}, beside, notes)
             yield clip_id
@@ -155,25 +193,34 @@ class SceneStore:
     def _path(self, clip_id: str) -> Path:
         return self.folder / f"{clip_id}.safetensors"
 
-    def _batch(self, clip: ClipData) -> tuple[Any, Scene]:
+    def _batch(self, clip: ClipData) -> tuple[Any, Scene, PatchPoints]:
         scene = scene_of(clip, self.frames)
         small = self.processor.fit_clip(scene.clip)
-        return self.processor(small, lift_patches(small, self.processor.patch_px), "a"), scene
+        points = lift_patches(small, self.processor.patch_px)
+        return self.processor(small, points, "a"), scene, points
 
     @torch.no_grad()
-    def _compute(self, model: Video3DForConditionalGeneration, batch: Any) -> dict[str, Tensor]:
-        if self.level == "pixels":
-            return {"none": torch.zeros(0)}
+    def _compute(
+        self, model: Video3DForConditionalGeneration, batch: Any, scene: Scene, points: PatchPoints
+    ) -> tuple[dict[str, Tensor], Finders | None]:
+        """What is kept of a scene, and how its things are found by name, where questions want to know."""
         inputs = SceneInputs(**{name: batch[name].to(model.device) for name in SCENE_KEYS if name in batch})
+        looks = self.questions is not None and can_vote(model, scene)
+        if self.level == "pixels" and not looks:
+            return {"none": torch.zeros(0)}, None
+        seen = model.frame_features(inputs.pixel_values[0])
+        votes = votes_of_scene(model, scene, inputs, points, seen[0]) if looks else None
+        find = None if votes is None else finders_in(votes, things_in(votes))
+        if self.level == "pixels":
+            return {"none": torch.zeros(0)}, find
         if self.level == "patches":
-            features, layers = model.patch_features(inputs.pixel_values.flatten(0, 1))
             kept = {name: batch[name][0] for name in SCENE_KEYS if name in batch and name != "pixel_values"}
-            kept |= {f"features_{at}": layer for at, layer in enumerate(layers) if model.depth_head is not None}
-            return kept | {"features": features}
+            kept |= {f"features_{at}": layer for at, layer in enumerate(seen[1]) if model.depth_head is not None}
+            return kept | {"features": seen[0]}, find
         config = model.config
-        grid = model.tokens_to_merge(inputs)
+        grid = model.tokens_to_merge(inputs, features=seen)
         merged = merge_by_voxel(grid, voxel_m=config.token_voxel_m, max_tokens=config.max_scene_tokens)
-        return {name: getattr(merged, name)[0] for name in _TOKENS}
+        return {name: getattr(merged, name)[0] for name in _TOKENS}, find
 
 
 def store_for(
@@ -184,6 +231,8 @@ def store_for(
     frames: int,
     facts: bool,
     root: Path,
+    told: Callable[[SceneTruth], Sequence[tuple[str, str]]] | None = None,
+    told_key: Sequence[int] = (),
 ) -> SceneStore:
     """The store that fits a model whose weights to train are marked (``requires_grad``).
 
@@ -194,6 +243,8 @@ def store_for(
         frames: of every clip.
         facts: whether prompts hold the measured facts.
         root: folders of features lie in it.
+        told: further questions and answers on a clip, from its truth.
+        told_key: what they follow from besides the truth.
     """
     level = first_trained(model)
     key: dict[str, Any] = {
@@ -211,9 +262,34 @@ def store_for(
         frozen = [model.vision_tower, *(between if level == "tokens" else [])]
         key |= {"weights": [weights_hash(part) for part in frozen], "layers": [model.config.vision_feature_layer]}
         key["layers"] += model.config.depth_layers if model.depth_head is not None else []
+    questions = None
+    if facts and model.config.objects_trained and model.object_head is not None:
+        questions = _questions(dataset, told)
+        key |= {"notes": NOTES_FORMAT, "told": list(told_key), "object_head": weights_hash(model.object_head)}
+        key |= {"looks": weights_hash(model.vision_tower)}
     name = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:16]
     folder = root / f"{level}-{name}"
-    return SceneStore(dataset, processor, frames=frames, facts=facts, level=level, folder=folder)
+    return SceneStore(dataset, processor, frames=frames, facts=facts, level=level, folder=folder, questions=questions)
+
+
+def _questions(
+    dataset: DataSet, told: Callable[[SceneTruth], Sequence[tuple[str, str]]] | None
+) -> Callable[[str], Sequence[str]]:
+    """All questions on a clip, by its id; the file of rows is read when the first is asked for."""
+
+    @lru_cache(maxsize=1)
+    def by_clip() -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for split in dataset.splits():
+            for row in dataset.rows(split):
+                found.setdefault(row.clip_id, []).append(asked(row))
+        return found
+
+    def questions(clip_id: str) -> Sequence[str]:
+        more = [question for question, _ in told(dataset.truth(clip_id))] if told is not None else []
+        return list(dict.fromkeys([*by_clip().get(clip_id, []), *more]))
+
+    return questions
 
 
 def weights_hash(part: nn.Module) -> str:

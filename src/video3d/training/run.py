@@ -2,6 +2,7 @@
 
 OUT/config.json, model*.safetensors, ...   the model, when the run is over
 OUT/learned.safetensors                    what of it was learned, apart from where it started
+OUT/nano_words-*.safetensors               the same in parts, of a run that started from nano-base: what nano comes with
 OUT/run.json, steps.jsonl, checkpoints/    what goes on after a kill
 OUT/report.json, report.md
 """
@@ -22,14 +23,15 @@ from safetensors.torch import save_file
 
 from video3d.cache_dir import default_cache_dir
 from video3d.data.store import DataSet, open_dataset
-from video3d.model.nano import load_model
+from video3d.model.nano import NANO_BASE, load_model
+from video3d.model.nano_words import write_words
 from video3d.training.describe import described
 from video3d.training.examples import Collate, Examples, Order, Pack, find_packs, held_out, word_ids
 from video3d.training.features import SceneStore, stack_scenes, store_for
 from video3d.training.learner import SceneLearner
 from video3d.training.recipes import Recipe, recipe_json
 from video3d.training.report import write_report
-from video3d.training.start import autocasts, finish, learned, load_start, mark
+from video3d.training.start import LORA_SCALE, autocasts, finish, learned, load_start, mark
 from video3d.training.trainer import (
     LEARNED,
     STEPS,
@@ -75,6 +77,7 @@ def train(
     torch.manual_seed(recipe.seed)
     model, processor = load_start(recipe, device)
     mark(model, recipe)
+    told = (lambda truth: described(truth, recipe.told, recipe.seed)) if recipe.told else None
     store = store_for(
         model,
         processor,
@@ -82,6 +85,8 @@ def train(
         frames=recipe.frames,
         facts=recipe.facts,
         root=features or default_cache_dir() / "features",
+        told=told,
+        told_key=(recipe.told, recipe.seed) if told else (),
     )
     packs = packs_of(dataset, recipe, "train")
     judged_split = "train" if overfit else held_out(dataset.splits())
@@ -93,11 +98,10 @@ def train(
     accumulate = accumulation(recipe, world)
     fill(store, model, [pack.clip_id for pack in (*packs, *judged)])
 
-    def examples(split: str, of: list[Pack], tell: int) -> Examples:
+    def examples(split: str, of: list[Pack]) -> Examples:
         heads = (
             (model.config.categories, model.config.events) if recipe.spatial and model.reasoning is not None else None
         )
-        told = None if not tell else (lambda truth: described(truth, tell, recipe.seed))
         found = Examples(store, processor, split=split, packs=of, told=told, heads=heads, seed=recipe.seed)
         found.wordless = recipe.stage == "depth"
         return found
@@ -116,8 +120,8 @@ def train(
         args=arguments(
             recipe, out, steps=steps, bf16=autocasts(recipe, device), accumulate=accumulate, evaluates=bool(judged)
         ),
-        train_dataset=examples("train", packs, recipe.told),
-        eval_dataset=examples(judged_split, judged, recipe.told) if judged else None,
+        train_dataset=examples("train", packs),
+        eval_dataset=examples(judged_split, judged) if judged else None,
         data_collator=Collate(level=store.level, pad_id=pad_id(processor)),
         callbacks=[StopWhenLearned(LEARNED_SHARE)] if overfit else [],
     )
@@ -146,9 +150,11 @@ def train(
     with trainer.averaged():
         weights = {name: weight.detach().cpu().contiguous() for name, weight in learned(model).items()}
         save_file({name: weight.bfloat16() for name, weight in weights.items()}, out / LEARNED)
+        if recipe.start == NANO_BASE and recipe.lora_rank:
+            write_words(weights, out, scale=LORA_SCALE, settings=recipe.settings)
         finish(model, processor, recipe, out, note)
     if overfit:
-        right, asked = answered(out, store, examples("train", packs, recipe.told))
+        right, asked = answered(out, store, examples("train", packs))
         report["by_heart"] = {"right": right, "asked": asked}
     write_report(report, model, out)
     return report
@@ -313,7 +319,7 @@ def answered(folder: Path, store: SceneStore, examples: Examples) -> tuple[int, 
         with torch.no_grad():
             tokens = SceneLearner(model, store.level).encode(batch, torch.tensor(scene.size_hw)).tokens
         cache: Any = None
-        prompts, answers = word_ids(processor, scene.head, scene.num_tokens, examples.questions(at))
+        prompts, answers = word_ids(processor, scene, examples.questions(at))
         for prompt, answer in zip(prompts, answers, strict=True):
             ids = torch.tensor([prompt], device=model.device)
             if cache is None:

@@ -19,6 +19,8 @@ from video3d.training.targets import CATEGORIES, EVENTS
 from video3d.types import InputError
 
 _NEW = ("vision_config", "text_config", "scene_token_id")
+LORA_SCALE = 2
+"""Of the adapters' products."""
 _PROCESSOR = ("max_patches", "image_mean", "image_std", "square_px")
 
 
@@ -148,7 +150,7 @@ def add_adapters(model: Video3DForConditionalGeneration, recipe: Recipe) -> None
         from peft import LoraConfig, get_peft_model
     except ImportError as error:
         raise InputError("lora_rank", expected="peft", got="none", do="pip install 'video3d[train]'") from error
-    config = LoraConfig(r=recipe.lora_rank, lora_alpha=2 * recipe.lora_rank, target_modules="all-linear")
+    config = LoraConfig(r=recipe.lora_rank, lora_alpha=LORA_SCALE * recipe.lora_rank, target_modules="all-linear")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
         model.language_model = get_peft_model(model.language_model, config)
@@ -233,9 +235,10 @@ def meta_model(recipe: Recipe) -> Video3DForConditionalGeneration:
     else:
         from transformers import AutoConfig
 
-        from video3d.model.nano import prepare_nano
+        from video3d.model.nano import NANO, NANO_BASE, prepare_nano
 
-        folder = prepare_nano() if recipe.start == "nano" else Path(recipe.start)
+        own = recipe.start in (NANO, NANO_BASE)
+        folder = prepare_nano(name=recipe.start) if own else Path(recipe.start)
         if not (folder / "config.json").is_file():
             raise InputError(f"start {recipe.start}", expected="nano, a preset or a model folder", got="none")
         config = AutoConfig.from_pretrained(folder)

@@ -1,0 +1,66 @@
+"""What notes are made from: a question's things, found, and the camera that looks."""
+
+import math
+import re
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float64
+
+from video3d.answers.facts import SceneFacts
+from video3d.answers.named import Finders
+from video3d.answers.named_question import Mention
+from video3d.answers.named_say import Located
+from video3d.answers.notes_motion import CameraMotion, heading_rad, turn_between
+from video3d.types import PosedClip
+
+
+class Noted(NamedTuple):
+    """What a question names, found.
+
+    Attributes:
+        text: of the question, plain, with "#" for every thing.
+        names: of the things that were found, in the order of the text.
+        things: the same, as they are mentioned.
+        places: the same, where they are at the frame asked about.
+        eye: pose of that frame's camera, ``world_from_camera``.
+        camera: how the camera moves at the end of the clip.
+        clip: the scene.
+        facts: of it.
+        find: finds things.
+        ahead_s: how far into the future the question looks.
+    """
+
+    text: str
+    names: list[str]
+    things: list[Mention]
+    places: list[Located]
+    eye: Float64[np.ndarray, "4 4"]
+    camera: CameraMotion | None
+    clip: PosedClip
+    facts: SceneFacts
+    find: Finders
+    ahead_s: float
+
+
+Topic = tuple[re.Pattern[str], int, Callable[[Noted], list[str]]]
+"""Words that call for it, how many things it needs, and what it says."""
+
+
+def metres(value: float) -> str:
+    """Metres as they are worth saying."""
+    return f"{value:.{1 if value >= 10 else 2}f}".rstrip("0").rstrip(".") if value >= 0.005 else "0"
+
+
+def bearing(eye: Float64[np.ndarray, "4 4"], place: Float64[np.ndarray, "2"]) -> float:
+    """Degrees to the left of a camera's level view."""
+    offset = place - eye[:2, 3]
+    return math.degrees(turn_between(heading_rad(eye), math.atan2(float(offset[1]), float(offset[0]))))
+
+
+def way_of(turn: float) -> str:
+    """A bearing in words, degrees to the left."""
+    if abs(turn) < 3:
+        return "ahead"
+    return f"{abs(turn):.0f} deg {'left' if turn > 0 else 'right'}"

@@ -1,0 +1,177 @@
+"""Notes on motion: where things and the camera will be if they go on as they do, and what they meet."""
+
+import math
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float64
+
+from video3d.types import Box3D, PosedClip
+from video3d.types.track import Track
+
+_LATELY_S = 0.5
+_LEAST_FRAMES = 3
+_STILL_M_S = 0.08
+_STEPS = 30
+_MEETS_M = 0.05
+
+
+class CameraMotion(NamedTuple):
+    """How the camera moved in the last half second (at least three frames).
+
+    Attributes:
+        eye: its last pose.
+        ahead_m_s: along its level forward; negative backward.
+        left_m_s: to its left.
+        turn_deg_s: of its heading, positive to the left.
+        change_m_s2: of its speed, over the last second.
+    """
+
+    eye: Float64[np.ndarray, "4 4"]
+    ahead_m_s: float
+    left_m_s: float
+    turn_deg_s: float
+    change_m_s2: float
+
+    def after(self, seconds: float) -> tuple[Float64[np.ndarray, "2"], float]:
+        """Where it would be on the floor if it went on so, and its heading there in radians: an arc, at the same speed."""
+        heading = heading_rad(self.eye)
+        rate = math.radians(self.turn_deg_s)
+        place = self.eye[:2, 3].copy()
+        for step in range(_STEPS):
+            there = heading + rate * seconds * (step + 0.5) / _STEPS
+            forward = np.array([math.cos(there), math.sin(there)])
+            left = np.array([-forward[1], forward[0]])
+            place += (self.ahead_m_s * forward + self.left_m_s * left) * seconds / _STEPS
+        return place, heading + rate * seconds
+
+
+def heading_rad(world_from_camera: Float64[np.ndarray, "4 4"]) -> float:
+    """Of a camera's view on the floor: counter-clockwise from the world's x axis."""
+    return math.atan2(float(world_from_camera[1, 2]), float(world_from_camera[0, 2]))
+
+
+def turn_between(first: float, second: float) -> float:
+    """From one heading to another, radians in -pi..pi, positive to the left.
+
+    >>> round(turn_between(0.1, -0.1), 3)
+    -0.2
+    """
+    return (second - first + math.pi) % math.tau - math.pi
+
+
+def camera_motion(clip: PosedClip) -> CameraMotion | None:
+    """How the camera moves at the end of a clip; None without two poses and times."""
+    known = np.flatnonzero(
+        (clip.piece == 0) & np.isfinite(clip.world_from_camera).all((1, 2)) & np.isfinite(clip.time_s)
+    )
+    if len(known) < 2:
+        return None
+    last = int(known[-1])
+    lately = known[clip.time_s[known] >= clip.time_s[last] - _LATELY_S]
+    first = int(lately[0]) if len(lately) >= _LEAST_FRAMES else int(known[-min(_LEAST_FRAMES, len(known))])
+    seconds = float(clip.time_s[last] - clip.time_s[first])
+    if seconds <= 0:
+        return None
+    eye = clip.world_from_camera[last]
+    heading = heading_rad(eye)
+    moved = (eye[:2, 3] - clip.world_from_camera[first][:2, 3]) / seconds
+    forward = np.array([math.cos(heading), math.sin(heading)])
+    earlier = known[clip.time_s[known] <= clip.time_s[first]]
+    before = earlier[clip.time_s[earlier] >= clip.time_s[first] - seconds - 1e-6]
+    change = 0.0
+    if len(before) > 1:
+        span = float(clip.time_s[first] - clip.time_s[before[0]])
+        was = np.linalg.norm(clip.world_from_camera[first][:2, 3] - clip.world_from_camera[before[0]][:2, 3]) / span
+        change = float((np.linalg.norm(moved) - was) / (0.5 * (seconds + span)))
+    return CameraMotion(
+        eye=eye,
+        ahead_m_s=float(moved @ forward),
+        left_m_s=float(moved @ np.array([-forward[1], forward[0]])),
+        turn_deg_s=math.degrees(turn_between(heading_rad(clip.world_from_camera[first]), heading)) / seconds,
+        change_m_s2=change,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Mover:
+    """A thing in motion at the end of a clip: its box there, and its velocity in metres a second."""
+
+    box: Box3D
+    velocity_m_s: Float64[np.ndarray, "3"]
+
+    @property
+    def speed_m_s(self) -> float:
+        """Over the floor."""
+        return float(np.linalg.norm(self.velocity_m_s[:2]))
+
+    @property
+    def moves(self) -> bool:
+        """Faster than votes jitter."""
+        return self.speed_m_s >= _STILL_M_S
+
+    def after(self, seconds: float) -> Box3D:
+        """Its box if it went straight on over the floor."""
+        return moved(self.box, self.velocity_m_s[:2] * seconds)
+
+
+def moved(box: Box3D, by: Float64[np.ndarray, "2"]) -> Box3D:
+    """A box somewhere else on the floor."""
+    return Box3D(
+        center_world=box.center_world + np.array([by[0], by[1], 0.0]),
+        size_m=box.size_m,
+        world_from_box=box.world_from_box,
+    )
+
+
+def mover(track: Track | None, box: Box3D, until_s: float) -> Mover | None:
+    """A thing that was followed, at the clip's last moment; None where too few frames show it."""
+    velocity = None if track is None else track.velocity_m_s()
+    if track is None or velocity is None:
+        return None
+    since = max(0.0, until_s - float(track.time_s[-1]))
+    center = np.median(track.center_world + (track.time_s[-1] - track.time_s)[:, None] * velocity, axis=0)
+    here = Box3D(
+        center_world=center + velocity * since * np.array([1.0, 1.0, 0.0]),
+        size_m=box.size_m,
+        world_from_box=box.world_from_box,
+    )
+    return Mover(box=here, velocity_m_s=velocity)
+
+
+def meets(first: Mover, second: Mover | Box3D, within_s: float) -> tuple[float | None, float]:
+    """When two come to touch if both go straight on (None: not within a time), and how near they come till then.
+
+    Args:
+        first: moves.
+        second: moves or stands.
+        within_s: how far ahead is looked.
+    """
+    box, velocity = (second.box, second.velocity_m_s) if isinstance(second, Mover) else (second, np.zeros(3))
+    seconds = within_s * np.arange(_STEPS + 1) / _STEPS
+    gaps = floor_gaps(first.box, box, seconds[:, None] * (first.velocity_m_s - velocity)[:2])
+    touch = np.flatnonzero(gaps <= _MEETS_M)
+    return (float(seconds[touch[0]]) if len(touch) else None), float(gaps.min())
+
+
+def floor_gaps(a: Box3D, b: Box3D, moved_by: Float64[np.ndarray, "s 2"]) -> Float64[np.ndarray, "s"]:
+    """Metres between two footprints, of which the first is moved; 0 where they overlap. From points on both outlines."""
+    outline_a, outline_b = _outline(a), _outline(b)
+    to_b = _outside(outline_a[None] + moved_by[:, None], b)
+    to_a = _outside(outline_b[None] - moved_by[:, None], a)
+    return np.minimum(to_a.min(1), to_b.min(1))
+
+
+def _outline(box: Box3D) -> Float64[np.ndarray, "n 2"]:
+    """Points around a box's footprint, and its centre."""
+    side = np.linspace(-0.5, 0.5, 7)
+    edge = np.full(7, 0.5)
+    parts = [np.stack(pair, 1) for pair in ((side, edge), (side, -edge), (edge, side), (-edge, side))]
+    local = np.concatenate([*parts, np.zeros((1, 2))]) * box.size_m[:2]
+    return box.center_world[:2] + local @ box.world_from_box[:2, :2].T
+
+
+def _outside(points: Float64[np.ndarray, "s n 2"], box: Box3D) -> Float64[np.ndarray, "s n"]:
+    local = (points - box.center_world[:2]) @ box.world_from_box[:2, :2]
+    return np.linalg.norm(np.clip(np.abs(local) - box.size_m[:2] / 2, 0.0, None), axis=-1)

@@ -1,0 +1,48 @@
+"""A named thing followed through the frames that show it."""
+
+import numpy as np
+import pytest
+
+from video3d.model.object_tracks import track_named
+from video3d.model.object_votes import ObjectVotes
+
+
+def votes(places, seed=0, times=None):
+    """Twelve votes for a ball in each frame, and as many for a box that stays."""
+    draw = np.random.default_rng(seed)
+    rows = [(frame, place) for frame, place in enumerate(places) for _ in range(12)]
+    frame = np.array([frame for frame, _ in rows] * 2)
+    center = np.array([place for _, place in rows] + [[5.0, 5.0, 0.5]] * len(rows)) + draw.normal(
+        0, 0.02, (2 * len(rows), 3)
+    )
+    category = np.zeros((len(frame), 2), np.float32)
+    category[: len(rows), 0] = 0.9
+    category[len(rows) :, 1] = 0.9
+    return ObjectVotes(
+        categories=("ball", "box"), colors=("red",), category=category, color=np.ones((len(frame), 1), np.float32),
+        center_world=center, size_m=np.full((len(frame), 3), 0.3), axis_world=np.tile([1.0, 0.0], (len(frame), 1)),
+        scale_m=np.full(len(frame), 0.1), frame=frame, time_s=(np.arange(len(places)) / 5 if times is None else times)[frame],
+    )  # fmt: skip
+
+
+def test_a_ball_that_rolls_is_followed():
+    track = track_named(votes([[0.2 * at, 1.0, 0.1] for at in range(8)]), "ball", "red")
+    assert track is not None and track.frame.tolist() == [2, 3, 4, 5, 6, 7]
+    assert np.allclose(track.center_world[-1], [1.4, 1.0, 0.1], atol=0.03)
+    velocity = track.velocity_m_s()
+    assert velocity is not None and np.allclose(velocity, [1.0, 0.0, 0.0], atol=0.1)
+
+
+def test_what_stays_has_no_velocity():
+    track = track_named(votes([[0.0, 1.0, 0.1]] * 5), "box")
+    assert track is not None
+    assert np.allclose(track.velocity_m_s(), 0, atol=0.1)
+
+
+@pytest.mark.parametrize("name", ["dog", ""])
+def test_what_no_vote_is_for_is_not_followed(name):
+    assert track_named(votes([[0.0, 1.0, 0.1]] * 3), name) is None
+
+
+def test_without_times_nothing_moves():
+    assert track_named(votes([[0.0, 1.0, 0.1]] * 3, times=np.full(3, np.nan)), "ball") is None
