@@ -160,3 +160,31 @@ def test_a_frozen_depth_head_reads_a_frozen_tower_in_its_precision(start, small_
     folder = start(depth_head=True, depth_trained=True, **VOXEL)
     train(recipe_of(folder, steps=1, eval_scenes=0, bf16=True), small_data.root, tmp_path / "out", features=tmp_path)
     assert len(losses(tmp_path / "out")) == 1 and load_model(tmp_path / "out")[0].config.depth_trained
+
+
+def test_questions_are_learned_with_the_notes_that_they_are_asked_with(
+    make_model, tokenizer, small_data, tmp_path, monkeypatch
+):
+    """The text of a prompt in training is the text that ``ask`` gives the model, things and all."""
+    from video3d.data.presented import recording_of
+    from video3d.pipeline import Video3D
+    from video3d.training import features
+    from video3d.training.features import prompt_text, store_for
+
+    head = {"object_head": True, "object_width": 16, "object_colors": ["red", "blue"], "objects_trained": True}
+    model = make_model(gate=None, **VOXEL, **head, categories=["chair", "table", "ball"])
+    processor = Video3DProcessor.for_model(model.config, tokenizer, max_patches=24)
+    for parameter in model.parameters():
+        parameter.requires_grad_(False)
+    asked_of = ["How far is the red chair from the table?", "Will the ball hit the chair?", "How large is the room?"]
+    monkeypatch.setattr(features, "_questions", lambda *_: lambda _clip_id: asked_of)
+    store = store_for(model, processor, small_data, frames=3, facts=True, root=tmp_path)
+    clip_id = small_data.clip_ids("train")[0]
+    assert list(store.fill(model.eval(), [clip_id])) == [clip_id]
+    scene, engine = store[clip_id], Video3D.around(model, processor)
+    read = engine.read(recording_of(small_data.clip(clip_id)), num_frames=3)
+    for question in asked_of:
+        assert prompt_text(scene.head, question, scene.notes_on(question)) == engine.prompt(read, question)
+    assert any("chair" in line for line in scene.notes_on(asked_of[0])) and not scene.notes_on(asked_of[2])
+    with pytest.raises(InputError, match="made for other questions"):
+        scene.notes_on("What else?")
