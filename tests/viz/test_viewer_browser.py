@@ -15,7 +15,7 @@ from video3d.answers.results import SceneResult
 from video3d.geometry.boxes import box_from_bounds
 from video3d.scene import Scene
 from video3d.types import GeometryStatus, PosedClip, Recording, World
-from video3d.viz.shown import ShownBox, show
+from video3d.viz.shown import ShownArea, ShownBox, show
 from video3d.viz.view_files import write_view
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -59,9 +59,15 @@ def page_file(tmp_path_factory) -> Path:
     )  # fmt: skip
     shown = show(scene, Analysis(result=result), (), max_points=400)
     box = box_from_bounds(np.array([0.0, 1.8, 1.4]), np.array([0.3, 2.1, 1.7]))
-    named = ShownBox(id=HOSTILE, name=HOSTILE, kind="zone", box=box, confidence=0.5)
+    named = ShownBox(id=HOSTILE, name=HOSTILE, kind="object", box=box, confidence=0.5)
+    ring = np.array([[-1.0, 1.0, 1.0], [1.0, 1.0, 1.0], [1.0, 2.0, 1.0], [-1.0, 2.0, 1.0]])
+    area = ShownArea(id=HOSTILE, kind="reachable", rings=(ring,))
     out = tmp_path_factory.mktemp("view") / "page.html"
-    write_view(replace(shown, boxes=(named,)), out, text=f"scene: {HOSTILE}\n  {HOSTILE}\n  facts       {HOSTILE}")
+    write_view(
+        replace(shown, boxes=(named,), areas=(area,)),
+        out,
+        text=f"scene: {HOSTILE}\n  {HOSTILE}\n  facts       {HOSTILE}",
+    )
     return out
 
 
@@ -73,7 +79,7 @@ def opened(page_file):
         browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
         page = browser.new_page(viewport={"width": 420, "height": 300})
         small = page_file.with_name("small.html")  # a software renderer draws every pixel of it, all the time
-        small.write_text(page_file.read_text().replace("height:620px", "height:150px"))
+        small.write_text(page_file.read_text().replace("height:620px", "height:200px"))
         page.set_default_timeout(60_000)
         asked, faults, said = [], [], []
         page.on("request", lambda request: asked.append(request.url))
@@ -88,13 +94,13 @@ def opened(page_file):
 def test_the_page_opens_from_a_file_and_asks_nobody(opened):
     page, asked, faults = opened
     drawn = 0
-    for _ in range(60):  # it fades in
+    for _ in range(40):  # it fades in
         picture = np.asarray(Image.open(io.BytesIO(page.locator("iframe").screenshot())).convert("RGB")).astype(int)
-        drawn = int((picture[..., 1] - picture[..., 0] > 50).sum())
-        if drawn > 40:
+        drawn = int((picture[..., 2] - picture[..., 0] > 25).sum())
+        if drawn > 100:
             break
         page.wait_for_timeout(250)
-    assert drawn > 40, "the green box is seen"
+    assert drawn > 100, "the blue area is seen"
     assert faults == []
     assert asked[0].endswith("/small.html") and all(url.startswith(("blob:", "data:")) for url in asked[1:])
     assert page.locator("main > h1").inner_text().startswith("x onerror")  # a path: what comes after its last slash

@@ -105,7 +105,8 @@ def _blueprint(shown: Shown) -> Any:
     eye, middle, up = first_view(shown)
     three = rrb.Spatial3DView(
         origin="world", name="world", contents=["$origin/**", "- world/camera/depth", "- world/camera/image/boxes", "- world/camera/image/names"],
-        overrides={"world/overhead": rrb.EntityBehavior(visible=False)},  # a ceiling hides the room until it is wanted
+        # A ceiling hides the room until it is wanted.
+        overrides={name: rrb.EntityBehavior(visible=False) for name in ("world/overhead", "world/areas/ceiling")},
         eye_controls=rrb.EyeControls3D(position=eye, look_target=middle, eye_up=up),
     )  # fmt: skip
     return rrb.Blueprint(

@@ -92,10 +92,13 @@ def _fill(server: Any, shown: Shown) -> None:
                 scene.add_mesh_simple(
                     f"/{kind}/area{number}", corners.astype(np.float32), triangles.astype(np.uint32), color=COLORS[kind],
                     opacity=_AREA_OPACITY, side="double", flat_shading=True, cast_shadow=False, receive_shadow=False,
+                    visible=kind != "ceiling",
                 )  # fmt: skip
         rings = [np.stack([ring, np.roll(ring, -1, axis=0)], axis=1) for one in some for ring in one.rings]
         outline = np.concatenate(rings).astype(np.float32)
-        scene.add_line_segments(f"/{kind}/outline", outline, COLORS[kind], thickness=0.6 * thin)
+        scene.add_line_segments(
+            f"/{kind}/outline", outline, COLORS[kind], thickness=0.6 * thin, visible=kind != "ceiling"
+        )
     if shown.path is not None and len(shown.path) > 1:
         _line(scene, "/path", shown.path, COLORS["path"], 4 * thin)
     for number, one in enumerate(shown.marks):
