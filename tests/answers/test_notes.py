@@ -67,19 +67,70 @@ CHAIR_AND_BED = {"chair": _box([-1.0, 3.0, 0.5]), "bed": _box([1.0, 5.0, 0.3], (
 def test_places_and_orders():
     said = _notes("Which is further left and nearer to the camera, the chair or the bed?", CHAIR_AND_BED)
     assert "frame 5: chair 3.32 m, 18 deg left; bed 5.24 m, 11 deg right" in said
-    assert "left to right: chair, bed" in said and "near to far from the camera: chair, bed" in said
+    assert "farthest left: chair; farthest right: bed" in said
+    assert "nearest to the camera: chair; farthest from the camera: bed" in said
+
+
+def test_gaps_are_compared_with_what_the_question_says():
+    said = _notes("Is the chair within 2 m of the bed, or more than 0.5 m away?", CHAIR_AND_BED)
+    # Side to side: 2 m between middles less halves of 0.25 and 0.7; along the view 2 less 0.25 and 1.
+    gap = math.hypot(2 - 0.95, 2 - 1.25)
+    assert f"apart: {gap:.2f} m, less than 2 m, more than 0.5 m" in said
+    boxes = CHAIR_AND_BED | {"table": _box([3.0, 3.0, 0.4])}
+    assert "from chair: bed 1.29 m, table 3.5 m" in _notes(
+        "Of the bed and the table, which is nearest to the chair?", boxes
+    )
+
+
+@pytest.mark.parametrize(
+    ("place", "size", "words"),
+    [
+        ([0.0, 6.0, 0.5], (0.5, 0.5, 1.0), "behind it"),
+        ([0.0, 2.0, 0.5], (0.5, 0.5, 1.0), "in front of it"),
+        ([2.0, 4.0, 0.5], (0.5, 0.5, 1.0), "to the right of it, nearer"),
+        ([0.0, 4.0, 1.1], (0.2, 0.2, 0.2), "above it, on it"),
+        ([0.0, 4.0, 0.5], (0.2, 0.2, 0.2), "inside it"),
+    ],
+)
+def test_how_one_thing_lies_to_another(place, size, words):
+    boxes = {"bag": _box(place, size), "box": _box([0.0, 4.0, 0.5], (1.0, 1.0, 1.0))}
+    said = _notes(
+        "Where is the bag with respect to the box? Options: near it (within 9 m); far from it (more than 9 m).", boxes
+    )
+    line = next(line for line in said.splitlines() if line.startswith("bag seen from box"))
+    assert words in line and "near it" in line and "far from it" not in line
+
+
+@pytest.mark.parametrize(("text", "line"), [
+    ("If the camera turned 90 degrees to the left, which would it face, the chair or the sofa?", "ahead after the turn: sofa"),
+    ("Which way must one turn to go to the sofa?", "to go to sofa: turn left"),
+    ("Where is the sofa from here?", "sofa is to the left"),
+    ("At what o'clock is the sofa?", "sofa 9 o'clock"),
+    ("Going straight ahead, which is reached first, the chair or the sofa?", "met first straight ahead: chair"),
+    ("In the lane that we drive in, or beside it: where is the chair?", "chair 2.75 m along, 0.2 m left, in our lane"),
+])  # fmt: skip
+def test_ways_from_the_camera(text, line):
+    assert line in _notes(text, {"sofa": _box([-3.0, 0.0, 0.4]), "chair": _box([-0.2, 3.0, 0.5])})
+
+
+def test_what_lies_between_and_how_pairs_lie():
+    boxes = {"bed": _box([-2, 4, 0.3]), "door": _box([2, 4, 1]), "lamp": _box([0, 4.3, 0.5]), "cat": _box([5, 4, 0.1])}
+    assert "between bed and door: lamp 0.3 m off" in _notes("What is between the bed and the door? Options: the lamp; the cat.", boxes)  # fmt: skip
+    said = _notes("Which two are farthest apart: the bed, the lamp or the cat?", boxes)
+    assert "closest together: bed and lamp; farthest apart: bed and cat" in said
 
 
 @given(st.floats(-3, 3), st.floats(1, 6), st.floats(-3, 3), st.floats(1, 6))
 @settings(max_examples=30, deadline=None)
 def test_a_mirrored_scene_has_left_and_right_changed(x1, y1, x2, y2):
-    def side(sign):
+    def ends(sign):
         boxes = {"chair": _box([sign * x1, y1, 0.5]), "table": _box([sign * x2, y2, 0.5])}
         said = _notes("Is the chair left of the table?", boxes)
-        return next(line for line in said.splitlines() if line.startswith("left to right")).split(": ")[1].split(", ")
+        line = next(line for line in said.splitlines() if line.startswith("farthest left"))
+        return [end.split(": ")[1] for end in line.split("; ")]
 
     if abs(math.atan2(x1, y1) - math.atan2(x2, y2)) > 1e-6:
-        assert side(1.0) == side(-1.0)[::-1]
+        assert ends(1.0) == ends(-1.0)[::-1]
 
 
 def test_sides_of_a_thing_with_a_front():
@@ -118,12 +169,16 @@ def test_what_a_mover_meets():
     said = _notes("Will the red ball hit the block within 3 seconds?", boxes, tracks=tracks)
     assert "red ball moves 1 m/s to the right" in said
     assert "red ball going on: meets block in 2.7 s" in said  # 3 m less 0.3 m of halves, met within 0.05 m
-    assert "in 3 s nearest to red ball: block" in said
+    assert "first block" in said and "in 3 s nearest to red ball: block" in said
+    on_table = {"red ball": _box([0, 3, 0.9], (0.2, 0.2, 0.2)), "table": _box([0, 3, 0.4], (2, 2, 0.8))}
+    rolls = {"red ball": _track([-0.5, 3, 0.9], [1.0, 0, 0])}
+    said = _notes("What will the red ball touch next, the table?", on_table, tracks=rolls)
+    assert "first nothing" in said  # what carries it is not met
 
 
 def test_how_the_camera_goes_on():
     said = _notes("Will the chair still be inside the picture 2 seconds after the last frame?", CHAIR_AND_BED, clip=_clip(speed=(0.0, 2.0)))  # fmt: skip
-    assert "the camera now moves 2 m/s ahead, turning " in said and " 0 deg/s" in said
+    assert "the camera now: moves 2 m/s ahead, turning " in said and " 0 deg/s" in said
     assert "in 2 s from the camera: chair" in said and "out of view" in said
 
 

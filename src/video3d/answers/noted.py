@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -13,7 +13,7 @@ from video3d.answers.named import Finders
 from video3d.answers.named_question import Mention
 from video3d.answers.named_say import Located
 from video3d.answers.notes_motion import CameraMotion, heading_rad, turn_between
-from video3d.types import PosedClip
+from video3d.types import Box3D, PosedClip
 
 
 class Noted(NamedTuple):
@@ -64,3 +64,19 @@ def way_of(turn: float) -> str:
     if abs(turn) < 3:
         return "ahead"
     return f"{abs(turn):.0f} deg {'left' if turn > 0 else 'right'}"
+
+
+def in_view_frame(box: Box3D, place: Float64[np.ndarray, "2"], heading: float) -> Float64[np.ndarray, "4 2"]:
+    """Corners of a box's footprint, ahead and to the left of somebody at a place who looks along a heading (radians)."""
+    corners = np.array([[-0.5, -0.5], [-0.5, 0.5], [0.5, 0.5], [0.5, -0.5]]) * box.size_m[:2]
+    world = box.center_world[:2] + corners @ box.world_from_box[:2, :2].T - place
+    axes = np.array([[math.cos(heading), math.sin(heading)], [-math.sin(heading), math.cos(heading)]])
+    return world @ axes.T
+
+
+def ends(noted: Noted, low: str, high: str, values: Sequence[float]) -> list[str]:
+    """Which is at either end of a scale."""
+    if len(noted.names) < 2:
+        return []
+    order = np.argsort(values, kind="stable")
+    return [f"{low}: {noted.names[order[0]]}; {high}: {noted.names[order[-1]]}"]

@@ -22,11 +22,11 @@ NOT_FOUND = 0.05
 _ASKED_S = 2.0  # how far ahead "next" is, where a question does not say
 _NO_THINGS = (
     (re.compile(r"\b(?:blocks?|gets? in) the way\b"), "stops the way"),
-    (re.compile(r"\bo'clock\b|\bclock direction\b"), "hour"),
+    (re.compile(r"\bo'clock\b|\bclock (?:direction|face)\b"), "hour"),
     (re.compile(r"\bthe car (?:you are riding in|with the camera)\b|\b(?:your|our) car\b"), "the viewer"),
     (re.compile(r"\b(?:3d|bounding|which|its|a) box\b(?= (?:of|that|in|encloses|around|for|as))"), "3d bounds"),
     (
-        re.compile(r"\b(?:floors?|walls?|ceilings?|roads?)\b(?! (?:lamps?|cabinets?|fans?|clocks?|shel)\b)"),
+        re.compile(r"\b(?:floors?|walls?|ceilings?|roads?|ground)\b(?! (?:lamps?|cabinets?|fans?|clocks?|shel)\b)"),
         lambda found: f"{found[0][:2]}_{found[0][2:]}",
     ),
 )

@@ -33,7 +33,8 @@ def _speeds(noted: Noted, movers: Sequence[Mover | None]) -> list[str]:
         turn = math.degrees(turn_between(heading, math.atan2(one.velocity_m_s[1], one.velocity_m_s[0])))
         way = ("away from the camera", "to the left", "toward the camera", "to the right")[round(turn / 90) % 4]
         falls = f", falling {metres(-float(one.velocity_m_s[2]))} m/s" if one.velocity_m_s[2] < -0.3 else ""
-        lines.append(f"{name} moves {metres(one.speed_m_s)} m/s {way}{falls}")
+        slows = ", slowing" if one.change < -0.25 else ""
+        lines.append(f"{name} moves {metres(one.speed_m_s)} m/s {way}{falls}{slows}")
     return lines
 
 
@@ -44,10 +45,10 @@ def motion(noted: Noted) -> list[str]:
     moving = [(at, one) for at, one in enumerate(movers) if one is not None and one.moves]
     if len(moving) > 1:
         by_speed = sorted(moving, key=lambda pair: -pair[1].speed_m_s)
-        lines.append("fast to slow: " + ", ".join(noted.names[at] for at, _ in by_speed))
+        lines.append(f"fastest: {noted.names[by_speed[0][0]]}; slowest: {noted.names[by_speed[-1][0]]}")
     none = np.zeros((1, 2))
     for at, one in moving[:1]:  # the first that a question names is what it is about
-        ahead, met = [], []
+        ahead, met, first = [], [], []
         for other, place in enumerate(noted.places):
             if other == at:
                 continue
@@ -55,9 +56,10 @@ def motion(noted: Noted) -> list[str]:
             later = there.after(noted.ahead_s) if isinstance(there, Mover) else there
             ahead.append((float(floor_gaps(one.after(noted.ahead_s), later, none)[0]), noted.names[other]))
             seconds, least = meets(one, there, _MOTION_S)
+            first += [(seconds, noted.names[other])] if seconds is not None else []
             met.append(f"meets {noted.names[other]} in {seconds:.1f} s" if seconds is not None else f"passes {noted.names[other]} at {metres(least)} m")  # fmt: skip
         if met:
-            lines.append(f"{noted.names[at]} going on: {', '.join(met)}")
+            lines.append(f"{noted.names[at]} going on: {', '.join(met)}; first {min(first)[1] if first else 'nothing'}")
             near = ", ".join(f"{name} {metres(gap)} m" for gap, name in sorted(ahead))
             lines.append(f"in {noted.ahead_s:g} s nearest to {noted.names[at]}: {near}")
     return lines
@@ -72,10 +74,15 @@ def camera_ahead(noted: Noted) -> list[str]:
     turns = f"turning {'left' if camera.turn_deg_s > 0 else 'right'} {abs(camera.turn_deg_s):.0f} deg/s"
     lately = " slowing" if camera.change_m_s2 < -0.5 else " speeding up" if camera.change_m_s2 > 0.5 else ""
     way = "back" if camera.ahead_m_s < -0.5 * speed else "ahead" if camera.ahead_m_s > 0.5 * speed else "sideways"
-    lines = [f"the camera now moves {metres(speed)} m/s {way}{lately}, {turns}"]
+    turned = f"turned {'left' if camera.turned_deg > 0 else 'right'} {abs(camera.turned_deg):.0f} deg"
+    lines = [
+        f"the camera in all: moved {metres(camera.moved_m)} m, {turned}",
+        f"the camera now: moves {metres(speed)} m/s {way}{lately}, {turns}",
+    ]
     if noted.names:
         place, heading = camera.after(noted.ahead_s)
-        later, movers = [], _movers(noted)
+        later: list[tuple[float, str]] = []
+        movers = _movers(noted)
         for at, one in enumerate(noted.places):
             moving = movers[at]
             box = moving.after(noted.ahead_s) if moving is not None and moving.moves else one.box

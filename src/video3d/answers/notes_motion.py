@@ -26,6 +26,8 @@ class CameraMotion(NamedTuple):
         left_m_s: to its left.
         turn_deg_s: of its heading, positive to the left.
         change_m_s2: of its speed, over the last second.
+        moved_m: from its first to its last place, over the floor.
+        turned_deg: of its heading over the whole clip, positive to the left.
     """
 
     eye: Float64[np.ndarray, "4 4"]
@@ -33,6 +35,8 @@ class CameraMotion(NamedTuple):
     left_m_s: float
     turn_deg_s: float
     change_m_s2: float
+    moved_m: float
+    turned_deg: float
 
     def after(self, seconds: float) -> tuple[Float64[np.ndarray, "2"], float]:
         """Where it would be on the floor if it went on so, and its heading there in radians: an arc, at the same speed."""
@@ -85,21 +89,31 @@ def camera_motion(clip: PosedClip) -> CameraMotion | None:
         span = float(clip.time_s[first] - clip.time_s[before[0]])
         was = np.linalg.norm(clip.world_from_camera[first][:2, 3] - clip.world_from_camera[before[0]][:2, 3]) / span
         change = float((np.linalg.norm(moved) - was) / (0.5 * (seconds + span)))
+    ways = np.unwrap([heading_rad(clip.world_from_camera[at]) for at in known])
     return CameraMotion(
         eye=eye,
         ahead_m_s=float(moved @ forward),
         left_m_s=float(moved @ np.array([-forward[1], forward[0]])),
         turn_deg_s=math.degrees(turn_between(heading_rad(clip.world_from_camera[first]), heading)) / seconds,
         change_m_s2=change,
+        moved_m=float(np.linalg.norm(eye[:2, 3] - clip.world_from_camera[known[0]][:2, 3])),
+        turned_deg=math.degrees(float(ways[-1] - ways[0])),
     )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Mover:
-    """A thing in motion at the end of a clip: its box there, and its velocity in metres a second."""
+    """A thing in motion at the end of a clip.
+
+    Attributes:
+        box: there.
+        velocity_m_s: lately.
+        change: of its speed, as a share of it: how much faster it was lately than before (negative: slower).
+    """
 
     box: Box3D
     velocity_m_s: Float64[np.ndarray, "3"]
+    change: float = 0.0
 
     @property
     def speed_m_s(self) -> float:
@@ -137,7 +151,23 @@ def mover(track: Track | None, box: Box3D, until_s: float) -> Mover | None:
         size_m=box.size_m,
         world_from_box=box.world_from_box,
     )
-    return Mover(box=here, velocity_m_s=velocity)
+    return Mover(box=here, velocity_m_s=velocity, change=_change(track))
+
+
+def _change(track: Track) -> float:
+    """Speed over the later half of a track against that over the earlier one, as a share of it; 0 for short ones."""
+    half = len(track.frame) // 2
+    if half < 2:
+        return 0.0
+    ends = ((0, half), (len(track.frame) - 1 - half, len(track.frame) - 1))
+    before, lately = (
+        float(
+            np.linalg.norm(track.center_world[j, :2] - track.center_world[i, :2])
+            / max(track.time_s[j] - track.time_s[i], 1e-6)
+        )
+        for i, j in ends
+    )
+    return (lately - before) / max(before, 0.1)
 
 
 def meets(first: Mover, second: Mover | Box3D, within_s: float) -> tuple[float | None, float]:
@@ -152,7 +182,9 @@ def meets(first: Mover, second: Mover | Box3D, within_s: float) -> tuple[float |
     seconds = within_s * np.arange(_STEPS + 1) / _STEPS
     gaps = floor_gaps(first.box, box, seconds[:, None] * (first.velocity_m_s - velocity)[:2])
     touch = np.flatnonzero(gaps <= _MEETS_M)
-    return (float(seconds[touch[0]]) if len(touch) else None), float(gaps.min())
+    apart = abs(first.box.center_world[2] - box.center_world[2]) - (first.box.size_m[2] + box.size_m[2]) / 2
+    at_one_height = apart < -_MEETS_M  # what carries a thing is not met by it
+    return (float(seconds[touch[0]]) if len(touch) and at_one_height else None), float(gaps.min())
 
 
 def floor_gaps(a: Box3D, b: Box3D, moved_by: Float64[np.ndarray, "s 2"]) -> Float64[np.ndarray, "s"]:

@@ -4,22 +4,24 @@ import itertools
 import math
 import re
 from collections import Counter
-from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Float64
 
 from video3d.answers.named import SURE_ENOUGH
 from video3d.answers.named_say import Located
-from video3d.answers.noted import Noted, Topic, bearing, metres, way_of
+from video3d.answers.noted import Noted, Topic, bearing, ends, in_view_frame, metres, way_of
 from video3d.answers.notes_ahead import camera_ahead, motion
 from video3d.answers.notes_motion import floor_gaps, heading_rad, turn_between
+from video3d.answers.notes_ways import beside_the_way, clock_hours, sectors, to_go, turned, wall_distances
 from video3d.geometry.boxes import gap_m, nearest_point
 from video3d.types import Box3D
 from video3d.vocabulary import category
 
-_MOST_PAIRS = 6
+_MOST_ROWS = 5
 _MOST_LISTED = 10
+_METRES = re.compile(r"(\d+(?:\.\d+)?) ?m(?:etres?|eters?)?\b")
+_NEAR = re.compile(r"within (\d+(?:\.\d+)?) ?m")
+_FAR = re.compile(r"more than (\d+(?:\.\d+)?) ?m")
 _RESTS_M = 0.12
 """How far a thing's bottom may lie from another's top, or from the floor, for it to rest there."""
 
@@ -34,60 +36,81 @@ def whereabouts(noted: Noted, position: int) -> list[str]:
     return [f"frame {int(noted.clip.frame_index[position])}: {'; '.join(said)}"] if said else []
 
 
-def _order(noted: Noted, said: str, values: Sequence[float]) -> list[str]:
-    """Names by rising value."""
-    if len(noted.names) < 2:
-        return []
-    return [f"{said}: " + ", ".join(noted.names[at] for at in np.argsort(values, kind="stable"))]
-
-
 def _distances(noted: Noted) -> list[str]:
     eye = noted.eye[:3, 3]
-    return _order(
-        noted,
-        "near to far from the camera",
-        [float(np.linalg.norm(nearest_point(one.box, eye) - eye)) for one in noted.places],
-    )
+    far = [float(np.linalg.norm(nearest_point(one.box, eye) - eye)) for one in noted.places]
+    return ends(noted, "nearest to the camera", "farthest from the camera", far)
 
 
 def _pairs(noted: Noted) -> list[tuple[int, int]]:
     return list(itertools.combinations(range(len(noted.names)), 2))
 
 
-def _by_size(noted: Noted, said: str, of: dict[tuple[int, int], float]) -> list[str]:
-    pairs = sorted(of, key=lambda pair: of[pair])[:_MOST_PAIRS]
-    return [f"{said}: " + "; ".join(f"{noted.names[i]} to {noted.names[j]} {metres(of[i, j])} m" for i, j in pairs)]
-
-
 def _gaps(noted: Noted) -> list[str]:
-    gaps = {(i, j): gap_m(noted.places[i].box, noted.places[j].box) for i, j in _pairs(noted)}
-    return _by_size(noted, "gaps", gaps)
+    """Between nearest points: of two how far, and more or less than the question says; of more from each to the others."""
+    return _apart(noted, {pair: gap_m(*(noted.places[at].box for at in pair)) for pair in _pairs(noted)}, "apart")
+
+
+def _apart(noted: Noted, gaps: dict[tuple[int, int], float], what: str) -> list[str]:
+    if len(noted.names) == 2:
+        gap = gaps[0, 1]
+        limits = dict.fromkeys(float(number) for number in _METRES.findall(noted.text))
+        than = [f"{'more' if gap > limit else 'less'} than {limit:g} m" for limit in limits]
+        return [f"{what}: {', '.join([f'{metres(gap)} m', *than])}"]
+    lines = []
+    for at, name in enumerate(noted.names[:_MOST_ROWS]):
+        rest = sorted((gaps[min(at, other), max(at, other)], other) for other in range(len(noted.names)) if other != at)
+        lines.append(f"from {name}: " + ", ".join(f"{noted.names[other]} {metres(gap)} m" for gap, other in rest))
+    return lines
 
 
 def _floor_gaps(noted: Noted) -> list[str]:
-    none = np.zeros((1, 2))
-    gaps = {(i, j): float(floor_gaps(noted.places[i].box, noted.places[j].box, none)[0]) for i, j in _pairs(noted)}
-    return _by_size(noted, "free floor", gaps)
+    boxes, none = [one.box for one in noted.places], np.zeros((1, 2))
+    gaps = {(i, j): float(floor_gaps(boxes[i], boxes[j], none)[0]) for i, j in _pairs(noted)}
+    return _apart(noted, gaps, "free floor between")
 
 
 def _middles(noted: Noted) -> list[str]:
-    apart = {
-        (i, j): float(np.linalg.norm(noted.places[i].box.center_world - noted.places[j].box.center_world))
-        for i, j in _pairs(noted)
-    }
-    return _by_size(noted, "middle to middle", apart)
+    middles = [one.box.center_world for one in noted.places]
+    pairs = sorted(_pairs(noted), key=lambda pair: float(np.linalg.norm(middles[pair[0]] - middles[pair[1]])))
+    first, last = (" and ".join(noted.names[at] for at in pair) for pair in (pairs[0], pairs[-1]))
+    return [f"closest together: {first}; farthest apart: {last}"]
 
 
 def _sides(noted: Noted) -> list[str]:
-    return _order(noted, "left to right", [-bearing(noted.eye, one.box.center_world[:2]) for one in noted.places])
+    turns = [-bearing(noted.eye, one.box.center_world[:2]) for one in noted.places]
+    return ends(noted, "farthest left", "farthest right", turns)
 
 
-def _depths(noted: Noted) -> list[str]:
-    heading = heading_rad(noted.eye)
-    ahead = np.array([math.cos(heading), math.sin(heading)])
-    return _order(
-        noted, "front to back", [float((one.box.center_world[:2] - noted.eye[:2, 3]) @ ahead) for one in noted.places]
-    )
+def _relation(noted: Noted) -> list[str]:
+    """How the first thing lies to the second as the camera sees them; what is not clear is not said."""
+    (a, b), heading = noted.places[:2], heading_rad(noted.eye)
+    corners = [in_view_frame(place.box, noted.eye[:2, 3], heading) for place in (a, b)]
+    turns = [np.degrees(np.arctan2(one[:, 1], np.maximum(one[:, 0], 0.05))) for one in corners]
+    shared = min(one.max() for one in turns) - max(one.min() for one in turns)
+    narrower = min(float(np.ptp(one)) for one in turns)
+    turn = float(turns[0].mean() - turns[1].mean())
+    spans = [_span(noted, place) for place in (a, b)]
+    said = []
+    if shared < 0.3 * narrower and abs(turn) > 3:
+        said.append("to the left of it" if turn > 0 else "to the right of it")
+    hovers = spans[0][0] > spans[1][1] - 0.05 or spans[1][0] > spans[0][1] - 0.05
+    deeper = float(corners[0][:, 0].mean() - corners[1][:, 0].mean())
+    if shared > 0.3 * narrower and not hovers:
+        said.append("behind it" if deeper > 0 else "in front of it")
+    elif not hovers:
+        said.append("farther away" if deeper > 0 else "nearer")
+    if float(floor_gaps(a.box, b.box, np.zeros((1, 2)))[0]) < 0.1:
+        inside = _within(a.box, b.box)
+        over = spans[0][0] > spans[1][1] - _RESTS_M
+        under = spans[1][0] > spans[0][1] - _RESTS_M
+        said += ["inside it"] if inside else ["above it", "on it"] if over else ["below it"] if under else []
+    gap = gap_m(a.box, b.box)
+    for limit, word in ((_NEAR, "near it"), (_FAR, "far from it")):
+        found = limit.search(noted.text)
+        if found and (gap < float(found[1])) == (limit is _NEAR):
+            said.append(word)
+    return [f"{noted.names[0]} seen from {noted.names[1]}: {', '.join(said)}, {metres(gap)} m apart"]
 
 
 def _span(noted: Noted, place: Located) -> tuple[float, float]:
@@ -99,7 +122,7 @@ def _span(noted: Noted, place: Located) -> tuple[float, float]:
 def _heights(noted: Noted) -> list[str]:
     spans = [_span(noted, one) for one in noted.places]
     said = [f"{name} {metres(low)} to {metres(high)} m" for name, (low, high) in zip(noted.names, spans, strict=True)]
-    return [f"heights: {'; '.join(said)}", *_order(noted, "low to high", [low + high for low, high in spans])]
+    return [f"heights: {'; '.join(said)}", *ends(noted, "lowest", "highest", [low + high for low, high in spans])]
 
 
 def _sizes(noted: Noted) -> list[str]:
@@ -107,10 +130,14 @@ def _sizes(noted: Noted) -> list[str]:
     for name, place in zip(noted.names, noted.places, strict=True):
         size = [float(side) for side in place.box.size_m]
         long, wide = max(size[:2]), min(size[:2])
-        said.append(f"{name} {metres(long)} x {metres(wide)} m, {metres(size[2])} m high")
+        said.append(f"{name} {metres(long)} m long, {metres(wide)} m wide, {metres(size[2])} m high")
         volumes.append(math.prod(size))
         tall.append(size[2])
-    return [f"sizes: {'; '.join(said)}", *_order(noted, "small to big", volumes), *_order(noted, "short to tall", tall)]
+    return [
+        f"sizes: {'; '.join(said)}",
+        *ends(noted, "smallest", "biggest", volumes),
+        *ends(noted, "shortest", "tallest", tall),
+    ]
 
 
 def _boxes(noted: Noted) -> list[str]:
@@ -176,24 +203,23 @@ def _views(noted: Noted) -> list[str]:
     if len(seen) < len(noted.places):
         return []
     said = [f"{name} {first} to {last}" for name, (first, last) in zip(noted.names, seen, strict=True)]
-    return [f"in view, frames: {', '.join(said)}", *_order(noted, "first seen", [first for first, _ in seen])]
+    order = sorted(range(len(seen)), key=lambda at: seen[at][0])
+    return [f"in view, frames: {', '.join(said)}", "comes into view: " + ", ".join(noted.names[at] for at in order)]
 
 
 def _between(noted: Noted) -> list[str]:
-    """How far each thing is from the way between each two others that it lies between."""
-    lines = []
-    middles = [place.box.center_world[:2] for place in noted.places]
-    for i, j in _pairs(noted):
-        way = middles[j] - middles[i]
-        length = float(np.linalg.norm(way))
-        for k in range(len(middles)):
-            if k in (i, j) or length < 1e-6:
-                continue
-            share = float((middles[k] - middles[i]) @ way) / length**2
-            off = abs(float(way[0] * (middles[k] - middles[i])[1] - way[1] * (middles[k] - middles[i])[0])) / length
-            if 0 < share < 1:
-                lines.append((off, f"{noted.names[k]} {metres(off)} m off {noted.names[i]} to {noted.names[j]}"))
-    return ["between: " + "; ".join(said for _, said in sorted(lines)[:4])] if lines else []
+    """Which things lie on the way between the first two that are named, the nearest to it first."""
+    start, end, *rest = (place.box.center_world[:2] for place in noted.places)
+    way = end - start
+    length = max(float(np.linalg.norm(way)), 1e-6)
+    lying = []
+    for name, place in zip(noted.names[2:], rest, strict=True):
+        share = float((place - start) @ way) / length**2
+        off = abs(float(way[0] * (place - start)[1] - way[1] * (place - start)[0])) / length
+        if 0 < share < 1:
+            lying.append((off, f"{name} {metres(off)} m off"))
+    said = ", ".join(one for _, one in sorted(lying)) or "none"
+    return [f"between {noted.names[0]} and {noted.names[1]}: {said}"]
 
 
 def _supports(noted: Noted) -> list[str]:
@@ -227,43 +253,13 @@ def _inside(noted: Noted) -> list[str]:
     for i, j in itertools.permutations(range(len(noted.names)), 2):
         a, b = noted.places[i].box, noted.places[j].box
         if math.prod(a.size_m) < math.prod(b.size_m):
-            local = np.abs(b.world_from_box.T @ (a.center_world - b.center_world)) - b.size_m / 2
-            within = bool((local <= 0.03).all())
-            lines.append(f"{noted.names[i]} {'is' if within else 'is not'} inside {noted.names[j]}")
+            lines.append(f"{noted.names[i]} {'is' if _within(a, b) else 'is not'} inside {noted.names[j]}")
     return lines
 
 
-def _beside_the_way(noted: Noted) -> list[str]:
-    """Along and beside the camera's line of sight on the floor: lanes, and what is met going straight on."""
-    heading = heading_rad(noted.eye)
-    said, first = [], []
-    for name, place in zip(noted.names, noted.places, strict=True):
-        local = _in_view_frame(place.box, noted.eye[:2, 3], heading)
-        near, left = float(local[:, 0].min()), float(local[:, 1].mean())
-        side = f"{metres(abs(left))} m {'left' if left > 0 else 'right'}"
-        said.append(f"{name} {metres(max(near, 0.0))} m along, {side}")
-        if near > 0 and local[:, 1].min() < 0.4 and local[:, 1].max() > -0.4:
-            first.append((near, name))
-    lines = [f"on the way: {'; '.join(said)}"]
-    if first:
-        lines.append(f"met first straight ahead: {min(first)[1]}")
-    return lines
-
-
-def _in_view_frame(box: Box3D, place: Float64[np.ndarray, "2"], heading: float) -> Float64[np.ndarray, "4 2"]:
-    """Corners of a box's footprint, ahead and to the left."""
-    corners = np.array([[-0.5, -0.5], [-0.5, 0.5], [0.5, 0.5], [0.5, -0.5]]) * box.size_m[:2]
-    world = box.center_world[:2] + corners @ box.world_from_box[:2, :2].T - place
-    axes = np.array([[math.cos(heading), math.sin(heading)], [-math.sin(heading), math.cos(heading)]])
-    return world @ axes.T
-
-
-def _clock(noted: Noted) -> list[str]:
-    hours = []
-    for name, place in zip(noted.names, noted.places, strict=True):
-        hour = round(-bearing(noted.eye, place.box.center_world[:2]) / 30) % 12 or 12
-        hours.append(f"{name} {hour} o'clock")
-    return [", ".join(hours)]
+def _within(a: Box3D, b: Box3D) -> bool:
+    """Whether a box's middle is inside another."""
+    return bool((np.abs(b.world_from_box.T @ (a.center_world - b.center_world)) <= b.size_m / 2 + 0.03).all())
 
 
 def _counts(noted: Noted) -> list[str]:
@@ -294,26 +290,30 @@ _LATER = r"\b(?:will|would|next|later|going to|about to|goes on|continues?|happe
 _NOT_YOU = r"^(?!.*\b(?:you|your|imagine)\b).*"
 TOPICS: tuple[Topic, ...] = (
     _topic(r"(?=.*\bcamera\b).*\b(?:near|clos|far|further|furthest)", 2, _distances),
-    _topic(rf"{_PLACED}|^(?!.*\bcamera\b).*\b(?:near|clos|far|furthe|distance|apart|separate|within|metres?\b|more than|less than)", 2, _gaps),
+    _topic(rf"{_PLACED}|in front\b|\bbehind\b", 2, _relation),
+    _topic(r"^(?!.*\bcamera\b).*\b(?:near|clos|far|furthe|distance|apart|separate|within \d|metres?\b|more than|less than)", 2, _gaps),
     _topic(r"\b(?:gap|passage|opening|free floor|fit|pass|pushed|room for)\b", 2, _floor_gaps),
     _topic(r"farthest apart|closest together|which two", 3, _middles),
-    _topic(rf"{_NOT_YOU}(?:{_PLACED}|\b(?:left|right|leftmost|rightmost)\b)", 2, _sides),
-    _topic(rf"{_PLACED}|in front\b|\bbehind\b", 2, _depths),
-    _topic(rf"{_PLACED}|\b(?:high|above|below|low|underside|lies under|bottom|height)", 1, _heights),
-    _topic(r"\b(?:bigger|biggest|small|large|volume|tall|short|long|wide|sizes?\b|measure|dimension|length|width|how big)", 1, _sizes),
+    _topic(rf"{_NOT_YOU}\b(?:left|right|leftmost|rightmost)\b", 2, _sides),
+    _topic(r"\b(?:high|above|below|low|underside|lies under|bottom|height)", 1, _heights),
+    _topic(r"^(?!.*\b(?:gap|passage|opening|between)\b).*\b(?:bigger|biggest|small|large|volume|tall|short|long|wide\b(?! (?:robot|cart|pass))|sizes?\b|measure\b|dimension|length|width|how big)", 1, _sizes),
     _topic(r"\bbounds\b|\bbox\b|centre and size|enclose", 1, _boxes),
     _topic(rf"{_NOT_YOU}(?:\bfac(?:e|es|ing)\b|(?<!in )\bfront\b|\bown\b|itself\b|same (?:way|direction)|opposite)", 1, _fronts),
     _topic(r"\b(?:you|your|imagine)\b|stand(?:ing)? at", 3, _standing),
     _topic(r"in(?:to)? view|out of view|appear|earlier|comes? first|which order|what order|order of|first seen|sees? first", 2, _views),
     _topic(r"\bbetween\b|on the way\b|do you meet\b|straight from", 3, _between),
     _topic(r"^(?!.*\b(?:you|your)\b).*\b(?:rest(?:s|ing)?\b|support|holds?\b|holding|carr|under\b|beneath|remov|taken away|not there|vanish|fall|drop|toppl|tip|stack|stands? on|lies on|on (?:the )?#|leaves?\b|go(?:es)? down)", 1, _supports),
-    _topic(r"\binside\b(?! the picture)|contain", 2, _inside),
+    _topic(r"\binside\b(?! the picture)|contain|\bin (?:the )?#", 2, _inside),
     _topic(rf"{_LATER}|\b(?:speed|fast|slow|mov|touch|hit|collid|contact|stops?\b|direction|behav)", 1, motion),
     _topic(rf"(?=.*\b(?:camera|viewer)\b).*(?:{_LATER}|\b(?:does|has|mov|drives?\b))|picture.*{_LATER}", 0, camera_ahead),
-    _topic(r"\b(?:lane|road|along)\b|our way\b|straight (?:ahead from|forward|on\b|ahead,)|(?:reached|meets?|met|comes? to|in the way) first|way first", 1, _beside_the_way),
-    _topic(r"\bhours?\b", 1, _clock),
+    _topic(r"\bto go (?:to|toward)|\bto walk\b|\bto (?:get|drive|move) to|must one turn|first thing to do|way to #", 1, to_go),
+    _topic(r"\d+ degrees", 2, turned),
+    _topic(r"^where is|which way (?:is|would)|what direction|in which direction is|ahead, left, right|seen from where the camera", 1, sectors),
+    _topic(r"\b(?:lane|road|along)\b|our way\b|straight (?:ahead from|forward|on\b|ahead,|ahead after)|(?:reached|meets?|met|comes? to|run into|in the way) .*first|way first", 1, beside_the_way),
+    _topic(r"\bwalls?\b", 1, wall_distances),
+    _topic(r"\bhours?\b", 1, clock_hours),
     _topic(r"how many #|\bcount\b|number of", 1, _counts),
-    _topic(r"\b(?:describe|caption|summar|tell me about)|what (?:does|do) .*show|what is there|(?:objects|things) (?:are|do|can|in)", 0, _listed),
+    _topic(r"\b(?:describe\b|caption|summar|tell me about)|what (?:does|do) .*show|what is there|(?:objects|things) (?:are|do|can|in)", 0, _listed),
     _topic(r"colou?r", 1, _colors),
 )  # fmt: skip
 """In this order; a question may touch several."""

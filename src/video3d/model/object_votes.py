@@ -33,6 +33,7 @@ _LEAST_DENSITY = 0.3
 _LEAST_PATCHES = 2
 _ENOUGH_PATCHES = 16  # from so many on, more say little more
 _SAME_IOU = 0.2
+_SHOWN = 0.3  # of the surest vote for a thing: from here on a frame shows it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,8 +202,11 @@ def find_named(
     seed = int((np.exp(-0.5 * (apart / (0.6 * reach[:, None])) ** 2) @ share).argmax())
     one = apart[seed] < reach[seed]
     thing = _agreed(some.only(one), share[one], float(one.sum()))
-    sure = float(some.category[one].max(0)[votes.categories.index(category)])
-    return replace(thing, category=category, score=min(1.0, sure))
+    own = some.category[one, votes.categories.index(category)]
+    frames = np.unique(some.frame[one][own >= _SHOWN * own.max()])  # where it is shown, not where it might be
+    return replace(
+        thing, category=category, score=min(1.0, float(own.max())), frames=tuple(int(frame) for frame in frames)
+    )
 
 
 def _thinned(votes: ObjectVotes, share: Float32[np.ndarray, "n"]) -> ObjectVotes:
