@@ -1,0 +1,98 @@
+"""Notes on ways: beside the camera's line of sight, which way to turn, after a turn, along walls."""
+
+import re
+
+import numpy as np
+from jaxtyping import Float64
+
+from video3d.answers.noted import Noted, bearing, ends, in_view_frame, metres
+from video3d.answers.notes_motion import heading_rad
+from video3d.answers.surfaces import Surface
+
+_LANE_M = 1.6  # half way between what is in a lane and what is beside it
+_WAY_M = 0.4  # half width of what somebody needs who goes straight on
+_TURN = re.compile(r"(\d+) degrees(?: to the (left|right))?")
+_SECTORS = ("straight ahead", "ahead to the left", "to the left", "behind to the left", "behind", "behind to the right", "to the right", "ahead to the right")  # fmt: skip
+
+
+def beside_the_way(noted: Noted) -> list[str]:
+    """Along and beside the camera's line of sight on the floor: sides of the road, lanes, and what is met going straight on."""
+    heading = heading_rad(noted.eye)
+    said, first = [], []
+    for name, place in zip(noted.names, noted.places, strict=True):
+        local = in_view_frame(place.box, noted.eye[:2, 3], heading)
+        near, left = max(float(local[:, 0].min()), 0.0), float(local[:, 1].mean())
+        lane = "in our lane" if abs(left) < _LANE_M else "left of our lane" if left > 0 else "right of our lane"
+        said.append(f"{name} {metres(near)} m along, {metres(abs(left))} m {'left' if left > 0 else 'right'}, {lane}")
+        aside = max(0.0, float(local[:, 1].min()), -float(local[:, 1].max()))
+        first.append((aside > _WAY_M, near if aside <= _WAY_M else aside, name))
+    return [
+        f"on the way: {'; '.join(said)}",
+        *([f"met first straight ahead: {min(first)[2]}"] if len(first) > 1 else []),
+    ]
+
+
+def to_go(noted: Noted) -> list[str]:
+    """Which way to turn to go to each."""
+    lines = []
+    for name, place in zip(noted.names, noted.places, strict=True):
+        turn = bearing(noted.eye, place.box.center_world[:2])
+        way = (
+            "go straight on"
+            if abs(turn) < 23
+            else "turn around"
+            if abs(turn) > 147
+            else f"turn {'left' if turn > 0 else 'right'}"
+        )
+        lines.append(f"to go to {name}: {way}")
+    return lines
+
+
+def turned(noted: Noted) -> list[str]:
+    """What is ahead after a turn on the spot."""
+    asked = _TURN.search(noted.text)
+    if asked is None:
+        return []
+    turn = float(asked[1]) * (-1 if asked[2] == "right" else 1)
+    off = [abs((bearing(noted.eye, one.box.center_world[:2]) - turn + 180) % 360 - 180) for one in noted.places]
+    return [f"ahead after the turn: {noted.names[int(np.argmin(off))]}"]
+
+
+def sectors(noted: Noted) -> list[str]:
+    """In which of eight directions each is, from the camera."""
+    said = []
+    for name, place in zip(noted.names, noted.places, strict=True):
+        turn = bearing(noted.eye, place.box.center_world[:2])
+        said.append(f"{name} is {_SECTORS[round(turn / 45) % 8]}")
+    return [", ".join(said)]
+
+
+def wall_distances(noted: Noted) -> list[str]:
+    """How far each thing is from the nearest wall that was seen."""
+    walls = [one for one in noted.facts.surfaces if one.kind == "wall"]
+    if not walls:
+        return []
+    away = []
+    for place in noted.places:
+        corners = in_view_frame(place.box, np.zeros(2), 0.0)
+        away.append(min(_to_wall(corners, one) for one in walls))
+    said = [f"{name} {metres(far)} m" for name, far in zip(noted.names, away, strict=True)]
+    return [f"from a wall: {', '.join(said)}", *ends(noted, "nearest to a wall", "farthest from a wall", away)]
+
+
+def _to_wall(corners: Float64[np.ndarray, "4 2"], wall: Surface) -> float:
+    """From the nearest corner of a footprint to a wall's plane, and past its end where it is beside it."""
+    normal, center = np.array(wall.normal[:2]), np.array(wall.center[:2])
+    normal = normal / max(float(np.linalg.norm(normal)), 1e-9)
+    across = np.abs((corners - center) @ normal)
+    beside = np.clip(np.abs((corners - center) @ np.array([-normal[1], normal[0]])) - wall.length / 2, 0, None)
+    return float(np.hypot(across, beside).min())
+
+
+def clock_hours(noted: Noted) -> list[str]:
+    """At which hour of a clock face around the camera each is."""
+    hours = []
+    for name, place in zip(noted.names, noted.places, strict=True):
+        hour = round(-bearing(noted.eye, place.box.center_world[:2]) / 30) % 12 or 12
+        hours.append(f"{name} {hour} o'clock")
+    return [", ".join(hours)]
