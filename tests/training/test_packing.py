@@ -5,20 +5,29 @@ import torch
 
 from video3d.model.processing_video3d import Video3DProcessor
 from video3d.training.examples import word_ids
-from video3d.training.features import prompt_text
+from video3d.training.features import StoredScene, prompt_text
 from video3d.training.learner import SceneLearner
 from video3d.training.packing import attends, judge, pack, pad, spoken
 
 HEAD = "[VIDEO ANALYSIS]\ndepth: unknown\n[QUESTION]\n"
 QUESTIONS = [("How far is it?", "2.5 m"), ("How far is  the chair?", "3 m"), ("Which one?", "The left one")]
+NOTES = {
+    QUESTIONS[0][0]: ("frame 3: chair 3 m, ahead",),
+    QUESTIONS[1][0]: (),
+    QUESTIONS[2][0]: ("farthest left: bed", "apart: 1 m"),
+}
 SETTINGS = {"arrangement": "voxel", "token_voxel_m": 2.0, "position_kind": "mlp"}
+
+
+def stored(num_tokens, head=HEAD):
+    return StoredScene(tensors={}, head=head, num_tokens=num_tokens, size_hw=(16, 24), notes=NOTES)
 
 
 def packed_scene(model, processor, make_clip):
     clip, points = make_clip(3)
     batch = processor(clip, points, "a")
     scene = model.encode_scene(**{k: v for k, v in batch.items() if k not in ("input_ids", "attention_mask")})
-    return scene, pack(*word_ids(processor, HEAD, int(scene.mask.sum()), QUESTIONS))
+    return scene, pack(*word_ids(processor, stored(int(scene.mask.sum())), QUESTIONS))
 
 
 @pytest.mark.parametrize("language", ["llama", "qwen2", "gpt2"])
@@ -36,7 +45,9 @@ def test_packed_logits_are_those_of_questions_asked_one_by_one(make_model, token
             input_ids=batch["input_ids"], position_ids=batch["position_ids"], attention_mask=mask, **tokens
         ).logits[0]
         for number, (question, answer) in enumerate(QUESTIONS, start=1):
-            alone = processor(text=prompt_text(HEAD, question), answer=answer, num_scene_tokens=int(scene.mask.sum()))
+            alone = processor(
+                text=prompt_text(HEAD, question, NOTES[question]), answer=answer, num_scene_tokens=int(scene.mask.sum())
+            )
             logits = model(input_ids=alone["input_ids"], attention_mask=alone["attention_mask"], **tokens).logits[0]
             own = words.segment == number
             assert torch.equal(batch["input_ids"][0][own], alone["input_ids"][0][-int(own.sum()) :])
@@ -49,7 +60,7 @@ def test_a_kept_scene_goes_on_as_a_packed_question(make_model, tokenizer, make_c
     scene, words = packed_scene(model, processor, make_clip)
     n = int(scene.mask.sum())
     for number, (question, _) in enumerate(QUESTIONS, start=1):
-        prompt = processor(text=prompt_text(HEAD, question), num_scene_tokens=n)["input_ids"]
+        prompt = processor(text=prompt_text(HEAD, question, NOTES[question]), num_scene_tokens=n)["input_ids"]
         cache = model.prefill_scene(scene, processor.scene_prefix(prompt))
         said = model.generate(prompt, scene_cache=cache, max_new_tokens=1, do_sample=False)[0, -1]
         batch = pad([words], 2)
@@ -69,11 +80,14 @@ def test_the_packed_loss_is_the_mean_of_each_question_s_own_by_the_root_of_its_l
     scene = {k: v for k, v in processor(clip, points, "a").items() if k not in ("input_ids", "attention_mask")}
     _, words = packed_scene(model, processor, make_clip)
     # In a batch with a shorter row, which is padded.
-    short = pack(*word_ids(processor, "", int((words.input_ids == processor.scene_token_id).sum()), QUESTIONS[:1]))
+    num_tokens = int((words.input_ids == processor.scene_token_id).sum())
+    short = pack(*word_ids(processor, stored(num_tokens, head=""), QUESTIONS[1:2]))
     both = {name: torch.cat([value, value]) for name, value in scene.items()}
     learned = SceneLearner(model, "pixels")(both, torch.tensor([16, 24]), **pad([words, short], 2))
-    texts = [prompt_text(HEAD, question) for question, _ in QUESTIONS] + [QUESTIONS[0][0]]
-    answers = [answer for _, answer in QUESTIONS] + [QUESTIONS[0][1]]
+    texts = [prompt_text(HEAD, question, NOTES[question]) for question, _ in QUESTIONS] + [
+        prompt_text("", QUESTIONS[1][0])
+    ]
+    answers = [answer for _, answer in QUESTIONS] + [QUESTIONS[1][1]]
     alone = [model(**processor(clip, points, text, answer)).loss for text, answer in zip(texts, answers, strict=True)]
     weights = torch.tensor([len(answer) + 1.0 for answer in answers]).sqrt()  # a token a byte, and the end
     assert torch.allclose(learned.loss, (torch.stack(alone) * weights).sum() / weights.sum(), atol=1e-5)
