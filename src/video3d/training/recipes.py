@@ -146,6 +146,7 @@ def nano_alignment() -> Recipe:
         stage="alignment",
         types=("caption", "grounding"),
         told=8,
+        steps=0,
     )
 
 
@@ -156,13 +157,17 @@ def nano_questions() -> Recipe:
         stage="questions",
         start="nano-base",
         settings=NANO,
+        types=("relation", "layout", "physics", "action", "caption"),  # boxes are not the language model's to say
+        questions=16,
+        steps=125,
         batch=4,
         lr=1e-3,
         lora_rank=32,
         weight_decay=0.01,
-        ema=0.99,
-        eval_every=100,
-        save_every=50,
+        ema=0.98,
+        eval_scenes=8,
+        eval_every=50,
+        save_every=25,
     )
 
 
