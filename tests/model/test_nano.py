@@ -11,10 +11,10 @@ import torch
 from tokenizers import Tokenizer, models
 from transformers import Dinov2Config, Dinov2Model, LlamaConfig, PreTrainedTokenizerFast
 
-from video3d.model import nano
+from video3d.model import nano, nano_words
 from video3d.model.configuration_video3d import Video3DConfig
 from video3d.model.modeling_video3d import Video3DForConditionalGeneration
-from video3d.model.nano import DINOV2, SMOLLM2, find_packaged, load_model, load_nano, nano_dir, prepare_nano
+from video3d.model.nano import DINOV2, NANO_BASE, SMOLLM2, find_packaged, load_model, load_nano, nano_dir, prepare_nano
 from video3d.model.processing_video3d import Video3DProcessor
 from video3d.types import InputError
 
@@ -29,6 +29,12 @@ def cache(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def loaded(cache):
     return load_nano(cache, device="cpu")
+
+
+@pytest.fixture(scope="module")
+def base(cache):
+    """Nano before its language model learned."""
+    return load_nano(cache, device="cpu", name=NANO_BASE)
 
 
 def tiny_model() -> tuple[Video3DForConditionalGeneration, Video3DProcessor]:
@@ -46,7 +52,7 @@ def small(monkeypatch):
     """Something quick to keep in place of nano; counts how often it is made."""
     made = []
 
-    def compose():
+    def compose(name):
         made.append(1)
         return tiny_model()
 
@@ -99,11 +105,29 @@ def test_the_folder_is_an_ordinary_one_with_bfloat16_safetensors(cache):
         assert {weights.get_slice(name).get_dtype() for name in weights.keys()} == {"BF16"}  # noqa: SIM118
 
 
-def test_nano_says_that_its_scene_path_is_untrained(loaded):
-    model, _ = loaded
+def test_nano_base_says_that_its_scene_path_is_untrained(base):
+    model, _ = base
     assert model.config.scene_trained is False and model.scene_closed
     assert model.dtype == nano.cpu_dtype()
     assert sum(weight.numel() for weight in model.parameters()) == 159_645_071
+
+
+@pytest.mark.skipif(not nano_words.shards(), reason="nano's language model has not learned yet")
+def test_nano_has_learned_to_read_scenes_and_notes(loaded, base):
+    model, _ = loaded
+    assert model.config.scene_trained and not model.scene_closed and model.config.objects_trained
+    assert model.config.arrangement == "voxel" and model.config.max_scene_tokens == 160
+    assert nano_dir(name=nano.NANO).name != nano_dir(name=NANO_BASE).name
+    one, other = (part.state_dict() for part in (model, base[0]))
+    same = [name for name in other if torch.equal(one[name], other[name])]
+    assert all(name in same for name in other if name.startswith(("vision_tower.", "depth_head.", "object_head.")))
+    assert not any(name in same for name in other if name.endswith("q_proj.weight") and "language_model" in name)
+    left_first = (
+        "[VIDEO ANALYSIS]\ndepth: unknown\n[QUESTION]\nWhich is further left, the chair or the bed?\n[ESTIMATED]\n"
+        "frame 15: {0} 2.1 m, 30 deg left; {1} 3 m, 20 deg right\nleft to right: {0}, {1}"
+    )
+    assert "chair" in say(loaded, left_first.format("chair", "bed"))
+    assert "bed" in say(loaded, left_first.format("bed", "chair"))
 
 
 @pytest.mark.parametrize(
@@ -113,18 +137,18 @@ def test_nano_says_that_its_scene_path_is_untrained(loaded):
         ("What is the capital of France?", "Paris"),
     ],
 )
-def test_nano_speaks(loaded, question, word):
-    assert word in say(loaded, question)
+def test_nano_base_speaks(base, question, word):
+    assert word in say(base, question)
 
 
-def test_an_unseen_scene_leaves_nanos_words_as_they_are(loaded):
-    model, processor = loaded
+def test_an_unseen_scene_leaves_the_words_as_they_are(base):
+    model, processor = base
     question = "The camera is 1.42 m above the floor. How high is the camera? Answer in one sentence."
     with torch.no_grad():
         scene = model.encode_scene(torch.zeros(1, 2, 3, 196, 252))
     batch = processor(text=question, num_scene_tokens=140)
     out = model.generate(**batch, scene=scene, max_new_tokens=24, do_sample=False)
-    assert processor.answers(out, batch["input_ids"].shape[1])[0] == say(loaded, question)
+    assert processor.answers(out, batch["input_ids"].shape[1])[0] == say(base, question)
 
 
 def test_one_pass_of_its_tower_serves_depth_too(loaded):
