@@ -207,8 +207,7 @@ class Video3D:
         about = parse_named(query) if question is None else None
         if about is not None and self._finds_objects():
             with timed(timings, "objects"):
-                find = finders(self.look(scene))
-                answer = find and answer_named(about, scene.clip, scene.facts, find)
+                answer = (find := finders(self.look(scene))) and answer_named(about, scene.clip, scene.facts, find)
             if answer:
                 return replace(answer, timings_s=timings | {"total": time.perf_counter() - started})
         with timed(timings, "measure"):  # an amount that nobody measured is not the model's to make up either
@@ -305,20 +304,24 @@ class Video3D:
                 kept, model = self.encode(scene), self.model_and_processor
                 notes = notes_for(self.look(scene), words)
                 said = say(*model, kept, [words], notes=[notes], max_tokens=MAX_ANSWER_TOKENS, place=place)[0]
-            return without_quantities(said) if model[0].scene_closed else said
+            return self._may_stand(scene, words, said)
 
         answer = answer_at(query, at, scene.clip, scene.facts, objects=lambda: self.objects_of(scene), say=speak)
         return replace(answer, timings_s=timings)
 
     def _open_answer(self, scene: Scene, query: str) -> Answer:
-        text, closed = self.say(scene, query), self.model_and_processor[0].scene_closed
-        text = without_quantities(text) if closed else text  # it reads facts and sees nothing: no number is its to give
+        text = self._may_stand(scene, query, self.say(scene, query))
         source = "model" if text else "unknown"
-        if not text:
-            text = "The language model has nothing to say on this that was measured. Measured: "
-            text += "; ".join(scene.facts.lines()) + "."
+        nothing = "The language model has nothing to say on this that was measured. Measured: "
+        text = text or f"{nothing}{'; '.join(scene.facts.lines())}."
         seen = Evidence(frames=tuple(int(i) for i in scene.clip.frame_index))
         return Answer(text=text, source=source, kind="open", evidence=seen, geometry=scene.clip.status)
+
+    def _may_stand(self, scene: Scene, query: str, said: str) -> str:
+        """Of a model's words, what it can know: one that sees nothing has no quantity to give, one that reads notes only those."""
+        closed, reads_notes = self.model_and_processor[0].scene_closed, self.look(scene).votes is not None
+        read = self.prompt(scene, query) if reads_notes and not closed else ""
+        return without_quantities(said, read=read) if closed or reads_notes else said
 
     def _scene(
         self,

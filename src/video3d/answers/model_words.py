@@ -1,6 +1,7 @@
-"""What of a language model's words may stand that does not see the scene."""
+"""What of a language model's words may stand that does not measure."""
 
 import re
+from collections.abc import Iterator
 
 _NUMBER = re.compile(r"(?<![\w.])[-+]?\d+(?:[.,]\d+)*")
 _UNIT = re.compile(
@@ -10,21 +11,35 @@ _UNIT = re.compile(
 )
 
 
-def without_quantities(text: str) -> str:
-    """The sentences of a model's answer that hold no quantity; "" if none is left.
+def without_quantities(text: str, read: str = "") -> str:
+    """The sentences of a model's answer that hold no quantity but those that it has read; "" if none is left.
 
     A quantity is a number with a unit behind it. A model that does not see the scene can only make one up, or hang a
     measured one on the wrong thing. Numbers without a unit (three chairs) stay. A sentence said again is left out, and so
     is a last one that the limit of tokens cut short: both say nothing more.
 
+    Args:
+        text: of the model.
+        read: what a model was given that has learned to read quantities: the same number with the same unit may then be said.
+
     >>> without_quantities("It is a room. It is 3.1 m high. It is a room. It has")
     'It is a room.'
+    >>> without_quantities("The chair is 2.1 m away. It is 3 m high.", read="chair 2.1 m, ahead")
+    'The chair is 2.1 m away.'
     """
+    given = set(_quantities(read))
     sentences = [one.strip() for one in re.split(r"(?<=[.!?。！？])\s+|\n+", text.strip()) if one.strip()]
     if len(sentences) > 1 and sentences[-1][-1] not in ".!?。！？":
         sentences.pop()
     kept = []
     for sentence in dict.fromkeys(sentences):
-        if not any(_UNIT.match(sentence[number.end() :]) for number in _NUMBER.finditer(sentence)):
+        if given.issuperset(_quantities(sentence)):
             kept.append(sentence)
     return " ".join(kept)
+
+
+def _quantities(text: str) -> Iterator[tuple[str, str]]:
+    """Numbers with units behind them, as they are written."""
+    for number in _NUMBER.finditer(text):
+        if unit := _UNIT.match(text[number.end() :]):
+            yield number[0], unit[0].strip(" -").lower()
