@@ -68,7 +68,7 @@ def notes_on(question: str, clip: PosedClip, facts: SceneFacts, find: Finders) -
         things=[things[at] for at in there],
         places=[place for at in there if (place := found[at]) is not None],
         eye=clip.world_from_camera[position],
-        camera=camera_motion(clip),
+        camera=camera_motion(clip) if facts.trajectory.ordered else None,  # pictures of no order show no motion
         clip=clip,
         facts=facts,
         find=find,

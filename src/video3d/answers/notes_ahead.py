@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from video3d.answers.noted import Noted, metres, way_of
-from video3d.answers.notes_motion import Mover, floor_gaps, heading_rad, meets, moved, mover, turn_between
+from video3d.answers.notes_motion import Mover, floor_gaps, heading_rad, meets, mover, turn_between
 from video3d.geometry.boxes import nearest_point
 
 _MOTION_S = 3.0
@@ -87,7 +87,8 @@ def camera_ahead(noted: Noted) -> list[str]:
             moving = movers[at]
             box = moving.after(noted.ahead_s) if moving is not None and moving.moves else one.box
             offset = box.center_world[:2] - place
-            far = float(np.linalg.norm(nearest_point(moved(box, -place), np.zeros(3))[:2]))
+            level = np.array([place[0], place[1], box.center_world[2]])
+            far = float(np.linalg.norm(nearest_point(box, level)[:2] - place))
             turn = math.degrees(turn_between(heading, math.atan2(float(offset[1]), float(offset[0]))))
             later.append((far, f"{noted.names[at]} {metres(far)} m {way_of(turn)}{'' if abs(turn) < _half_view(noted) else ' out of view'}"))  # fmt: skip
         lines.append(f"in {noted.ahead_s:g} s from the camera: {', '.join(said for _, said in sorted(later))}")
@@ -95,5 +96,6 @@ def camera_ahead(noted: Noted) -> list[str]:
 
 
 def _half_view(noted: Noted) -> float:
+    """Degrees from the middle of the picture to its side; all around where the intrinsics are not known, for then nothing is known to be out of view."""
     k = noted.clip.k_px[-1]
-    return math.degrees(math.atan(noted.clip.rgb.shape[2] / 2 / float(k[0, 0]))) if np.isfinite(k).all() else 35.0
+    return math.degrees(math.atan(noted.clip.rgb.shape[2] / 2 / float(k[0, 0]))) if np.isfinite(k).all() else 360.0

@@ -1,7 +1,7 @@
 """Notes on motion: where things and the camera will be if they go on as they do, and what they meet."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -127,16 +127,8 @@ class Mover:
 
     def after(self, seconds: float) -> Box3D:
         """Its box if it went straight on over the floor."""
-        return moved(self.box, self.velocity_m_s[:2] * seconds)
-
-
-def moved(box: Box3D, by: Float64[np.ndarray, "2"]) -> Box3D:
-    """A box somewhere else on the floor."""
-    return Box3D(
-        center_world=box.center_world + np.array([by[0], by[1], 0.0]),
-        size_m=box.size_m,
-        world_from_box=box.world_from_box,
-    )
+        way = self.velocity_m_s * seconds * np.array([1.0, 1.0, 0.0])
+        return replace(self.box, center_world=self.box.center_world + way)
 
 
 def mover(track: Track | None, box: Box3D, until_s: float) -> Mover | None:
@@ -146,11 +138,7 @@ def mover(track: Track | None, box: Box3D, until_s: float) -> Mover | None:
         return None
     since = max(0.0, until_s - float(track.time_s[-1]))
     center = np.median(track.center_world + (track.time_s[-1] - track.time_s)[:, None] * velocity, axis=0)
-    here = Box3D(
-        center_world=center + velocity * since * np.array([1.0, 1.0, 0.0]),
-        size_m=box.size_m,
-        world_from_box=box.world_from_box,
-    )
+    here = replace(box, center_world=center + velocity * since * np.array([1.0, 1.0, 0.0]))
     return Mover(box=here, velocity_m_s=velocity, change=_change(track))
 
 

@@ -4,6 +4,7 @@ import itertools
 import math
 import re
 from collections import Counter
+from collections.abc import Callable
 
 import numpy as np
 
@@ -281,8 +282,8 @@ def _colors(noted: Noted) -> list[str]:
     return [", ".join(f"{name} is {one.color[0]}" for name, one in zip(noted.names, noted.places, strict=True))]
 
 
-def _topic(words: str, needed: int, say: object) -> Topic:
-    return re.compile(words), needed, say  # pyright: ignore[reportReturnType]
+def _topic(words: str, needed: int, say: Callable[[Noted], list[str]]) -> Topic:
+    return re.compile(words), needed, say
 
 
 _PLACED = r"with respect|relative to|relation\b|\bplaced\b|positioned"

@@ -31,6 +31,7 @@ from video3d.data.questions.arrangement import box_at, is_still, level_axes
 from video3d.data.questions.relation_classes import relation_states
 from video3d.data.questions.visibility import seen_mask, with_visibility
 from video3d.data.truth import SceneTruth
+from video3d.geometry.boxes import moved_box
 from video3d.geometry.rigid import inverse_rigid, is_known, is_rigid
 from video3d.model.reasoning_types import (
     LayoutTargets,
@@ -41,7 +42,7 @@ from video3d.model.reasoning_types import (
     Things,
 )
 from video3d.training.targets_physics import EVENTS, Fate, fates
-from video3d.types import Box3D, InputError, PosedClip
+from video3d.types import InputError, PosedClip
 from video3d.types.reasoning import OBSERVER_RELATIONS, RELATIONS, Observer, Thing
 
 CATEGORIES = tuple(category.name for category in vocabulary.CATEGORIES)
@@ -303,16 +304,6 @@ def _without_most_quiet(truth: SceneTruth, found: list[Fate], rng: np.random.Gen
 
 
 # ---- tensors ----------------------------------------------------------------------------------------------------------
-
-
-def moved_box(box: Box3D, a_from_b: Float64[np.ndarray, "4 4"]) -> Box3D:
-    """A box in another frame."""
-    turn = a_from_b[:3, :3]
-    return Box3D(
-        center_world=turn @ box.center_world + a_from_b[:3, 3],
-        size_m=box.size_m,
-        world_from_box=turn @ box.world_from_box,
-    )
 
 
 def _thing(truth: SceneTruth, object_id: int, frame: int, turn: Float64[np.ndarray, "4 4"]) -> Thing:

@@ -14,9 +14,9 @@ from jaxtyping import Bool, Float64, Int64
 from video3d.data.questions.visibility import seen_mask
 from video3d.data.row import Box, Row, ShortText
 from video3d.data.truth import SceneTruth
-from video3d.geometry.boxes import iou_3d_matrix
+from video3d.geometry.boxes import iou_3d_matrix, moved_box
 from video3d.model.scene_heads import GroundingTargets
-from video3d.training.targets import moved_box, shown
+from video3d.training.targets import shown
 from video3d.types import Box3D
 
 MEANT_IOU = 0.25
