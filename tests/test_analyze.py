@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 from pydantic import TypeAdapter
+from small_cli import refused
 
 import video3d
 from video3d.analysis import analyze_scene
@@ -36,15 +37,6 @@ def engine():
 @pytest.fixture(scope="module")
 def scene(engine, room):
     return engine.read(room, num_frames=6)
-
-
-def refused(argv, capsys):
-    capsys.readouterr()
-    assert run([str(one) for one in argv]) == 2
-    said = capsys.readouterr()
-    lines = said.err.splitlines()
-    assert said.out == "" and len(lines) == 1 and lines[0].startswith("video3d: ") and len(lines[0]) < 500
-    return lines[0]
 
 
 @pytest.mark.parametrize("task", TASKS)

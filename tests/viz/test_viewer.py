@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from small_cli import refused
 
 import video3d
 from video3d.analysis import Analysis, analyze_scene
@@ -292,15 +293,6 @@ def test_the_recording_reads_back(views, tmp_path):
         write_view(views["navigation"], out, text="")
     write_view(views["scene"], out, text="scene: because", overwrite=True)
     assert "/world/path" not in entities(out)
-
-
-def refused(argv, capsys) -> str:
-    capsys.readouterr()
-    assert run([str(one) for one in argv]) == 2
-    said = capsys.readouterr()
-    lines = said.err.splitlines()
-    assert said.out == "" and len(lines) == 1 and lines[0].startswith("video3d: ") and len(lines[0]) < 500
-    return lines[0]
 
 
 @pytest.mark.parametrize(

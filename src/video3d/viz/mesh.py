@@ -1,6 +1,5 @@
 """Writes a mesh to one binary PLY file, whole or not at all."""
 
-import os
 import uuid
 from pathlib import Path
 
@@ -8,6 +7,7 @@ import numpy as np
 
 from video3d.geometry.surface import Mesh
 from video3d.types import InputError
+from video3d.viz.out_file import check_out_file
 
 
 def check_mesh_out(out: Path, *, overwrite: bool) -> None:
@@ -18,28 +18,9 @@ def check_mesh_out(out: Path, *, overwrite: bool) -> None:
     ...
     video3d.types.errors.InputError: mesh.obj: expected a file name ending in .ply, got .obj; binary PLY is what is written
     """
-    if out.suffix.lower() != ".ply":
-        raise InputError(
-            out, expected="a file name ending in .ply", got=out.suffix or "none", do="binary PLY is what is written"
-        )
-    try:
-        if not out.parent.is_dir():
-            raise InputError(out, expected="a file to be made in an existing folder", got=f"no folder {out.parent}")
-        if not os.access(out.parent, os.W_OK):
-            raise InputError(out, expected="a folder that can be written", got=f"no permission in {out.parent}")
-        if out.is_symlink() or (out.exists() and not out.is_file()):
-            raise InputError(out, expected="a file", got="a folder or link of that name", do="name another file")
-        if out.exists() and not overwrite:
-            raise InputError(out, expected="a new file", got="one that exists", do="name another, or --overwrite")
-        if out.exists() and not _is_ply(out):
-            raise InputError(
-                out, expected="a PLY file to overwrite", got="another kind of file", do="name another file"
-            )
-    except (OSError, ValueError) as error:
-        if isinstance(error, InputError):
-            raise
-        got = getattr(error, "strerror", None) or error
-        raise InputError(out, expected="a file that can be made", got=got, do="name another") from error
+    check_out_file(
+        out, (".ply",), is_ours=_is_ply, ours="a PLY file to overwrite", overwrite=overwrite, do="binary PLY is what is written"
+    )  # fmt: skip
 
 
 def _is_ply(path: Path) -> bool:

@@ -1,9 +1,8 @@
 """The two files of ``view``: a recording for rerun, and a page. What is in them is decided by the ending of their name."""
 
-import os
 from pathlib import Path
 
-from video3d.types import InputError
+from video3d.viz.out_file import check_out_file
 from video3d.viz.rerun_log import MAGIC, save_rrd
 from video3d.viz.shown import Shown
 from video3d.viz.web_page import MARKER, write_page
@@ -20,24 +19,7 @@ def check_view_out(out: Path, *, overwrite: bool) -> None:
     ...
     video3d.types.errors.InputError: scene.png: expected a file name ending in .rrd or .html, got .png
     """
-    if out.suffix.lower() not in ENDINGS:
-        raise InputError(out, expected="a file name ending in .rrd or .html", got=out.suffix or "none")
-    try:
-        if not out.parent.is_dir():
-            raise InputError(out, expected="a file to be made in an existing folder", got=f"no folder {out.parent}")
-        if not os.access(out.parent, os.W_OK):
-            raise InputError(out, expected="a folder that can be written", got=f"no permission in {out.parent}")
-        if out.is_symlink() or (out.exists() and not out.is_file()):
-            raise InputError(out, expected="a file", got="a folder or link of that name", do="name another file")
-        if out.exists() and not overwrite:
-            raise InputError(out, expected="a new file", got="one that exists", do="name another, or --overwrite")
-        if out.exists() and not _is_ours(out):
-            raise InputError(out, expected="an earlier view", got="another kind of file", do="name another file")
-    except (OSError, ValueError) as error:
-        if isinstance(error, InputError):
-            raise
-        got = getattr(error, "strerror", None) or error
-        raise InputError(out, expected="a file that can be made", got=got, do="name another") from error
+    check_out_file(out, ENDINGS, is_ours=_is_ours, ours="an earlier view", overwrite=overwrite)
 
 
 def _is_ours(path: Path) -> bool:
