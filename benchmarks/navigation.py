@@ -176,16 +176,12 @@ def goals_of(found: NavigationParts, num: int, robot: Robot) -> list[tuple[float
     if grid is None or path is None:
         return []
     room = fits(distance_to_blocked(grid), robot.radius_m, grid.cell)
-    start = np.argwhere(np.linalg.norm(every_center(grid) - path.places[0], axis=-1) < grid.cell)
+    start = np.argwhere(np.linalg.norm(grid.middles() - path.places[0], axis=-1) < grid.cell)
     start = next((int(r), int(c)) for r, c in start if room[r, c])
     cost = routes_from(start, room, distance_to_blocked(grid), robot.radius_m, grid.cell).cost
     cells = np.argwhere(np.isfinite(cost))
     places = grid.centers(cells[np.unique(np.linspace(0, len(cells) - 1, num).astype(int))])
     return [(float(x), float(y)) for x, y in places]
-
-
-def every_center(grid: OccupancyMap) -> np.ndarray:
-    return grid.centers(np.argwhere(np.ones(grid.states.shape, bool))).reshape(*grid.states.shape, 2)
 
 
 def every_centimetre(places: np.ndarray) -> np.ndarray:
@@ -255,7 +251,7 @@ def of_room(dataset: Any, clip_id: str, arguments: argparse.Namespace, robot: Ro
     grid = found.map
     if grid is None or found.navigable is None:
         return {"clip": clip_id, "moves": moving.any(), "notes": found.notes[-1] if found.notes else "no free floor"}
-    centers = every_center(grid)
+    centers = grid.middles()
     free_truth = clearance(truth, centers.reshape(-1, 2), robot).reshape(grid.states.shape) > 0
     near = clearance(truth, centers.reshape(-1, 2), robot).reshape(grid.states.shape) > -grid.cell
     free, seen = grid.states == FREE, grid.states != UNKNOWN

@@ -356,12 +356,7 @@ def _layers(look: _Look, band: Band) -> tuple[Int64[np.ndarray, "n"], Bool[np.nd
 
 
 def _missed(
-    clip: PosedClip,
-    look: _Look,
-    band: Band,
-    shape: tuple[int, int],
-    low: Float64[np.ndarray, "2"],
-    cell: float,
+    clip: PosedClip, look: _Look, band: Band, shape: tuple[int, int], low: Float64[np.ndarray, "2"], cell: float
 ) -> Int64[np.ndarray, "_"]:
     """The voxels whose centres a frame looks past, beyond doubt: sorted."""
     ny, nx = shape
