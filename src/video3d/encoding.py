@@ -118,9 +118,12 @@ def things_in(votes: "ObjectVotes") -> "tuple[FoundObject, ...]":
     return tuple(thing for thing in find_objects(votes) if thing.score >= LEAST_SURE)
 
 
-def notes_for(looked: LookedAt, question: str) -> tuple[str, ...]:
-    """What is believed of the things that a question names, in words; () where nothing finds things by name."""
-    find = finders(looked)
+def notes_for(model: "Video3DForConditionalGeneration", looked: LookedAt, question: str) -> tuple[str, ...]:
+    """What is believed of the things that a question names, in words; () where nothing finds things by name.
+
+    And () for a model whose gate is shut: it has not been through training, in which notes are learned to be read.
+    """
+    find = None if model.scene_closed else finders(looked)
     return () if find is None else notes_on(question, looked.scene.clip, looked.scene.facts, find)
 
 
@@ -185,10 +188,10 @@ def keep(model: "Video3DForConditionalGeneration", processor: "Video3DProcessor"
 def say(
     model: "Video3DForConditionalGeneration",
     processor: "Video3DProcessor",
+    looked: LookedAt,
     kept: KeptScene,
     questions: Sequence[str],
     *,
-    notes: Sequence[Sequence[str]],
     max_tokens: int,
     place: tuple[float, float, float] | None = None,
 ) -> list[str]:
@@ -197,9 +200,9 @@ def say(
     Args:
         model: that kept the scene.
         processor: of it.
-        kept: the scene.
+        looked: the scene, in which the things that questions name are found.
+        kept: the scene as the model has read it.
         questions: in words.
-        notes: on the things that each question names (``notes_for``).
         max_tokens: of each answer, at most.
         place: a world point that the questions (one, with a place) speak of: a model with a word for places
             (``config.coord_token_id``) reads its code behind the question, others what the words say of it.
@@ -211,6 +214,7 @@ def say(
         )
 
     num_tokens = int(kept.tokens.mask.sum())
+    notes = [notes_for(model, looked, question) for question in questions]
     texts = [
         build_prompt(kept.scene.facts, question, kept.findings, own)
         for question, own in zip(questions, notes, strict=True)

@@ -162,7 +162,8 @@ class Video3D:
 
     def prompt(self, scene: Scene, question: str) -> str:
         """What the model reads of a question besides the scene itself."""
-        return build_prompt(scene.facts, question, self.encode(scene).findings, notes_for(self.look(scene), question))
+        notes = notes_for(self.model_and_processor[0], self.look(scene), question)
+        return build_prompt(scene.facts, question, self.encode(scene).findings, notes)
 
     def say(self, scene: Scene, question: str) -> str:
         """Steps 6-7: what the model says to a question on a scene, in its own words."""
@@ -170,8 +171,8 @@ class Video3D:
 
     def say_all(self, scene: Scene, questions: Sequence[str]) -> list[str]:
         """What the model says to several questions on a scene, each as if it were asked alone, read at once."""
-        notes = [notes_for(self.look(scene), question) for question in questions]
-        return say(*self.model_and_processor, self.encode(scene), questions, notes=notes, max_tokens=MAX_ANSWER_TOKENS)
+        looked, kept = self.look(scene), self.encode(scene)
+        return say(*self.model_and_processor, looked, kept, questions, max_tokens=MAX_ANSWER_TOKENS)
 
     def ask(
         self,
@@ -301,9 +302,8 @@ class Video3D:
 
         def speak(words: str, place: tuple[float, float, float] | None) -> str:
             with timed(timings, "generate"):
-                kept, model = self.encode(scene), self.model_and_processor
-                notes = notes_for(self.look(scene), words)
-                said = say(*model, kept, [words], notes=[notes], max_tokens=MAX_ANSWER_TOKENS, place=place)[0]
+                looked, kept, model = self.look(scene), self.encode(scene), self.model_and_processor
+                said = say(*model, looked, kept, [words], max_tokens=MAX_ANSWER_TOKENS, place=place)[0]
             return self._may_stand(scene, words, said)
 
         answer = answer_at(query, at, scene.clip, scene.facts, objects=lambda: self.objects_of(scene), say=speak)

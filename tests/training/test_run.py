@@ -172,7 +172,7 @@ def test_questions_are_learned_with_the_notes_that_they_are_asked_with(
     from video3d.training.features import prompt_text, store_for
 
     head = {"object_head": True, "object_width": 16, "object_colors": ["red", "blue"], "objects_trained": True}
-    model = make_model(gate=None, **VOXEL, **head, categories=["chair", "table", "ball"])
+    model = make_model(**VOXEL, **head, categories=["chair", "table", "ball"])
     processor = Video3DProcessor.for_model(model.config, tokenizer, max_patches=24)
     for parameter in model.parameters():
         parameter.requires_grad_(False)
@@ -188,3 +188,6 @@ def test_questions_are_learned_with_the_notes_that_they_are_asked_with(
     assert any("chair" in line for line in scene.notes_on(asked_of[0])) and not scene.notes_on(asked_of[2])
     with pytest.raises(InputError, match="made for other questions"):
         scene.notes_on("What else?")
+    with torch.no_grad():
+        model.scene_projector.gate.zero_()  # one that has not been through training reads none
+    assert "[ESTIMATED]" not in engine.prompt(read, asked_of[0])
