@@ -30,6 +30,10 @@ class Noted(NamedTuple):
         facts: of it.
         find: finds things.
         ahead_s: how far into the future the question looks.
+        stem: the text without the options to choose from.
+        marks: which of the names each "#" of the stem is; None for what was not found.
+        options: as the question writes them.
+        option_things: which names each option has, in its order.
     """
 
     text: str
@@ -42,6 +46,10 @@ class Noted(NamedTuple):
     facts: SceneFacts
     find: Finders
     ahead_s: float
+    stem: str
+    marks: tuple[int | None, ...]
+    options: tuple[str, ...]
+    option_things: tuple[tuple[int, ...], ...]
 
 
 Topic = tuple[re.Pattern[str], int, Callable[[Noted], list[str]]]
@@ -80,3 +88,43 @@ def ends(noted: Noted, low: str, high: str, values: Sequence[float]) -> list[str
         return []
     order = np.argsort(values, kind="stable")
     return [f"{low}: {noted.names[order[0]]}; {high}: {noted.names[order[-1]]}"]
+
+
+def span(noted: Noted, place: Located) -> tuple[float, float]:
+    """From which height over the floor to which a thing reaches, metres."""
+    floor, half = noted.facts.floor_z or 0.0, float(place.box.size_m[2]) / 2
+    middle = float(place.box.center_world[2]) - floor
+    return max(0.0, middle - half), middle + half
+
+
+_POLAR = re.compile(r"(?:^|[,:.?] |that )(?:is|are|does|do|will|would|can|could|has|have)\b")
+_NOT_POLAR = re.compile(
+    r"\bor\b(?! (?:fall|drop|topple|lean|move|farther|more|less|not\b|tip))|\b(?:which|what|where|how (?:far|many|much|long|fast|does|do|will))\b"
+)
+
+
+def polar(noted: Noted) -> bool:
+    """Whether a question is answered by yes or no."""
+    return not noted.options and _POLAR.search(noted.stem) is not None and _NOT_POLAR.search(noted.stem) is None
+
+
+def yes_no(holds: bool) -> str:
+    """In words."""
+    return "yes" if holds else "no"
+
+
+def the_one(noted: Noted, at: int) -> str:
+    """A thing as the option that names it alone, or with its article."""
+    for text, things in zip(noted.options, noted.option_things, strict=True):
+        if things == (at,):
+            return text
+    return f"the {noted.names[at]}"
+
+
+def option_with(noted: Noted, *words: str) -> str | None:
+    """The first option that has some words; the words themselves where a question offers none; None where no option has them."""
+    for word in words:
+        for text in noted.options:
+            if word in text.lower():
+                return text
+    return None if noted.options else words[0]

@@ -6,8 +6,12 @@ words that call for it, and a function that gives its lines. Everything is an es
 """
 
 import re
+from collections.abc import Mapping, Sequence
 
 from video3d.answers.facts import SceneFacts
+from video3d.answers.likely import likely
+from video3d.answers.likely_ahead import AHEAD
+from video3d.answers.likely_relations import PLACES
 from video3d.answers.named import Finders, frame_position
 from video3d.answers.named_question import Mention, mentions
 from video3d.answers.noted import Noted
@@ -17,11 +21,12 @@ from video3d.answers.references import FrameRef, find_references, plain, without
 from video3d.types import PosedClip
 
 MOST_THINGS = 6
-NOT_FOUND = 0.05
+NOT_FOUND = 0.01
 """Score below which a thing is not believed to be anywhere."""
 _ASKED_S = 2.0  # how far ahead "next" is, where a question does not say
 _NO_THINGS = (
     (re.compile(r"\b(?:blocks?|gets? in) the way\b"), "stops the way"),
+    (re.compile(r"\b(?:robot|cart|stroller|wheelchair)\b(?= (?:that is )?\d)"), "machine"),
     (re.compile(r"\bo'clock\b|\bclock (?:direction|face)\b"), "hour"),
     (re.compile(r"\bthe car (?:you are riding in|with the camera)\b|\b(?:your|our) car\b"), "the viewer"),
     (re.compile(r"\b(?:3d|bounding|which|its|a) box\b(?= (?:of|that|in|encloses|around|for|as))"), "3d bounds"),
@@ -54,17 +59,17 @@ def notes_on(question: str, clip: PosedClip, facts: SceneFacts, find: Finders) -
     if position is None:
         return ()
     named = mentions(whole)
-    text = whole
-    for start, end, _ in reversed(named):
-        text = f"{text[:start]}#{text[end:]}"
-    text = text.replace("_", "")
+    text = _marked(whole, named)
     things = list({(one.category, one.color): one for _, _, one in named}.values())[:MOST_THINGS]
     found = [find.locate(thing, position) for thing in things]
     there = [at for at, place in enumerate(found) if place is not None and place.score >= NOT_FOUND]
     seconds = _SECONDS.search(text)
+    index = {(things[at].category, things[at].color): rank for rank, at in enumerate(there)}
+    stem_end = len(without_options(whole))
+    options = _options(question, whole, named, index)
     noted = Noted(
         text=text,
-        names=[_called(things[at]) for at in there],
+        names=[_called(things[at], question) for at in there],
         things=[things[at] for at in there],
         places=[place for at in there if (place := found[at]) is not None],
         eye=clip.world_from_camera[position],
@@ -73,9 +78,16 @@ def notes_on(question: str, clip: PosedClip, facts: SceneFacts, find: Finders) -
         facts=facts,
         find=find,
         ahead_s=(_WORDS_S.get(seconds[1]) or float(seconds[1])) if seconds else _ASKED_S,
+        stem=without_options(text),
+        marks=tuple(index.get((one.category, one.color)) for start, _, one in named if start < stem_end),
+        options=tuple(one for one, _ in options),
+        option_things=tuple(these for _, these in options),
     )
+    said = likely(noted, (*AHEAD, *PLACES))
+    if said is not None:
+        return (said,)
     lines = whereabouts(noted, position)
-    missing = [_called(thing) for at, thing in enumerate(things) if at not in there]
+    missing = [_called(thing, question) for at, thing in enumerate(things) if at not in there]
     lines += [f"not found: {', '.join(missing)}"] if missing else []
     for words, needed, say in TOPICS:
         if len(noted.names) >= needed and words.search(text):
@@ -91,8 +103,39 @@ def _is_later(frame: FrameRef, text: str) -> bool:
     )
 
 
-def _called(thing: Mention) -> str:
+_OFFERED = re.compile(r"\boptions: (.*?)\.?\s*$", re.DOTALL | re.IGNORECASE)
+
+
+def _marked(text: str, named: Sequence[tuple[int, int, Mention]]) -> str:
+    """A text with "#" for every thing that it names."""
+    for start, end, _ in reversed(named):
+        text = f"{text[:start]}#{text[end:]}"
+    return text.replace("_", "")
+
+
+def _options(
+    question: str, whole: str, named: Sequence[tuple[int, int, Mention]], index: Mapping[tuple[str, str | None], int]
+) -> list[tuple[str, tuple[int, ...]]]:
+    """What a question lets choose from, in its own words, and which of the things that were found each option names."""
+    written, offered = _OFFERED.search(question[:2000]), _OFFERED.search(whole)
+    if written is None or offered is None:
+        return []
+    texts = [one.strip() for one in written[1].split(";")]
+    starts = [offered.start(1)]
+    for one in offered[1].split(";"):
+        starts.append(starts[-1] + len(one) + 1)
+    if len(texts) != len(starts) - 1:
+        return []
+    keys = [(start, (one.category, one.color)) for start, _, one in named]
+    return [
+        (text, tuple(index[key] for start, key in keys if low <= start < high and key in index))
+        for text, low, high in zip(texts, starts, starts[1:], strict=False)
+    ]
+
+
+def _called(thing: Mention, question: str) -> str:
     """As the question says it, in English."""
     if thing.said.isascii():
-        return thing.said
+        at = question.lower().find(thing.said)
+        return question[at : at + len(thing.said)] if at >= 0 else thing.said
     return f"{thing.color} {thing.category}" if thing.color else thing.category

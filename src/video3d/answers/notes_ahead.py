@@ -90,12 +90,12 @@ def camera_ahead(noted: Noted) -> list[str]:
             level = np.array([place[0], place[1], box.center_world[2]])
             far = float(np.linalg.norm(nearest_point(box, level)[:2] - place))
             turn = math.degrees(turn_between(heading, math.atan2(float(offset[1]), float(offset[0]))))
-            later.append((far, f"{noted.names[at]} {metres(far)} m {way_of(turn)}{'' if abs(turn) < _half_view(noted) else ' out of view'}"))  # fmt: skip
+            later.append((far, f"{noted.names[at]} {metres(far)} m {way_of(turn)}{'' if abs(turn) < half_view(noted) else ' out of view'}"))  # fmt: skip
         lines.append(f"in {noted.ahead_s:g} s from the camera: {', '.join(said for _, said in sorted(later))}")
     return lines
 
 
-def _half_view(noted: Noted) -> float:
+def half_view(noted: Noted) -> float:
     """Degrees from the middle of the picture to its side; all around where the intrinsics are not known, for then nothing is known to be out of view."""
     k = noted.clip.k_px[-1]
     return math.degrees(math.atan(noted.clip.rgb.shape[2] / 2 / float(k[0, 0]))) if np.isfinite(k).all() else 360.0

@@ -15,6 +15,8 @@ _LEAST_FRAMES = 3
 _STILL_M_S = 0.08
 _STEPS = 30
 _MEETS_M = 0.05
+_SURE_SIGMAS = 1.5
+"""Slower than this many standard deviations of its speed is standing still."""
 
 
 class CameraMotion(NamedTuple):
@@ -109,11 +111,15 @@ class Mover:
         box: there.
         velocity_m_s: lately.
         change: of its speed, as a share of it: how much faster it was lately than before (negative: slower).
+        turn_deg: of its heading, between the earlier and the later half of the time; positive to the left.
+        turn_deg_s: the same, a second.
     """
 
     box: Box3D
     velocity_m_s: Float64[np.ndarray, "3"]
     change: float = 0.0
+    turn_deg: float = 0.0
+    turn_deg_s: float = 0.0
 
     @property
     def speed_m_s(self) -> float:
@@ -133,29 +139,35 @@ class Mover:
 
 def mover(track: Track | None, box: Box3D, until_s: float) -> Mover | None:
     """A thing that was followed, at the clip's last moment; None where too few frames show it."""
-    velocity = None if track is None else track.velocity_m_s()
-    if track is None or velocity is None:
+    found = None if track is None else track.velocity_m_s()
+    if track is None or found is None:
         return None
+    velocity, error = found
+    if float(np.linalg.norm(velocity[:2])) < _SURE_SIGMAS * error and abs(velocity[2]) < _SURE_SIGMAS * error:
+        velocity = np.zeros(3)
     since = max(0.0, until_s - float(track.time_s[-1]))
-    center = np.median(track.center_world + (track.time_s[-1] - track.time_s)[:, None] * velocity, axis=0)
+    now = track.center_world + (track.time_s[-1] - track.time_s)[:, None] * velocity
+    center = np.average(now, axis=0, weights=1.0 / track.sigma_m**2)
     here = replace(box, center_world=center + velocity * since * np.array([1.0, 1.0, 0.0]))
-    return Mover(box=here, velocity_m_s=velocity, change=_change(track))
+    halves = _halves(track)
+    if halves is None:
+        return Mover(box=here, velocity_m_s=velocity)
+    before, lately = (float(np.linalg.norm(one[:2])) for one in halves)
+    turn = math.degrees(turn_between(*(math.atan2(one[1], one[0]) for one in halves)))
+    rate = 2 * turn / float(np.ptp(track.time_s))
+    return Mover(box=here, velocity_m_s=velocity, change=(lately - before) / max(before, 0.1), turn_deg=turn, turn_deg_s=rate)  # fmt: skip
 
 
-def _change(track: Track) -> float:
-    """Speed over the later half of a track against that over the earlier one, as a share of it; 0 for short ones."""
+def _halves(track: Track) -> tuple[Float64[np.ndarray, "3"], Float64[np.ndarray, "3"]] | None:
+    """Velocities in the earlier and in the later half of a track; None for short ones."""
     half = len(track.frame) // 2
-    if half < 2:
-        return 0.0
-    ends = ((0, half), (len(track.frame) - 1 - half, len(track.frame) - 1))
-    before, lately = (
-        float(
-            np.linalg.norm(track.center_world[j, :2] - track.center_world[i, :2])
-            / max(track.time_s[j] - track.time_s[i], 1e-6)
-        )
-        for i, j in ends
-    )
-    return (lately - before) / max(before, 0.1)
+    found = [
+        replace(
+            track, **{name: getattr(track, name)[part] for name in ("frame", "time_s", "center_world", "sigma_m")}
+        ).velocity_m_s()
+        for part in (slice(0, half + 1), slice(half, None))
+    ]
+    return None if found[0] is None or found[1] is None else (found[0][0], found[1][0])
 
 
 def meets(first: Mover, second: Mover | Box3D, within_s: float) -> tuple[float | None, float]:

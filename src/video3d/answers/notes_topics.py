@@ -8,13 +8,13 @@ from collections.abc import Callable
 
 import numpy as np
 
+from video3d.answers.likely_relations import inside
 from video3d.answers.named import SURE_ENOUGH
-from video3d.answers.named_say import Located
-from video3d.answers.noted import Noted, Topic, bearing, ends, in_view_frame, metres, way_of
+from video3d.answers.noted import Noted, Topic, bearing, ends, in_view_frame, metres, span, way_of
 from video3d.answers.notes_ahead import camera_ahead, motion
-from video3d.answers.notes_motion import floor_gaps, heading_rad, turn_between
+from video3d.answers.notes_motion import heading_rad, turn_between
 from video3d.answers.notes_ways import beside_the_way, clock_hours, sectors, to_go, turned, wall_distances
-from video3d.geometry.boxes import gap_m, nearest_point
+from video3d.geometry.boxes import footprint_gap_m, gap_m, nearest_point
 from video3d.types import Box3D
 from video3d.vocabulary import category
 
@@ -66,8 +66,8 @@ def _apart(noted: Noted, gaps: dict[tuple[int, int], float], what: str) -> list[
 
 
 def _floor_gaps(noted: Noted) -> list[str]:
-    boxes, none = [one.box for one in noted.places], np.zeros((1, 2))
-    gaps = {(i, j): float(floor_gaps(boxes[i], boxes[j], none)[0]) for i, j in _pairs(noted)}
+    boxes = [one.box for one in noted.places]
+    gaps = {(i, j): footprint_gap_m(boxes[i], boxes[j]) for i, j in _pairs(noted)}
     return _apart(noted, gaps, "free floor between")
 
 
@@ -91,7 +91,7 @@ def _relation(noted: Noted) -> list[str]:
     shared = min(one.max() for one in turns) - max(one.min() for one in turns)
     narrower = min(float(np.ptp(one)) for one in turns)
     turn = float(turns[0].mean() - turns[1].mean())
-    spans = [_span(noted, place) for place in (a, b)]
+    spans = [span(noted, place) for place in (a, b)]
     said = []
     if shared < 0.3 * narrower and abs(turn) > 3:
         said.append("to the left of it" if turn > 0 else "to the right of it")
@@ -101,11 +101,11 @@ def _relation(noted: Noted) -> list[str]:
         said.append("behind it" if deeper > 0 else "in front of it")
     elif not hovers:
         said.append("farther away" if deeper > 0 else "nearer")
-    if float(floor_gaps(a.box, b.box, np.zeros((1, 2)))[0]) < 0.1:
-        inside = _within(a.box, b.box)
+    if footprint_gap_m(a.box, b.box) < 0.1:
+        is_inside = inside(a.box, b.box)
         over = spans[0][0] > spans[1][1] - _RESTS_M
         under = spans[1][0] > spans[0][1] - _RESTS_M
-        said += ["inside it"] if inside else ["above it", "on it"] if over else ["below it"] if under else []
+        said += ["inside it"] if is_inside else ["above it", "on it"] if over else ["below it"] if under else []
     gap = gap_m(a.box, b.box)
     for limit, word in ((_NEAR, "near it"), (_FAR, "far from it")):
         found = limit.search(noted.text)
@@ -114,14 +114,8 @@ def _relation(noted: Noted) -> list[str]:
     return [f"{noted.names[0]} seen from {noted.names[1]}: {', '.join(said)}, {metres(gap)} m apart"]
 
 
-def _span(noted: Noted, place: Located) -> tuple[float, float]:
-    floor, half = noted.facts.floor_z or 0.0, float(place.box.size_m[2]) / 2
-    middle = float(place.box.center_world[2]) - floor
-    return max(0.0, middle - half), middle + half
-
-
 def _heights(noted: Noted) -> list[str]:
-    spans = [_span(noted, one) for one in noted.places]
+    spans = [span(noted, one) for one in noted.places]
     said = [f"{name} {metres(low)} to {metres(high)} m" for name, (low, high) in zip(noted.names, spans, strict=True)]
     return [f"heights: {'; '.join(said)}", *ends(noted, "lowest", "highest", [low + high for low, high in spans])]
 
@@ -226,13 +220,12 @@ def _between(noted: Noted) -> list[str]:
 def _supports(noted: Noted) -> list[str]:
     """What each thing rests on, of the others and the floor, and how far its middle is from the end of what carries it."""
     lines = []
-    spans = [_span(noted, one) for one in noted.places]
-    none = np.zeros((1, 2))
+    spans = [span(noted, one) for one in noted.places]
     for at, place in enumerate(noted.places):
         low = spans[at][0]
         under = [("the floor", abs(low), math.inf)]
         for other, carrier in enumerate(noted.places):
-            over = float(floor_gaps(place.box, carrier.box, none)[0]) <= 0.02
+            over = footprint_gap_m(place.box, carrier.box) <= 0.02
             if other != at and over and spans[other][1] < spans[at][1]:
                 under.append((noted.names[other], abs(low - spans[other][1]), _margin(place.box, carrier.box)))
         name, off, margin = min(under, key=lambda one: one[1])
@@ -254,13 +247,8 @@ def _inside(noted: Noted) -> list[str]:
     for i, j in itertools.permutations(range(len(noted.names)), 2):
         a, b = noted.places[i].box, noted.places[j].box
         if math.prod(a.size_m) < math.prod(b.size_m):
-            lines.append(f"{noted.names[i]} {'is' if _within(a, b) else 'is not'} inside {noted.names[j]}")
+            lines.append(f"{noted.names[i]} {'is' if inside(a, b) else 'is not'} inside {noted.names[j]}")
     return lines
-
-
-def _within(a: Box3D, b: Box3D) -> bool:
-    """Whether a box's middle is inside another."""
-    return bool((np.abs(b.world_from_box.T @ (a.center_world - b.center_world)) <= b.size_m / 2 + 0.03).all())
 
 
 def _counts(noted: Noted) -> list[str]:
@@ -290,7 +278,7 @@ _PLACED = r"with respect|relative to|relation\b|\bplaced\b|positioned"
 _LATER = r"\b(?:will|would|next|later|going to|about to|goes on|continues?|happens?|after|in \d)\b"
 _NOT_YOU = r"^(?!.*\b(?:you|your|imagine)\b).*"
 TOPICS: tuple[Topic, ...] = (
-    _topic(r"(?=.*\bcamera\b).*\b(?:near|clos|far|further|furthest)", 2, _distances),
+    _topic(r"^(?!.*\bfurther (?:to the )?(?:left|right))(?=.*\bcamera\b).*\b(?:near|clos|far|further|furthest)", 2, _distances),
     _topic(rf"{_PLACED}|in front\b|\bbehind\b", 2, _relation),
     _topic(r"^(?!.*\bcamera\b).*\b(?:near|clos|far|furthe|distance|apart|separate|within \d|metres?\b|more than|less than)", 2, _gaps),
     _topic(r"\b(?:gap|passage|opening|free floor|fit|pass|pushed|room for)\b", 2, _floor_gaps),

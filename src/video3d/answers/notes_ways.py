@@ -8,6 +8,7 @@ from jaxtyping import Float64
 from video3d.answers.noted import Noted, bearing, ends, in_view_frame, metres
 from video3d.answers.notes_motion import heading_rad
 from video3d.answers.surfaces import Surface
+from video3d.types import Box3D
 
 _LANE_M = 1.6  # half way between what is in a lane and what is beside it
 _WAY_M = 0.4  # half width of what somebody needs who goes straight on
@@ -69,15 +70,17 @@ def sectors(noted: Noted) -> list[str]:
 
 def wall_distances(noted: Noted) -> list[str]:
     """How far each thing is from the nearest wall that was seen."""
-    walls = [one for one in noted.facts.surfaces if one.kind == "wall"]
-    if not walls:
+    away = [far for place in noted.places if (far := to_wall(noted, place.box)) is not None]
+    if len(away) < len(noted.places):
         return []
-    away = []
-    for place in noted.places:
-        corners = in_view_frame(place.box, np.zeros(2), 0.0)
-        away.append(min(_to_wall(corners, one) for one in walls))
     said = [f"{name} {metres(far)} m" for name, far in zip(noted.names, away, strict=True)]
     return [f"from a wall: {', '.join(said)}", *ends(noted, "nearest to a wall", "farthest from a wall", away)]
+
+
+def to_wall(noted: Noted, box: Box3D) -> float | None:
+    """Metres from a box to the nearest wall that was seen; None where none was."""
+    corners = in_view_frame(box, np.zeros(2), 0.0)
+    return min((_to_wall(corners, one) for one in noted.facts.surfaces if one.kind == "wall"), default=None)
 
 
 def _to_wall(corners: Float64[np.ndarray, "4 2"], wall: Surface) -> float:

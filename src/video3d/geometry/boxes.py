@@ -7,6 +7,7 @@ polygon is ever walked around, so all pairs of boxes go through the same array o
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
@@ -231,3 +232,12 @@ def gap_m(a: Box3D, b: Box3D) -> float:
         other = nearest_point(b, point)
         point = nearest_point(a, other)
     return float(np.linalg.norm(point - other))
+
+
+def footprint_gap_m(a: Box3D, b: Box3D) -> float:
+    """Metres between two upright boxes as seen from above; 0 where one is over the other."""
+    flat = [
+        replace(box, center_world=box.center_world * (1.0, 1.0, 0.0), size_m=np.append(box.size_m[:2], 1.0))
+        for box in (a, b)
+    ]
+    return gap_m(*flat)

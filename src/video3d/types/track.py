@@ -14,19 +14,19 @@ class Track:
         frame: positions in the clip, ascending.
         time_s: of those frames.
         center_world: of its box, metres.
+        sigma_m: standard deviation of each place.
     """
 
     frame: Int64[np.ndarray, "n"]
     time_s: Float64[np.ndarray, "n"]
     center_world: Float64[np.ndarray, "n 3"]
+    sigma_m: Float64[np.ndarray, "n"]
 
-    def velocity_m_s(self) -> Float64[np.ndarray, "3"] | None:
-        """The median of the slopes between all pairs of places (Theil, 1950; Sen, 1968), axis by axis; None for fewer than three."""
-        if len(self.frame) < 3:
+    def velocity_m_s(self) -> tuple[Float64[np.ndarray, "3"], float] | None:
+        """The line through the places, least squares weighted by their certainty, and the slope's standard deviation; None for fewer than three."""
+        if len(self.frame) < 3 or np.ptp(self.time_s) < 1e-6:
             return None
-        i, j = np.triu_indices(len(self.frame), 1)
-        seconds = self.time_s[j] - self.time_s[i]
-        apart = seconds > 1e-6
-        if not apart.any():
-            return None
-        return np.median((self.center_world[j] - self.center_world[i])[apart] / seconds[apart, None], axis=0)
+        weight = 1.0 / self.sigma_m**2
+        late = self.time_s - np.average(self.time_s, weights=weight)
+        spread = float(weight @ late**2)
+        return (weight * late) @ self.center_world / spread, spread**-0.5

@@ -1,0 +1,56 @@
+"""What geometry concludes from where things are believed to be: one line that notes give the language model.
+
+A rule has words that call for it, how many things it needs, and a function that comes to a conclusion in the question's own words. Each
+is an estimate, none sure: where a thing that it needs was not found, nothing is concluded. Rules are in ``likely_relations``,
+``likely_measures`` and ``likely_ahead``.
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+
+from video3d.answers.named import SURE_ENOUGH
+from video3d.answers.noted import Noted, polar, the_one, yes_no
+
+Conclude = Callable[[Noted], str | None]
+Rule = tuple[re.Pattern[str], int, Conclude]
+METRES = re.compile(r"(\d+(?:\.\d+)?) ?m(?:etres?|eters?)?\b")
+
+
+def likely(noted: Noted, rules: Sequence[Rule]) -> str | None:
+    """The conclusion of the first rule whose words a question has and that comes to one; "perhaps" if a thing is unsure."""
+    for words, needed, conclude in rules:
+        if len(noted.names) >= needed and words.search(noted.stem):
+            said = conclude(noted)
+            if said is not None:
+                sure = all(place.score >= SURE_ENOUGH for place in noted.places)
+                return f"{'likely' if sure else 'perhaps'}: {said}"
+    return None
+
+
+def candidates(noted: Noted, but: int | None = None) -> list[int]:
+    """The things to choose from: those that are options by themselves, or else all that the question names."""
+    alone = [things[0] for things in noted.option_things if len(things) == 1]
+    return [at for at in dict.fromkeys(alone or range(len(noted.names))) if at != but]
+
+
+def extreme(noted: Noted, values: Mapping[int, float], smallest: bool) -> str | None:
+    """Which of several is at the end of a scale; yes or no, where a question asks whether its first thing is."""
+    if len(values) < 2:
+        return None
+    best = (min if smallest else max)(values, key=lambda at: values[at])
+    if polar(noted):
+        return yes_no(best == noted.marks[0]) if noted.marks else None
+    return the_one(noted, best)
+
+
+def pair_of(noted: Noted) -> tuple[int, int] | None:
+    """The first two things that a question names, if both were found."""
+    if len(noted.marks) < 2:
+        return None
+    a, b = noted.marks[:2]
+    return None if a is None or b is None or a == b else (a, b)
+
+
+def rule(words: str, needed: int, conclude: Conclude) -> Rule:
+    """Words that call for it (a pattern), how many things must be found, and what concludes."""
+    return re.compile(words), needed, conclude

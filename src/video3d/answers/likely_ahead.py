@@ -1,0 +1,344 @@
+"""What geometry concludes about what comes next, if everything goes on as it does: speeds, touches, places, falls, the camera's own way."""
+
+import math
+import re
+
+import numpy as np
+
+from video3d.answers.likely import rule
+from video3d.answers.likely_relations import carrier
+from video3d.answers.noted import Noted, option_with, polar, span, the_one, yes_no
+from video3d.answers.notes_ahead import half_view
+from video3d.answers.notes_motion import Mover, floor_gaps, heading_rad, meets, mover, turn_between
+from video3d.geometry.boxes import footprint_gap_m, nearest_point
+from video3d.types import Box3D
+
+_TURNS_DEG_S = 8.0
+_TURNED_DEG = 15.0
+_STAYS_M_S = 0.1
+_STAYED_M = 0.3
+_BRAKES_M_S2 = 1.0
+_HOVERS_M = 0.2
+_LONGEST_S = 4.0
+_CAR_TURNS_DEG = 8.0
+_TURNS_BELOW_M_S = 7.0
+"""Nobody takes a corner faster."""
+_HOLDS_M = 0.04
+
+
+def _movers(noted: Noted) -> list[Mover | None]:
+    until = float(noted.clip.time_s[-1])
+    return [
+        mover(noted.find.follow(thing), place.box, until)
+        for thing, place in zip(noted.things, noted.places, strict=True)
+    ]
+
+
+def _there(movers: list[Mover | None], noted: Noted, at: int) -> Mover | Box3D:
+    return movers[at] or noted.places[at].box
+
+
+def _speed(noted: Noted) -> str | None:
+    one = _movers(noted)[0]
+    return None if one is None else f"{one.speed_m_s:.1f} m/s"
+
+
+def _faster(noted: Noted) -> str | None:
+    speeds = {at: one.speed_m_s for at, one in enumerate(_movers(noted)) if one is not None}
+    if len(speeds) < len(noted.names) or len(speeds) < 2:
+        return None
+    slow = "slow" in noted.stem
+    return the_one(noted, (min if slow else max)(speeds, key=lambda at: speeds[at]))
+
+
+def _touch_s(noted: Noted, within_s: float) -> list[tuple[float, int]]:
+    """When the first thing touches which of the others, the first first."""
+    movers = _movers(noted)
+    if not noted.marks or (subject := noted.marks[0]) is None:
+        return []
+    touches = []
+    for at in range(len(noted.names)):
+        if at == subject:
+            continue
+        first, second = movers[subject], _there(movers, noted, at)
+        if first is None:
+            if not isinstance(second, Mover):
+                continue
+            first, second = second, noted.places[subject].box
+        seconds, _ = meets(first, second, within_s)
+        if seconds is not None:
+            touches.append((seconds, at))
+    return sorted(touches)
+
+
+def _nearest_s(noted: Noted) -> list[tuple[float, int]]:
+    """When the first thing comes nearest to the others, the nearest first."""
+    movers = _movers(noted)
+    if not noted.marks or (subject := noted.marks[0]) is None or (first := movers[subject]) is None or not first.moves:
+        return []
+    seconds = np.linspace(0.0, _LONGEST_S, 41)
+    found = []
+    for at in range(len(noted.names)):
+        if at != subject:
+            other = _there(movers, noted, at)
+            box, velocity = (other.box, other.velocity_m_s) if isinstance(other, Mover) else (other, np.zeros(3))
+            gaps = floor_gaps(first.box, box, seconds[:, None] * (first.velocity_m_s - velocity)[:2])
+            found.append((float(gaps.min()), float(seconds[int(gaps.argmin())]), at))
+    return [(when, at) for _, when, at in sorted(found)]
+
+
+def _time_to(noted: Noted) -> str | None:
+    touches = _touch_s(noted, _LONGEST_S) or _nearest_s(noted)
+    return f"{touches[0][0]:.1f} s" if touches else None
+
+
+def _touches(noted: Noted) -> str | None:
+    return yes_no(bool(_touch_s(noted, noted.ahead_s))) if polar(noted) and len(noted.marks) > 1 else None
+
+
+def _meets_first(noted: Noted) -> str | None:
+    touches = _touch_s(noted, noted.ahead_s if "second" in noted.stem else 3.0)
+    if touches:
+        return the_one(noted, touches[0][1])
+    for word in ("nothing", "the floor"):
+        if any(word == one.lower() for one in noted.options):
+            return option_with(noted, word)
+    near = _nearest_s(noted)
+    return the_one(noted, near[0][1]) if near else None
+
+
+def _event(noted: Noted) -> str | None:
+    """Of things that may happen, the touch that comes first; or that a thing goes on, stops or falls."""
+    touches = _touch_s(noted, noted.ahead_s)
+    for _, at in touches:
+        for text, things in zip(noted.options, noted.option_things, strict=True):
+            if at in things and ("hits" in text or "touches" in text):
+                return text
+    subject = noted.marks[0] if noted.marks else None
+    if subject is not None:
+        falls = [text for text in noted.options if re.search(r"\b(?:leaves|falls|drops|lands|topples)\b", text)]
+        if falls and span(noted, noted.places[subject])[0] > _HOVERS_M:
+            return falls[0]
+    return option_with(noted, "keeps moving", "comes to a stop")
+
+
+def _nearest_later(noted: Noted) -> str | None:
+    """What the first thing is nearest to after the time that is asked about."""
+    movers = _movers(noted)
+    if not noted.marks or (subject := noted.marks[0]) is None:
+        return None
+    one = movers[subject]
+    box = one.after(noted.ahead_s) if one is not None and one.moves else noted.places[subject].box
+    gaps = {}
+    for at, place in enumerate(noted.places):
+        if at != subject:
+            other = movers[at]
+            later = other.after(noted.ahead_s) if other is not None and other.moves else place.box
+            gaps[at] = float(floor_gaps(box, later, np.zeros((1, 2)))[0])
+    return the_one(noted, min(gaps, key=lambda at: gaps[at])) if gaps else None
+
+
+def _camera_later(noted: Noted) -> dict[int, tuple[float, float]]:
+    """How far from the camera and how far aside of its view (degrees) each thing is after the time that is asked about."""
+    if noted.camera is None:
+        return {}
+    place, heading = noted.camera.after(noted.ahead_s)
+    movers, later = _movers(noted), {}
+    for at, one in enumerate(noted.places):
+        moving = movers[at]
+        box = moving.after(noted.ahead_s) if moving is not None and moving.moves else one.box
+        offset = box.center_world[:2] - place
+        level = np.array([place[0], place[1], noted.eye[2, 3]])
+        turn = math.degrees(turn_between(heading, math.atan2(float(offset[1]), float(offset[0]))))
+        later[at] = (float(np.linalg.norm(nearest_point(box, level) - level)), turn)
+    return later
+
+
+def _camera_near(noted: Noted) -> str | None:
+    later = _camera_later(noted)
+    return the_one(noted, min(later, key=lambda at: later[at][0])) if len(later) > 1 else None
+
+
+def _in_view(noted: Noted) -> str | None:
+    later = _camera_later(noted)
+    if len(later) != 1 or not polar(noted):
+        return None
+    away, turn = later[0]
+    size = float(np.max(noted.places[0].box.size_m[:2])) / 2
+    seen = abs(turn) < half_view(noted) + math.degrees(math.atan2(size, max(away, 0.1))) / 2
+    gone = re.search(r"\b(?:leave|leaves|left|gone|out of|disappear)", noted.stem) is not None
+    return yes_no(seen != gone)
+
+
+def _camera_way(noted: Noted) -> str | None:
+    """What the camera, or the car that carries it, does: over the clip, or next."""
+    camera = noted.camera
+    if camera is None:
+        return None
+    past = re.search(
+        r"first (?:frame )?to the last|in this video|has the camera|over the frames|taken together|\bdid\b", noted.stem
+    )
+    if past:
+        turn, moves = camera.turned_deg / _TURNED_DEG, camera.moved_m > _STAYED_M
+    else:
+        turn = camera.turn_deg_s / _TURNS_DEG_S
+        moves = math.hypot(camera.ahead_m_s, camera.left_m_s) > _STAYS_M_S
+        if camera.change_m_s2 < -_BRAKES_M_S2 and any("brakes" in one for one in noted.options):
+            return option_with(noted, "brakes")
+    if abs(turn) > 1:
+        return option_with(noted, *(("turns to the left", "turns left") if turn > 0 else ("turns to the right", "turns right")))  # fmt: skip
+    return option_with(noted, "straight") if moves else option_with(noted, "stays", "straight")
+
+
+def _vehicle_way(noted: Noted) -> str | None:
+    one = _movers(noted)[0]
+    if one is None:
+        return None
+    if _corners(one):
+        return option_with(noted, "turns left" if one.turn_deg > 0 else "turns right")
+    return option_with(noted, "brakes") if one.change < -0.25 else option_with(noted, "straight")
+
+
+def _corners(one: Mover) -> bool:
+    """Whether it takes a corner: a vehicle, by its speed."""
+    return _CAR_TURNS_DEG < abs(one.turn_deg) < 60 and 2.0 < one.speed_m_s < _TURNS_BELOW_M_S
+
+
+def _quarter(noted: Noted, one: Mover) -> int:
+    """Which way it will go then, seen from here: 0 away, 1 to the left, 2 toward, 3 to the right."""
+    way = math.degrees(turn_between(heading_rad(noted.eye), math.atan2(one.velocity_m_s[1], one.velocity_m_s[0])))
+    if _corners(one):
+        way += float(np.clip(one.turn_deg_s * noted.ahead_s, -90, 90))
+    return round(way / 90) % 4
+
+
+def _direction(noted: Noted) -> str | None:
+    one = _movers(noted)[0]
+    if one is None:
+        return None
+    return option_with(noted, ("away from", "to the left", "toward the camera", "to the right")[_quarter(noted, one)])
+
+
+def _person(noted: Noted) -> str | None:
+    one = _movers(noted)[0]
+    if one is None:
+        return None
+    if one.speed_m_s < 0.3:
+        return option_with(noted, "stands still")
+    return option_with(noted, ("toward or away", "to the left", "toward or away", "to the right")[_quarter(noted, one)])
+
+
+def _keeps_moving(noted: Noted) -> str | None:
+    one = _movers(noted)[0]
+    if one is None or not polar(noted):
+        return None
+    stops = re.search(r"\bstop|\brest\b|\bstand still\b|\bhalt\b", noted.stem) is not None
+    return None if one.moves else yes_no(stops)
+
+
+def _others(noted: Noted, box: Box3D) -> list[Box3D]:
+    """All things that were found but the one at a place."""
+    boxes = [place.box for _, place in noted.find.count(None)] + [place.box for place in noted.places]
+    far = [
+        np.abs(one.center_world - box.center_world) / np.maximum(np.minimum(one.size_m, box.size_m), 1e-3)
+        for one in boxes
+    ]
+    return [one for one, away in zip(boxes, far, strict=True) if float(away.max()) > 0.5]
+
+
+def _unstable(box: Box3D, floor: float, others: list[Box3D]) -> float:
+    """How little holds a thing up, metres: how far its middle is beyond the edge of what it rests on, or how far it is above it."""
+    low = float(box.center_world[2] - box.size_m[2] / 2) - floor
+    least = low  # over the floor
+    for one in others:
+        top = float(one.center_world[2] + one.size_m[2] / 2) - floor
+        if one.center_world[2] < box.center_world[2]:
+            local = np.abs((box.center_world - one.center_world)[:2] @ one.world_from_box[:2, :2]) - one.size_m[:2] / 2
+            least = min(least, abs(low - top) + max(0.0, float(local.max())))
+    return least
+
+
+def _falls(noted: Noted) -> str | None:
+    """Whether a thing falls: it already does, it moves past the edge of what carries it, nothing holds its middle up, or it is hit."""
+    if not polar(noted) or not noted.marks or (subject := noted.marks[0]) is None:
+        return None
+    one, floor = _movers(noted)[subject], noted.facts.floor_z or 0.0
+    box = noted.places[subject].box
+    others = _others(noted, box)
+    moving = one is not None and one.moves
+    if one is not None and float(one.velocity_m_s[2]) < -0.2:
+        return yes_no(True)
+    if moving and one is not None and span(noted, noted.places[subject])[0] > 0.15:
+        return yes_no(_unstable(one.after(1.5), floor, others) > _HOLDS_M)
+    return yes_no(_unstable(box, floor, others) > _HOLDS_M)
+
+
+def _stack_stands(noted: Noted) -> str | None:
+    """Whether what is stacked stays so: some block of it has little that holds it."""
+    if not polar(noted):
+        return None
+    floor = noted.facts.floor_z or 0.0
+    blocks = [place.box for name, place in noted.find.count(None) if "block" in name]
+    worst = max((_unstable(one, floor, _others(noted, one)) for one in blocks), default=None)
+    if worst is None:
+        return None
+    falls = re.search(r"\b(?:fall|collapse|topple|tip|come down)", noted.stem) is not None
+    return yes_no((worst > _HOLDS_M) == falls)
+
+
+def _falls_without(noted: Noted) -> str | None:
+    """What falls if another thing is taken away: what rests on it."""
+    if not noted.marks or (gone := noted.marks[0]) is None:
+        return None
+    held = {}
+    for at in range(len(noted.names)):
+        if at != gone:
+            aside = footprint_gap_m(noted.places[at].box, noted.places[gone].box)
+            low, top = span(noted, noted.places[at])[0], span(noted, noted.places[gone])[1]
+            held[at] = 2 * aside + (0.0 if low > top - 0.12 else top - low) + (10.0 if low < 0.1 else 0.0)
+    if not held:
+        return None
+    best = min(held, key=lambda at: held[at])
+    return yes_no(held[best] < 0.12) if polar(noted) else the_one(noted, best)
+
+
+def _first_down(noted: Noted) -> str | None:
+    """Which falls, or comes to the floor, first: what falls fastest for the height that it is at."""
+    when = {}
+    for at, one in enumerate(_movers(noted)):
+        low = span(noted, noted.places[at])[0]
+        down = 0.0 if one is None else -float(one.velocity_m_s[2])
+        when[at] = low / max(down, 0.05) if low > 0.1 else 100.0
+    return the_one(noted, min(when, key=lambda at: when[at])) if len(when) > 1 else None
+
+
+def _ends_on(noted: Noted) -> str | None:
+    if not noted.marks or (subject := noted.marks[0]) is None or not noted.options:
+        return None
+    floor = any("floor" in one for one in noted.options)
+    best = carrier(noted, subject, range(len(noted.names)), floor)
+    return option_with(noted, "the floor") if best is None else the_one(noted, best)
+
+
+_HITS = r"\b(?:hits?|bumps?(?: into)?|touch(?:es)?|collides?|contact|reach|meet|run into|crash)\b"
+AHEAD = (
+    rule(r"taken away|removed|vanish|were not there|not there any more|without (?:the )?#", 1, _falls_without),
+    rule(r"how fast|\bspeed of|speed\b.*\b(?:m/s|travel|move|moving)", 1, _speed),
+    rule(r"\b(?:faster|fastest|slower|slowest)\b", 2, _faster),
+    rule(r"(?:reach\w*|touch\w*|arrive at|land on) the floor|falls? (?:first|earliest)|first to fall|(?:fall|drop|topple)\w* (?:or \w+ )?(?:before|earlier|first)", 2, _first_down),
+    rule(rf"(?:how long|how many seconds|how much time|how soon|when will).*{_HITS}|{_HITS}.*(?:how long|in seconds)", 2, _time_to),
+    rule(r"(?:next thing that|what happens (?:next|first)|which of these events|these events involving)", 1, lambda noted: _event(noted) if any(" hits " in one or "keeps moving" in one or "stop" in one for one in noted.options) else None),
+    rule(r"\b(?:touch(?:es)? next|next new contact|comes? into contact with|bump into first|hit first|gets? in the way of|in the way of|stop or deflect|stops the way|blocks?|hit first)\b(?!.*\bwithin\b.*\?.*yes)", 1, lambda noted: None if polar(noted) else _meets_first(noted)),
+    rule(_HITS, 2, _touches),
+    rule(r"\b(?:camera|it)\b.*\b(?:nearest|closest)\b.*\b(?:after|later)\b|\b(?:after|later)\b.*\b(?:nearest|closest)\b.*\bcamera\b|camera be nearest|goes on as it does|after the video ends.*to the camera", 2, lambda noted: _camera_near(noted) if "camera" in noted.stem else None),
+    rule(r"\b(?:nearest|closest|next to)\b.*\b(?:later|after|last frame)\b|\b(?:in|after) \d.*\b(?:nearest|closest)\b|later: next to|second\w* after.*closest to", 2, _nearest_later),
+    rule(r"\b(?:in|of|out of|leave|inside|within)\b.*\b(?:view|picture|field of view|sight)\b", 1, _in_view),
+    rule(r"^(?!.*#).*\bcamera|\bthe viewer\b|\bcamera car\b|car (?:with|that carries) the camera|carries the camera|riding in", 0, lambda noted: _camera_way(noted) if noted.options and any("turns" in one for one in noted.options) else None),
+    rule(r"\b(?:next|behave|do|does|action)\b", 1, lambda noted: _vehicle_way(noted) if any("brakes" in one for one in noted.options) else _person(noted) if any("walks" in one for one in noted.options) else None),
+    rule(r"\b(?:heading|moving|move|moves|direction)\b", 1, lambda noted: _direction(noted) if any("to the left" in one for one in noted.options) else None),
+    rule(r"keep moving|moving still|still be moving|come to (?:a )?(?:rest|stop)|stand still|stop moving", 1, _keeps_moving),
+    rule(r"end up|will .*(?:resting|rest on|standing on|lying on)|rest on\b", 1, lambda noted: _ends_on(noted) if "second" in noted.stem else None),
+    rule(r"\b(?:stack|tower|pile)\b", 0, _stack_stands),
+    rule(r"\b(?:fall|falls|drop|topple|tip|leave)\b", 1, _falls),
+)  # fmt: skip
+"""In this order, before ``likely.PLACES``."""

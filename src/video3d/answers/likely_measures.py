@@ -1,0 +1,145 @@
+"""Conclusions in numbers: gaps, sizes, heights, distances, counts, the room, boxes."""
+
+import math
+import re
+
+import numpy as np
+
+from video3d.answers.likely import METRES, candidates, extreme, pair_of
+from video3d.answers.noted import Noted, in_view_frame, metres, option_with, polar, span, yes_no
+from video3d.answers.notes_motion import heading_rad
+from video3d.answers.notes_ways import to_wall
+from video3d.geometry.boxes import footprint_gap_m, gap_m
+
+_LEAST = r"\b(?:smaller|smallest|shorter|shortest|less|least|lower|narrower|narrowest)\b"
+
+
+def near_far(noted: Noted) -> str | None:
+    """Near or far by the limits that the question itself gives."""
+    pair = pair_of(noted)
+    limits = [float(number) for number in METRES.findall(noted.stem)]
+    if pair is None or not limits:
+        return None
+    gap = gap_m(noted.places[pair[0]].box, noted.places[pair[1]].box)
+    if len(limits) > 1:
+        near = gap < math.sqrt(limits[0] * limits[1])
+        return option_with(noted, "near") if near else option_with(noted, "far")
+    if not polar(noted):
+        return None
+    # "no more than" and "not farther than" mean the reverse of what they contain.
+    over = re.search(
+        r"(?<!no )(?<!not )\b(?:more|over|greater|larger|bigger|beyond|farther|further|at least)\b", noted.stem
+    )
+    return yes_no((gap > limits[0]) == bool(over))
+
+
+def gap(noted: Noted) -> str | None:
+    """Between the nearest points of two things."""
+    pair = pair_of(noted)
+    return None if pair is None else f"{metres(gap_m(*(noted.places[at].box for at in pair)))} m"
+
+
+def _floor_gap(noted: Noted) -> float | None:
+    pair = pair_of(noted)
+    return None if pair is None else footprint_gap_m(*(noted.places[at].box for at in pair))
+
+
+def opening(noted: Noted) -> str | None:
+    """Free floor between two things."""
+    gap = _floor_gap(noted)
+    return None if gap is None else f"{metres(gap)} m"
+
+
+def fits(noted: Noted) -> str | None:
+    """Whether something of a width passes between two things."""
+    gap, needs = _floor_gap(noted), METRES.search(noted.stem)
+    return None if gap is None or needs is None or not polar(noted) else yes_no(gap >= float(needs[1]))
+
+
+def biggest(noted: Noted) -> str | None:
+    """Which is at the end of a scale of sizes: height where tallness is asked about, else volume."""
+    tall = re.search(r"\b(?:tall|high|short)", noted.stem) is not None
+    sizes = {
+        at: float(noted.places[at].box.size_m[2]) if tall else math.prod(map(float, noted.places[at].box.size_m))
+        for at in candidates(noted)
+    }
+    return extreme(noted, sizes, re.search(_LEAST, noted.stem) is not None)
+
+
+def size(noted: Noted) -> str | None:
+    """The side of a thing that is asked about."""
+    size = [float(side) for side in noted.places[0].box.size_m]
+    if re.search(r"\b(?:height|high|tall|top)\b", noted.stem):
+        return f"{metres(size[2])} m"
+    if re.search(r"\b(?:longer|longest|length|long)\b", noted.stem):
+        return f"{metres(max(size[:2]))} m"
+    if re.search(r"\b(?:shorter|width|wide|narrower)\b", noted.stem):
+        return f"{metres(min(size[:2]))} m"
+    return None
+
+
+def height(noted: Noted) -> str | None:
+    """From the floor to a thing's underside, or to its top."""
+    low, high = span(noted, noted.places[0])
+    top = re.search(r"\b(?:top|upper|highest point)\b", noted.stem) is not None
+    return f"{metres(high if top else low)} m"
+
+
+def far_from_camera(noted: Noted) -> str | None:
+    """From the camera to a thing's middle."""
+    if len(noted.names) != 1:
+        return None
+    return f"{metres(float(np.linalg.norm(noted.places[0].box.center_world - noted.eye[:3, 3])))} m"
+
+
+def along(noted: Noted) -> str | None:
+    """Along the camera's line of sight on the floor, to the near end of a thing."""
+    local = in_view_frame(noted.places[0].box, noted.eye[:2, 3], heading_rad(noted.eye))
+    return f"{metres(max(float(local[:, 0].min()), 0.0))} m"
+
+
+def wall(noted: Noted) -> str | None:
+    """Which thing is nearest to a wall, or farthest from all."""
+    away = {at: to_wall(noted, noted.places[at].box) for at in candidates(noted)}
+    if any(far is None for far in away.values()):
+        return None
+    return extreme(noted, {at: far for at, far in away.items() if far is not None}, not re.search(r"\bf[au]r", noted.stem))  # fmt: skip
+
+
+def room(noted: Noted) -> str | None:
+    """The room's height, area or sides, from the extent of what was seen."""
+    room = noted.facts.room
+    if noted.names or room is None or not room.has_floor:
+        return None
+    if re.search(r"\bceiling|\bhigh\b|\bheight\b", noted.stem):
+        return f"{room.height:.2f} m" if room.has_ceiling else None
+    if re.search(r"square met|\barea\b", noted.stem):
+        return f"{room.length * room.width:.0f} square metres"
+    if re.search(r"\bshorter\b|\bwidth\b", noted.stem):
+        return f"{room.width:.1f} m"
+    return f"{room.length:.1f} m" if re.search(r"\blonger\b|\blength\b", noted.stem) else None
+
+
+def camera_height(noted: Noted) -> str | None:
+    """Of the camera over the floor, in the frame asked about."""
+    floor = noted.facts.floor_z
+    return None if noted.names or floor is None else f"{float(noted.eye[2, 3]) - floor:.2f} m"
+
+
+def box(noted: Noted) -> str | None:
+    """A thing's box in the world."""
+    if len(noted.names) != 1:
+        return None
+    box = noted.places[0].box
+    c, s = box.center_world, box.size_m
+    yaw = math.degrees(math.atan2(box.world_from_box[1, 0], box.world_from_box[0, 0]))
+    return f"centre ({c[0]:.2f}, {c[1]:.2f}, {c[2]:.2f}) m, size {s[0]:.2f} x {s[1]:.2f} x {s[2]:.2f} m, yaw {yaw:.0f} degrees"
+
+
+def count(noted: Noted) -> str | None:
+    """How many of a kind were found; one at least, for a question that counts things takes it that there are some."""
+    if len(noted.things) != 1:
+        return None
+    found = noted.find.count(noted.things[0].category)
+    number = sum(place.color[0] == noted.things[0].color for _, place in found) if noted.things[0].color else len(found)
+    return str(max(number, 1))

@@ -1,0 +1,367 @@
+"""Conclusions on how things lie: to each other, to the camera, to the road, and in time."""
+
+import itertools
+import math
+import re
+from collections.abc import Sequence
+
+import numpy as np
+
+from video3d.answers import likely_measures as measures
+from video3d.answers.likely import METRES, candidates, extreme, pair_of, rule
+from video3d.answers.noted import Noted, bearing, in_view_frame, option_with, polar, span, the_one, yes_no
+from video3d.answers.notes_motion import heading_rad, turn_between
+from video3d.geometry.boxes import footprint_gap_m, gap_m, nearest_point
+from video3d.types import Box3D
+
+_LANE_M = 1.6  # half way between what is in a lane and what is beside it
+
+
+def _camera_far(noted: Noted) -> dict[int, float]:
+    eye = noted.eye[:3, 3]
+    return {
+        at: float(np.linalg.norm(nearest_point(noted.places[at].box, eye) - eye)) for at in range(len(noted.places))
+    }
+
+
+def _nearer_camera(noted: Noted) -> str | None:
+    far = _camera_far(noted)
+    return extreme(noted, {at: far[at] for at in candidates(noted)}, not re.search(r"\bf[au]r", noted.stem))
+
+
+_ANCHOR = re.compile(r"\b(?:near|clos|f[au]r)\w*(?: away)? (?:to|from) (?:the )?#")
+
+
+def _nearer_thing(noted: Noted) -> str | None:
+    found = _ANCHOR.search(noted.stem)
+    if found is None:
+        return None
+    anchor = noted.marks[noted.stem[: found.end()].count("#") - 1]
+    if anchor is None:
+        return None
+    gaps = {at: gap_m(noted.places[at].box, noted.places[anchor].box) for at in candidates(noted, anchor)}
+    return extreme(noted, gaps, not re.search(r"\bf[au]r", found[0]))
+
+
+def _two_of(noted: Noted) -> str | None:
+    middles = [one.box.center_world for one in noted.places]
+    pairs = list(itertools.combinations(range(len(middles)), 2))
+    far = "apart" in noted.stem and "closest" not in noted.stem
+    best = (max if far else min)(pairs, key=lambda two: float(np.linalg.norm(middles[two[0]] - middles[two[1]])))
+    for text, things in zip(noted.options, noted.option_things, strict=True):
+        if set(things) == set(best):
+            return text
+    return f"the {noted.names[best[0]]} and the {noted.names[best[1]]}"
+
+
+def _to_a_side(noted: Noted) -> str | None:
+    turns = {at: -bearing(noted.eye, noted.places[at].box.center_world[:2]) for at in candidates(noted)}
+    left = re.search(r"\bleft", noted.stem) is not None
+    pair = pair_of(noted)
+    if polar(noted) or ("left" in noted.stem and "right" in noted.stem):
+        if pair is None:
+            return None
+        is_left = turns[pair[0]] < turns[pair[1]]
+        return yes_no(is_left == left) if polar(noted) else option_with(noted, "left" if is_left else "right")
+    return extreme(noted, turns, left)
+
+
+def _above_below(noted: Noted) -> str | None:
+    spans = {at: sum(span(noted, noted.places[at])) for at in candidates(noted)}
+    low = re.search(r"\b(?:lower|lowest|below|beneath|under)\b", noted.stem) is not None
+    return extreme(noted, spans, low)
+
+
+def _depth_order(noted: Noted) -> str | None:
+    pair = pair_of(noted)
+    if pair is None:
+        return None
+    a, b = (in_view_frame(noted.places[at].box, noted.eye[:2, 3], heading_rad(noted.eye))[:, 0].mean() for at in pair)
+    front = bool(a < b)
+    if polar(noted):
+        return yes_no(front == ("behind" not in noted.stem))
+    return option_with(noted, "in front" if front else "behind")
+
+
+def _relation(noted: Noted) -> str | None:
+    """Of the ways to lie to another thing that a question offers, the one that fits best; each has a margin, above 0 if it holds."""
+    pair = pair_of(noted)
+    if pair is None or not noted.options:
+        return None
+    a, b = (noted.places[at] for at in pair)
+    corners = [in_view_frame(place.box, noted.eye[:2, 3], heading_rad(noted.eye)) for place in (a, b)]
+    turns = [np.degrees(np.arctan2(one[:, 1], np.maximum(one[:, 0], 0.05))) for one in corners]
+    shared = (min(one.max() for one in turns) - max(one.min() for one in turns)) / max(
+        min(float(np.ptp(one)) for one in turns), 1.0
+    )
+    turn = float(turns[0].mean() - turns[1].mean())
+    deeper = float(corners[0][:, 0].mean() - corners[1][:, 0].mean())
+    (low_a, high_a), (low_b, high_b) = span(noted, a), span(noted, b)
+    apart = footprint_gap_m(a.box, b.box)
+    carried = 1.2 - 10 * apart - 4 * abs(low_a - high_b)
+    within = 1.0 if inside(a.box, b.box) else -1.0
+    gap = gap_m(a.box, b.box)
+    fits: list[tuple[float, str]] = []
+    for text in noted.options:
+        said = text.lower()
+        limit = METRES.search(said)
+        if "left" in said or "right" in said:
+            aside = turn if "left" in said else -turn
+            fits.append((aside / 10 if aside > 0 and shared < 0.5 else -1.0 + aside / 90, text))
+        elif "front" in said or "behind" in said:
+            ahead = deeper if "behind" in said else -deeper
+            fits.append((0.3 + shared / 2 if ahead > 0 and shared > 0 else -1.0 + ahead / 10, text))
+        elif limit is not None:
+            near = 1.0 - gap / float(limit[1])
+            fits.append((near if "near" in said else -near, text))
+        elif "inside" in said or said.startswith("in "):
+            fits.append((within, text))
+        elif said.startswith(("on ", "above", "over")):
+            fits.append((carried, text))
+        elif said.startswith(("below", "under", "beneath")):
+            fits.append((1.2 - 10 * apart - 4 * abs(low_b - high_a), text))
+        else:
+            return None
+    return max(fits)[1]
+
+
+def _facing(noted: Noted) -> str | None:
+    fronts = [place.front_world for place in noted.places]
+    if len(noted.marks) == 1:
+        if fronts[0] is None:
+            return None
+        to_camera = noted.eye[:2, 3] - noted.places[0].box.center_world[:2]
+        return option_with(noted, "toward" if float(np.dot(fronts[0], to_camera)) > 0 else "away")
+    if len(fronts) < 2 or fronts[0] is None or fronts[1] is None:
+        return None
+    return option_with(noted, "the same way" if float(np.dot(fronts[0], fronts[1])) > 0 else "opposite ways")
+
+
+_OWN = re.compile(r"from (?:the )?# itself|#'s own|front of (?:the )?#")
+
+
+def _own_side(noted: Noted) -> str | None:
+    found = _OWN.search(noted.stem)
+    if found is None:
+        return None
+    before = noted.stem[: found.end()].count("#") - 1
+    who = noted.marks[before]
+    others = [at for at in noted.marks if at is not None and at != who]
+    if who is None or not others or (front := noted.places[who].front_world) is None:
+        return None
+    offset = noted.places[others[0]].box.center_world[:2] - noted.places[who].box.center_world[:2]
+    turn = math.degrees(turn_between(math.atan2(front[1], front[0]), math.atan2(offset[1], offset[0])))
+    return _toward(noted, turn)
+
+
+def _toward(noted: Noted, turn: float) -> str | None:
+    """The option that a direction is nearest to, in degrees to the left."""
+    ways = {"front": 0.0, "ahead": 0.0, "straight": 0.0, "left": 90.0, "right": -90.0, "behind": 180.0}
+    offered = [(text, ways[word]) for text in noted.options for word in ways if word in text.lower()]
+    if not offered:
+        return ("in front", "left", "behind", "right")[round(turn / 90) % 4]
+    return min(offered, key=lambda one: abs((turn - one[1] + 180) % 360 - 180))[0]
+
+
+def _standing(noted: Noted) -> str | None:
+    """Who stands at the first thing and looks at the second: where is the third?"""
+    if len(noted.marks) < 3 or any(at is None for at in noted.marks[:3]):
+        return None
+    here, ahead, there = (noted.places[at].box.center_world[:2] for at in noted.marks[:3] if at is not None)
+    turn = math.degrees(turn_between(math.atan2(*(ahead - here)[::-1]), math.atan2(*(there - here)[::-1])))
+    if abs(turn) > 135 and (not noted.options or any("behind" in one for one in noted.options)):
+        return option_with(noted, "behind")
+    return option_with(noted, "to your left" if turn > 0 else "to your right")
+
+
+def _between(noted: Noted) -> str | None:
+    pair = pair_of(noted)
+    if pair is None:
+        return None
+    start, end = (noted.places[at].box.center_world[:2] for at in pair)
+    way = end - start
+    off = {}
+    for at in candidates(noted):
+        if at not in pair:
+            place = noted.places[at].box.center_world[:2]
+            share = float((place - start) @ way) / max(float(way @ way), 1e-9)
+            off[at] = float(np.linalg.norm(place - start - np.clip(share, 0.1, 0.9) * way))
+    return the_one(noted, min(off, key=lambda at: off[at])) if off else None
+
+
+def _first_seen(noted: Noted) -> str | None:
+    seen = {at: min(place.frames) for at, place in enumerate(noted.places) if place.frames}
+    if len(seen) < len(noted.names):
+        return None
+    orders = [(text, [seen[at] for at in things]) for text, things in zip(noted.options, noted.option_things, strict=True) if len(things) > 2]  # fmt: skip
+    if orders:  # the one with the least that is the wrong way round
+        return min(orders, key=lambda one: sum(max(a - b, 0) for a, b in itertools.combinations(one[1], 2)))[0]
+    late = re.search(r"\b(?:later|last|second)\b", noted.stem.replace("last frame", "")) is not None
+    return extreme(noted, {at: float(seen[at]) for at in candidates(noted)}, not late)
+
+
+def _first_event(noted: Noted) -> str | None:
+    """Which of several comings into view and goings out of it is the first."""
+    when = []
+    for text, things in zip(noted.options, noted.option_things, strict=True):
+        if len(things) != 1 or not (frames := noted.places[things[0]].frames):
+            return None
+        when.append((min(frames) - 0.5 if "into view" in text else max(frames) + 0.5, text))
+    return min(when)[1] if len(when) > 1 else None
+
+
+def carrier(noted: Noted, at: int, among: Sequence[int], floor: bool) -> int | None:
+    """What a thing most likely rests on; None for the floor."""
+    low, high = span(noted, noted.places[at])
+    cost: list[tuple[float, int]] = [(abs(low), -1)] if floor else []
+    for other in among:
+        if other != at:
+            bottom, top = span(noted, noted.places[other])
+            aside = footprint_gap_m(noted.places[at].box, noted.places[other].box)
+            upside_down = 1.0 if bottom + top > low + high else 0.0
+            holds = inside(noted.places[at].box, noted.places[other].box)
+            cost.append((-0.1 if holds else abs(low - top) + 2 * aside + upside_down, other))
+    best = min(cost)[1] if cost else -1
+    return None if best < 0 else best
+
+
+def _rests_on(noted: Noted) -> str | None:
+    if not noted.marks or (subject := noted.marks[0]) is None:
+        return None
+    among = candidates(noted, subject)
+    if re.search(
+        r"which of (?:these|the following)[^#]*(?:on|under) (?:the )?#|does (?:the )?# (?:carry|hold|support)",
+        noted.stem,
+    ):
+        low_to_top = {}
+        for at in among:
+            aside = footprint_gap_m(noted.places[at].box, noted.places[subject].box)
+            below = span(noted, noted.places[subject])[1]
+            low_to_top[at] = abs(span(noted, noted.places[at])[0] - below) + 2 * aside
+        return extreme(noted, low_to_top, True) if len(low_to_top) > 1 else None
+    floor = option_with(noted, "the floor") if any("floor" in one for one in noted.options) else None
+    if not noted.options:
+        return None
+    best = carrier(noted, subject, among, floor is not None)
+    return floor if best is None else the_one(noted, best)
+
+
+def inside(a: Box3D, b: Box3D) -> bool:
+    """Whether a box's middle is inside another."""
+    return bool((np.abs(b.world_from_box.T @ (a.center_world - b.center_world)) <= b.size_m / 2 + 0.03).all())
+
+
+def _is_inside(noted: Noted) -> str | None:
+    if polar(noted):
+        pair = pair_of(noted)
+        if pair is None:
+            return None
+        a, b = (noted.places[at].box for at in pair)
+        return yes_no(inside(b, a) if "contain" in noted.stem else inside(a, b))
+    if not noted.marks or (holder := noted.marks[0]) is None:
+        return None
+    far = {
+        at: float(np.linalg.norm(noted.places[at].box.center_world - noted.places[holder].box.center_world))
+        for at in candidates(noted, holder)
+    }
+    return extreme(noted, far, True)
+
+
+def _road_side(noted: Noted) -> str | None:
+    local = in_view_frame(noted.places[0].box, noted.eye[:2, 3], heading_rad(noted.eye))
+    return option_with(noted, "on the left" if local[:, 1].mean() > 0 else "on the right")
+
+
+def _lane(noted: Noted) -> str | None:
+    left = float(in_view_frame(noted.places[0].box, noted.eye[:2, 3], heading_rad(noted.eye))[:, 1].mean())
+    return option_with(noted, "in our lane" if abs(left) < _LANE_M else "left of our lane" if left > 0 else "right of our lane")  # fmt: skip
+
+
+def _hour(noted: Noted) -> str | None:
+    hour = round(-bearing(noted.eye, noted.places[0].box.center_world[:2]) / 30) % 12 or 12
+    for text in noted.options:
+        if text.startswith(f"{hour} "):
+            return text
+    return None if noted.options else f"{hour} o'clock"
+
+
+_SECTORS = ("straight ahead", "ahead to the left", "to the left", "behind to the left", "behind", "behind to the right", "to the right", "ahead to the right")  # fmt: skip
+
+
+def _sector(noted: Noted) -> str | None:
+    if len(noted.names) != 1:
+        return None
+    return _SECTORS[round(bearing(noted.eye, noted.places[0].box.center_world[:2]) / 45) % 8]
+
+
+def _to_go(noted: Noted) -> str | None:
+    turn = bearing(noted.eye, noted.places[0].box.center_world[:2])
+    way = "go straight on" if abs(turn) < 23 else "turn around" if abs(turn) > 147 else f"turn {'left' if turn > 0 else 'right'}"  # fmt: skip
+    return option_with(noted, way)
+
+
+_TURN = re.compile(r"(\d+) degrees(?: to the (left|right))?")
+
+
+def _after_turn(noted: Noted) -> str | None:
+    asked = _TURN.search(noted.stem)
+    if asked is None:
+        return None
+    turn = float(asked[1]) * (-1 if asked[2] == "right" else 1)
+    off = {
+        at: abs((bearing(noted.eye, noted.places[at].box.center_world[:2]) - turn + 180) % 360 - 180)
+        for at in candidates(noted)
+    }
+    return extreme(noted, off, True)
+
+
+def _reached(noted: Noted) -> str | None:
+    heading, first = heading_rad(noted.eye), {}
+    for at in candidates(noted):
+        local = in_view_frame(noted.places[at].box, noted.eye[:2, 3], heading)
+        aside = max(0.0, float(local[:, 1].min()), -float(local[:, 1].max()))
+        first[at] = (
+            max(float(local[:, 0].min()), 0.0) + 10 * max(0.0, aside - 0.4) + (1e3 if local[:, 0].max() < 0 else 0)
+        )
+    return extreme(noted, first, True)
+
+
+_PLACED = r"with respect|relative to|relation\b|\bplaced\b|positioned"
+PLACES = (
+    rule(r"(?=.*\bcamera\b).*(?:above the|\bhigh\b|\bheight\b)", 0, measures.camera_height),
+    rule(r"\b3d bounds\b|\bbox\b|\bcentre\b", 1, measures.box),
+    rule(r"\b(?:room|floor to (?:the )?ceiling|walls? of the room)\b", 0, measures.room),
+    rule(r"\bown\b|itself\b|with respect to the front", 2, _own_side),
+    rule(r"\b(?:you|your)\b.*\b(?:left|right|behind|where|side)", 3, _standing),
+    rule(r"\bfac(?:e|es|ing)\b|\bfronts?\b(?= (?:of|or|turned|point))(?<!in front)|\b(?:same|opposite) (?:way|direction)|pointing", 1, _facing),
+    rule(r"\d+ degrees", 2, _after_turn),
+    rule(r"^where is (?!.*(?:relative|respect|placed))|which way (?:is|would)|what direction|in which direction (?:is|from)|ahead, left, right", 1, _sector),
+    rule(r"\bto go (?:to|toward)|\bto walk to\b|\b(?:get|drive|move) to (?:the )?#", 1, _to_go),
+    rule(r"o'clock|hours?\b", 1, _hour),
+    rule(r"\blane\b", 1, _lane),
+    rule(r"down the road.*\bside\b|\b(?:side|left|right)\b.*\b(?:road|our way|our car)\b|\b(?:road|our way|our car)\b.*\b(?:left|right)\b", 1, _road_side),
+    rule(r"\balong\b.*metres|metres of the road", 1, measures.along),
+    rule(r"straight (?:ahead from|forward|on\b|ahead)(?!.*\bmeet on\b).*\b(?:first|into)|(?:reached|run into|in the way) .*first", 2, _reached),
+    rule(r"\bwalls?\b", 2, measures.wall),
+    rule(rf"{_PLACED}|which of these describes where", 2, _relation),
+    rule(r"\b(?:machine|robot|cart|wheelchair|room for|fit|pass|pushed)\b", 2, measures.fits),
+    rule(r"\b(?:gap|passage|opening|free floor)\b(?!.*\b(?:smaller|less|more|larger|bigger)\b)", 2, measures.opening),
+    rule(r"which (?:two|pair)", 3, _two_of),
+    rule(r"\bbetween (?:the )?# and (?:the )?#|\bmeet on the way\b", 3, _between),
+    rule(r"in(?:to)? view|out of view|appear|\bfirst seen|(?:sees?|shows?|enters?)\b.*\b(?:first|later|order)|order in which|comes first|happens (?:first|earlier)|which of these is first", 2, lambda noted: _first_event(noted) or _first_seen(noted)),
+    rule(r"\bin front\b|\bbehind\b", 2, _depth_order),
+    rule(r"\d ?m\b.*", 2, measures.near_far),
+    rule(r"\b(?:left|right|leftmost|rightmost)\b", 2, _to_a_side),
+    rule(r"(?=.*\bcamera\b).*\b(?:near|clos|f[au]r)", 2, _nearer_camera),
+    rule(r"\b(?:near|clos|f[au]r)\w*(?: away)? (?:to|from) (?:the )?#", 3, _nearer_thing),
+    rule(r"(?:how many metres|how far apart|distance between|metres is it|from the nearest point)(?!.*\bsecond)", 2, measures.gap),
+    rule(r"\binside\b|contain|\bin (?:the )?#", 2, _is_inside),
+    rule(r"\brest(?:s|ing)?\b|support|\bholds?\b|holding|carr(?:y|ies)|directly under|stands? or lies?|\bis on (?:the )?#|stand or lie|lying or standing on|end up\b", 1, _rests_on),
+    rule(r"\b(?:higher|highest|lower|lowest)\b|\b(?:above|below|over|under) (?:the )?#", 2, _above_below),
+    rule(r"\b(?:bigger|biggest|larger|largest|smaller|smallest|taller|tallest|shorter|shortest|volume)\b", 2, measures.biggest),
+    rule(r"above the (?:floor|road|ground)|underside|lowest point|height of .* above", 1, measures.height),
+    rule(r"^(?!.*\bsecond).*\b(?:height|high|tall|long|length|longer|wide|width|bottom to top|shorter)\b", 1, measures.size),
+    rule(r"^(?!.*\bsecond)(?:.*)(?:how far|how many metres|distance)", 1, measures.far_from_camera),
+    rule(r"how many (?:different )?#|\bcount\b|number of", 1, measures.count),
+)  # fmt: skip
+"""In this order; the first that comes to a conclusion counts."""

@@ -1,0 +1,204 @@
+"""What geometry concludes: in the question's own words, right by construction, nothing where a thing was not found."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from noting import box, clip_of, notes, track_of
+
+from video3d.answers.facts import scene_facts
+from video3d.answers.named import Finders
+from video3d.answers.named_say import Located
+from video3d.answers.notes import notes_on
+from video3d.geometry.boxes import nearest_point
+
+ROOM = {
+    "chair": box([-1.0, 3.0, 0.5]),
+    "bed": box([1.0, 5.0, 0.3], (1.4, 2.0, 0.6)),
+    "lamp": box([0.0, 4.0, 1.2], (0.2, 0.2, 0.4)),
+    "table": box([3.0, 3.0, 0.4], (1.0, 1.0, 0.8)),
+    "cup": box([3.1, 3.0, 0.85], (0.1, 0.1, 0.1)),
+    "box": box([-3.0, 6.0, 0.5], (1.0, 1.0, 1.0)),
+    "bag": box([-3.0, 6.0, 0.4], (0.3, 0.3, 0.3)),
+    "cat": box([0.0, 2.0, 0.2], (0.2, 0.4, 0.4)),
+}
+CAT_LOOKS = {"cat": (0.0, -1.0)}  # at the camera: its own right is the camera's left
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("Which is farther to the left: the chair or the bed?", "the chair"),
+        ("Which one is further right, the chair, the lamp or the bed?", "the bed"),
+        ("Is the chair to the left of the bed?", "yes"),
+        ("Is the chair to the right of the bed?", "no"),
+        ("Which is nearer to the camera, the chair or the bed?", "the chair"),
+        ("Which is farthest from the camera: the chair, the bed or the lamp?", "the bed"),
+        ("Of the chair and the table, which is nearer to the bed?", "the table"),
+        ("Which is farthest from the table: the chair, the lamp or the bed?", "the chair"),
+        ("Are the chair and the bed less than 2 m apart?", "yes"),
+        ("Are the chair and the bed more than 2 m apart?", "no"),
+        ("Does the chair lie no more than 2 m from the bed?", "yes"),
+        ("Are the chair and the bed near each other or far apart, if near is under 2 m and far over 4 m?", "near"),
+        ("Is the bed in front of the chair?", "no"),
+        ("Is the bed behind the chair?", "yes"),
+        ("Does the chair stand in front of the bed or behind it?", "in front"),
+        ("Which is higher: the lamp or the bed?", "the lamp"),
+        ("Is the bed lower than the lamp?", "yes"),
+        ("Which is taller, the chair or the lamp?", "the chair"),
+        ("Which is smaller by volume: the cup or the chair?", "the cup"),
+        ("What is between the chair and the bed? Options: the cat; the lamp.", "the lamp"),
+        ("Which two are closest together: the chair, the lamp or the table?", "the chair and the lamp"),
+        ("Which pair is closest together? Options: the chair and the lamp; the chair and the table.", "the chair and the lamp"),
+        ("What is the cup resting on? Options: the floor; the table; the chair.", "the table"),
+        ("On what does the chair stand? What holds it? Options: the floor; the table.", "the floor"),
+        ("Is the bag inside the box?", "yes"),
+        ("Does the box contain the cup?", "no"),
+        ("What carries the bag? Options: the floor; the box.", "the box"),
+        ("Which way must one turn to go to the table? Options: turn left; turn right; go straight on.", "turn right"),
+        ("Where is the table, seen from the camera?", "ahead to the right"),
+        ("At what o'clock is the table? Options: 12 o'clock; 2 o'clock.", "2 o'clock"),
+        ("If the camera turned 45 degrees to the right, which would it face? Options: the chair; the table.", "the table"),
+        ("Going straight ahead, which is reached first? Options: the bed; the cat.", "the cat"),
+        ("You stand at the chair facing the table. Where would you find the cat? Options: to your left; to your right.", "to your right"),
+        ("From the cat's own point of view, where is the chair? Options: to its own right; to its own left.", "to its own right"),
+        ("Does the cat face the camera or away from it? Options: towards the camera; away from the camera.", "towards the camera"),
+        ("Can a robot 0.5 m wide pass between the chair and the bed?", "yes"),
+        ("Can a cart 1.5 m wide be pushed between the chair and the bed?", "no"),
+        ("How far apart are the chair and the bed, in metres?", f"{math.hypot(1.05, 0.75):.2f} m"),
+        ("How wide is the free gap between the chair and the bed on the floor?", f"{math.hypot(1.05, 0.75):.2f} m"),
+        ("How tall is the chair?", "1 m"),
+        ("How high above the floor is the underside of the lamp?", "1 m"),
+        ("How many metres away is the cat?", f"{math.hypot(2.0, 1.3):.2f} m"),
+        ("How many chairs are there? Count them.", "1"),
+        ("Where is the cup relative to the table? Options: on it; behind it; to the left of it.", "on it"),
+        ("Where is the cat relative to the bed? Options: to the left of it; behind it; near it (within 1 m).", "to the left of it"),
+    ],
+)  # fmt: skip
+def test_conclusions_in_a_room(text, said):
+    assert notes(text, ROOM, fronts=CAT_LOOKS) == f"likely: {said}"
+
+
+@pytest.mark.parametrize("text", [
+    "Which is nearer to the camera, the chair or the piano?", "Is the piano behind the chair?", "How tall is the piano?",
+    "What is between the chair and the piano? Options: the lamp; the cat.", "Tell me about the chair.", "Why is the chair brown?",
+])  # fmt: skip
+def test_nothing_is_concluded_from_what_was_not_found_or_not_understood(text):
+    assert "likely" not in notes(text, ROOM) and "perhaps" not in notes(text, ROOM)
+
+
+@given(st.floats(-3, 3), st.floats(1, 6), st.floats(-3, 3), st.floats(1, 6))
+@settings(max_examples=40, deadline=None)
+def test_left_and_right_change_in_the_mirror_and_near_and_far_do_not(x1, y1, x2, y2):
+    eye = np.array([0.0, 0.0, 1.5])
+    far = [float(np.linalg.norm(nearest_point(box([x, y, 0.5]), eye) - eye)) for x, y in ((x1, y1), (x2, y2))]
+    assume(abs(math.atan2(x1, y1) - math.atan2(x2, y2)) > 1e-3 and abs(far[0] - far[1]) > 1e-3)
+
+    def scene(sign):
+        return {"chair": box([sign * x1, y1, 0.5]), "table": box([sign * x2, y2, 0.5])}
+
+    left = "Which is farther to the left, the chair or the table?"
+    assert notes(left, scene(1)) != notes(left, scene(-1))
+    assert notes(left, scene(1)) == notes(left.replace("left", "right"), scene(-1))
+    near = "Which is nearer to the camera, the chair or the table?"
+    assert notes(near, scene(1)) == notes(near, scene(-1))
+    assert notes(near, scene(1)) != notes(near.replace("nearer to", "farther from"), scene(1))
+
+
+BALL = {
+    "ball": box([-2.0, 3, 0.1], (0.2, 0.2, 0.2)),
+    "block": box([1.0, 3, 0.2], (0.4, 0.4, 0.4)),
+    "box": box([0, 6, 0.2]),
+}
+ROLLS = {"ball": track_of([-2.5, 3, 0.1], [1.0, 0, 0])}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("Will the ball hit the block within 3 seconds?", "yes"),
+        ("Will the ball hit the block within 1 second?", "no"),
+        ("Will the ball hit the box within 3 seconds?", "no"),
+        ("How long until the ball hits the block, in seconds?", "2.7 s"),  # 3 m less 0.3 m of halves
+        ("What does the ball touch next? Options: the box; the block.", "the block"),
+        ("What blocks the way of the ball in the next 3 seconds? Options: the box; nothing; the block.", "the block"),
+        ("What blocks the way of the ball in the next 1 second? Options: the box; nothing; the block.", "nothing"),
+        ("What happens next to the ball, within 3 seconds? Options: the ball hits the box; the ball hits the block.", "the ball hits the block"),
+        ("In 2 seconds, the ball will be closest to which of these? Options: the box; the block.", "the block"),
+        ("How fast is the ball moving, in metres per second?", "1.0 m/s"),
+        ("Which way will the ball be moving 1 second later? Options: to the left; to the right; toward the camera.", "to the right"),
+    ],
+)  # fmt: skip
+def test_conclusions_on_what_a_mover_does(text, said):
+    assert notes(text, BALL, tracks=ROLLS) == f"likely: {said}"
+
+
+WAYS = "Options: it turns to the left; it stays where it is; it goes straight forward; it turns to the right."
+
+
+@pytest.mark.parametrize(("clip", "said"), [
+    (clip_of(), "it stays where it is"),
+    (clip_of(speed=(0.0, 1.0)), "it goes straight forward"),
+    (clip_of(turn_deg_s=40.0), "it turns to the left"),
+    (clip_of(turn_deg_s=-40.0), "it turns to the right"),
+])  # fmt: skip
+def test_how_the_camera_goes_on(clip, said):
+    assert notes(f"What will the camera do in the next 1 second? {WAYS}", {}, clip=clip) == f"likely: {said}"
+
+
+def test_what_the_camera_then_sees_and_is_near():
+    walks = clip_of(speed=(0.0, 2.0))
+    assert notes("Will the cat still be in view 2 seconds after the last frame?", ROOM, clip=walks) == "likely: no"
+    assert notes("Will the bed still be in view 1 second after the last frame?", ROOM, clip=walks) == "likely: yes"
+    near = "The camera keeps moving. Which of these will it be closest to after 2 seconds? Options: the cat; the bed."
+    assert notes(near, ROOM, clip=walks) == "likely: the bed"
+
+
+def test_things_without_what_carries_them_fall():
+    stack = {
+        "block": box([0, 3, 0.3], (0.2, 0.2, 0.2)),
+        "box": box([0, 3, 0.1], (0.2, 0.2, 0.2)),
+        "ball": box([2, 3, 0.1]),
+    }
+    assert notes("Does the block fall over in the next 3 seconds?", stack) == "likely: no"
+    beyond = stack | {"block": box([0.25, 3, 0.3], (0.2, 0.2, 0.2))}
+    assert notes("Does the block fall over in the next 3 seconds?", beyond) == "likely: yes"
+    assert notes("If the box were removed, would the block fall?", stack) == "likely: yes"
+    assert notes("If the box were removed, would the ball fall?", stack) == "likely: no"
+    assert (
+        notes("Which would fall if the box were not there any more? Options: the ball; the block.", stack)
+        == "likely: the block"
+    )
+
+
+def test_what_is_seen_first():
+    frames = {"chair": (2, 3), "bed": (0, 1), "lamp": (4,)}
+    assert notes("Which comes into view first, the chair or the bed?", ROOM, frames=frames) == "likely: the bed"
+    assert notes("Which comes into view later, the chair or the bed?", ROOM, frames=frames) == "likely: the chair"
+    order = (
+        "In which order do they come into view? Options: the chair, the bed, the lamp; the bed, the chair, the lamp."
+    )
+    assert notes(order, ROOM, frames=frames) == "likely: the bed, the chair, the lamp"
+    events = "Which of these happens first? Options: the bed goes out of view; the chair comes into view."
+    assert notes(events, ROOM, frames=frames) == "likely: the bed goes out of view"
+
+
+def test_an_unsure_thing_makes_a_conclusion_unsure():
+    clip = clip_of()
+
+    def locate(thing, position):
+        return Located(box=ROOM[thing.category], score=0.2 if thing.category == "bed" else 0.9, frames=(0,))
+
+    find = Finders(locate, lambda name: (), lambda thing: None)
+    said = notes_on("Which is nearer to the camera, the chair or the bed?", clip, scene_facts(clip), find)
+    assert said == ("perhaps: the chair",)
+
+
+def test_the_cameras_height_needs_a_floor():
+    clip, text = clip_of(), "How high above the floor is the camera?"
+    facts, find = scene_facts(clip), Finders(lambda thing, at: None, lambda name: (), lambda thing: None)
+    assert notes_on(text, clip, facts, find) == ()
+    assert notes_on(text, clip, replace(facts, floor_z=-0.25), find) == ("likely: 1.75 m",)
