@@ -281,7 +281,7 @@ def _bearing(degrees: float | None) -> str:
 
 
 def _numbers(values: Any, between: str = ", ") -> str:
-    return between.join(f"{value:.2f}" for value in values)
+    return between.join(f"{round(value, 2) + 0.0:.2f}" for value in values)  # -0.00 is 0.00
 
 
 def _trust(one: Any) -> str:

@@ -13,6 +13,7 @@ from video3d.answers.driving import drive
 from video3d.answers.driving_ego import driving_world, instants, vehicle_path
 from video3d.answers.facts import SceneFacts, scene_facts
 from video3d.answers.results import Driving
+from video3d.answers.surfaces import Extent
 from video3d.answers.task import understand
 from video3d.answers.wishes import Wishes
 from video3d.geometry.boxes import moved_box
@@ -71,6 +72,13 @@ def _inside(polygon, place) -> bool:
         return bool((cuts & (x > place[0])).sum() % 2)
 
     return crossed(polygon.outer) and not any(crossed(hole) for hole in polygon.holes)
+
+
+def test_a_ceiling_over_the_road_is_said(street):
+    facts = facts_of(street)
+    room = Extent(length=5.0, width=4.0, height=2.5, has_floor=True, has_ceiling=True, yaw_deg=0.0)
+    assert not any("ceiling" in note for note in drive(street, facts, ()).notes)
+    assert any("ceiling" in note for note in drive(street, replace(facts, room=room), ()).notes)
 
 
 def test_vehicle_by_a_detection(street):

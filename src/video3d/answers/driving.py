@@ -124,7 +124,11 @@ def drive(clip: PosedClip, facts: SceneFacts, objects: Sequence[Detection]) -> D
     road = _road(view) if view.road is not None else None
     if road is None:
         notes.append("road: not seen; distances are level, and things without a name are not looked for")
-    elif road.slope_deg is None:
+    elif facts.room is not None and facts.room.has_ceiling:
+        notes.append(
+            "road: there is a ceiling over it, so this may be a room, and what is taken for the road its floor"
+        )
+    if road is not None and road.slope_deg is None:
         notes.append("slope: not known, for up was not measured apart from the road")
     ego = _ego(view)
     if ego is not None and ego.speed is None:
