@@ -202,3 +202,18 @@ def test_the_cameras_height_needs_a_floor():
     facts, find = scene_facts(clip), Finders(lambda thing, at: None, lambda name: (), lambda thing: None)
     assert notes_on(text, clip, facts, find) == ()
     assert notes_on(text, clip, replace(facts, floor_z=-0.25), find) == ("likely: 1.75 m",)
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_where_the_floor_is_freest(side):
+    """A thing stands 1 m ahead in two thirds of the view; the rest is open for 4 m."""
+    clip = clip_of()
+    depth = clip.depth_m.copy()
+    blocked = slice(22, None) if side == "left" else slice(None, 42)
+    depth[:, :, blocked] = 1.0
+    text = "Which way is freest: left, straight ahead or right of the view? Options: the left; the middle; the right."
+    seen = replace(clip, depth_m=depth)
+    find = Finders(lambda thing, at: None, lambda name: (), lambda thing: None)
+    facts = replace(scene_facts(seen), floor_z=0.0)
+    assert notes_on(text, seen, facts, find) == (f"likely: the {side}",)
+    assert notes_on(text, seen, replace(facts, floor_z=None), find) == ()

@@ -6,10 +6,11 @@ import re
 import numpy as np
 
 from video3d.answers.likely import METRES, candidates, extreme, pair_of
-from video3d.answers.noted import Noted, in_view_frame, metres, option_with, polar, span, yes_no
+from video3d.answers.noted import Noted, in_view_frame, level_places, metres, option_with, polar, span, yes_no
 from video3d.answers.notes_motion import heading_rad
 from video3d.answers.notes_ways import to_wall
 from video3d.geometry.boxes import footprint_gap_m, gap_m
+from video3d.geometry.rigid import scale_k
 
 _LEAST = r"\b(?:smaller|smallest|shorter|shortest|less|least|lower|narrower|narrowest)\b"
 
@@ -124,6 +125,36 @@ def camera_height(noted: Noted) -> str | None:
     """Of the camera over the floor, in the frame asked about."""
     floor = noted.facts.floor_z
     return None if noted.names or floor is None else f"{float(noted.eye[2, 3]) - floor:.2f} m"
+
+
+_RAYS = 15
+_FAR_M = 4.0
+_LOW_M, _HIGH_M = 0.1, 1.2
+"""What stands between these heights over the floor is in the way of who walks."""
+
+
+def freest(noted: Noted) -> str | None:
+    """Which third of the view has the most free floor before what stands in the way, by the depth of that frame, up to 4 m."""
+    at, floor, clip = noted.position, noted.facts.floor_z, noted.clip
+    depth = clip.depth_m[at].astype(np.float64)
+    k = scale_k(clip.k_px, clip.size_hw, depth.shape)[at]
+    if floor is None or not np.isfinite(k).all():
+        return None
+    rows, columns = np.nonzero(np.isfinite(depth) & (depth > 0))
+    z = depth[rows, columns]
+    rays = np.stack([(columns + 0.5 - k[0, 2]) / k[0, 0], (rows + 0.5 - k[1, 2]) / k[1, 1], np.ones(len(z))], 1)
+    points = (rays * z[:, None]) @ noted.eye[:3, :3].T + noted.eye[:3, 3]
+    local = level_places(points[:, :2], noted.eye[:2, 3], heading_rad(noted.eye))
+    away, left = np.hypot(*local.T), np.arctan2(local[:, 1], local[:, 0])
+    half = math.atan2(depth.shape[1] / 2, float(k[0, 0]))
+    ray = np.floor((half - left) / (2 * half) * _RAYS).astype(np.int64)
+    stands = (points[:, 2] > floor + _LOW_M) & (points[:, 2] < floor + _HIGH_M)
+    reach = np.array([away[stands & (ray == one)].min(initial=_FAR_M) for one in range(_RAYS)])
+    thirds = reach.reshape(3, -1).mean(1)
+    if np.ptp(thirds) < _LOW_M:
+        return None
+    best = int(thirds.argmax())
+    return option_with(noted, *(("the left", "left"), ("the middle", "straight ahead"), ("the right", "right"))[best])
 
 
 def box(noted: Noted) -> str | None:

@@ -329,6 +329,7 @@ def _reached(noted: Noted) -> str | None:
 _PLACED = r"with respect|relative to|relation\b|\bplaced\b|positioned"
 PLACES = (
     rule(r"(?=.*\bcamera\b).*(?:above the|\bhigh\b|\bheight\b)", 0, measures.camera_height),
+    rule(r"\bfreest\b|\b(?:open|free|clear) (?:floor|space|way)\b.*\b(?:left|right)\b", 0, measures.freest),
     rule(r"\b3d bounds\b|\bbox\b|\bcentre\b", 1, measures.box),
     rule(r"\b(?:room|floor to (?:the )?ceiling|walls? of the room)\b", 0, measures.room),
     rule(r"\bown\b|itself\b|with respect to the front", 2, _own_side),

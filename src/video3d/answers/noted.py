@@ -24,6 +24,7 @@ class Noted(NamedTuple):
         names: of the things that were found, in the order of the text.
         things: the same, as they are mentioned.
         places: the same, where they are at the frame asked about.
+        position: of the frame that is asked about, in the clip.
         eye: pose of that frame's camera, ``world_from_camera``.
         camera: how the camera moves at the end of the clip.
         clip: the scene.
@@ -40,6 +41,7 @@ class Noted(NamedTuple):
     names: list[str]
     things: list[Mention]
     places: list[Located]
+    position: int
     eye: Float64[np.ndarray, "4 4"]
     camera: CameraMotion | None
     clip: PosedClip
@@ -77,9 +79,15 @@ def way_of(turn: float) -> str:
 def in_view_frame(box: Box3D, place: Float64[np.ndarray, "2"], heading: float) -> Float64[np.ndarray, "4 2"]:
     """Corners of a box's footprint, ahead and to the left of somebody at a place who looks along a heading (radians)."""
     corners = np.array([[-0.5, -0.5], [-0.5, 0.5], [0.5, 0.5], [0.5, -0.5]]) * box.size_m[:2]
-    world = box.center_world[:2] + corners @ box.world_from_box[:2, :2].T - place
+    return level_places(box.center_world[:2] + corners @ box.world_from_box[:2, :2].T, place, heading)
+
+
+def level_places(
+    world: Float64[np.ndarray, "n 2"], place: Float64[np.ndarray, "2"], heading: float
+) -> Float64[np.ndarray, "n 2"]:
+    """Places on the floor, ahead and to the left of somebody at a place who looks along a heading (radians)."""
     axes = np.array([[math.cos(heading), math.sin(heading)], [-math.sin(heading), math.cos(heading)]])
-    return world @ axes.T
+    return (world - place) @ axes.T
 
 
 def ends(noted: Noted, low: str, high: str, values: Sequence[float]) -> list[str]:

@@ -72,6 +72,7 @@ def notes_on(question: str, clip: PosedClip, facts: SceneFacts, find: Finders) -
         names=[_called(things[at], question) for at in there],
         things=[things[at] for at in there],
         places=[place for at in there if (place := found[at]) is not None],
+        position=position,
         eye=clip.world_from_camera[position],
         camera=camera_motion(clip) if facts.trajectory.ordered else None,  # pictures of no order show no motion
         clip=clip,
