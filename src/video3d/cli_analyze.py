@@ -8,11 +8,11 @@ from cyclopts import Parameter
 
 from video3d.cli_geometry import Depth, Frames, Ignore, Json, Source, check_frames, ignored
 from video3d.cli_text import dump
+from video3d.cli_wishes import NO_WISHES, TaskWishes
 from video3d.types import InputError
 from video3d.types.depth import DEPTH_OF_VIEWS
 
 if TYPE_CHECKING:
-    from video3d.analysis import Options
     from video3d.answers.results import AnyResult
 
 _SHOWN = 12
@@ -28,35 +28,7 @@ def analyze(
     query: Annotated[
         str, Parameter(name="--query", help='In words: "find a path to the chair", "where can I put a 30 cm vase?"')
     ] = "",
-    goal: Annotated[
-        str | None,
-        Parameter(
-            name="--goal", help="Where a path leads: X,Y in the world, or a thing's name.", allow_leading_hyphen=True
-        ),
-    ] = None,
-    start: Annotated[
-        str | None,
-        Parameter(
-            name="--start",
-            help="Where it begins, alike; by default where the camera is last.",
-            allow_leading_hyphen=True,
-        ),
-    ] = None,
-    robot_radius: Annotated[float | None, Parameter(name="--robot-radius", help="Metres.")] = None,
-    robot_height: Annotated[float | None, Parameter(name="--robot-height", help="Metres.")] = None,
-    max_step: Annotated[
-        float | None, Parameter(name="--max-step", help="The highest edge that the robot climbs, metres.")
-    ] = None,
-    size: Annotated[
-        str | None, Parameter(name="--size", help="Of the thing to place: A,B,C, along, across and up, metres.")
-    ] = None,
-    clearance: Annotated[
-        float | None, Parameter(name="--clearance", help="Free distance around the thing to place, metres.")
-    ] = None,
-    camera_height: Annotated[
-        float | None,
-        Parameter(name="--camera-height", help="Of the camera over the road, metres: it gives a drive its scale."),
-    ] = None,
+    wishes: TaskWishes = NO_WISHES,
     frames: Frames = 32,
     depth: Depth = DEPTH_OF_VIEWS,
     model: Annotated[str, Parameter(name="--model", help="nano, a model folder, or a Hugging Face id.")] = "nano",
@@ -74,16 +46,7 @@ def analyze(
     from video3d.viz.analysis_files import check_analysis_out, write_analysis
 
     check_frames(frames)
-    options: Options = {
-        "goal": None if goal is None else _place(goal),
-        "start": None if start is None else _place(start),
-        "robot_radius": robot_radius,
-        "robot_height": robot_height,
-        "max_step": max_step,
-        "size": None if size is None else _size(size),
-        "clearance": clearance,
-        "camera_height": camera_height,
-    }
+    options = wishes.options()
     understand(query, task, wishes_from(options))  # before the long work, not after it
     if out is not None:
         check_analysis_out(out, overwrite=overwrite)
@@ -112,25 +75,6 @@ def schema(
             "task", expected=f"one of {', '.join(TASKS)}", got=repr(task[:60]), do="choose one, or leave it out"
         )
     print(dump(RESULTS[task].model_json_schema(mode="serialization")))
-
-
-def _place(text: str) -> "str | tuple[float, float]":
-    parts = text.split(",")
-    try:
-        x, y = (float(part) for part in parts)
-    except ValueError:
-        return text
-    return (x, y)
-
-
-def _size(text: str) -> tuple[float, float, float]:
-    try:
-        a, b, c = (float(part) for part in text.split(","))
-    except ValueError as error:
-        raise InputError(
-            "--size", expected="three lengths A,B,C in metres", got=repr(text[:60]), do="for example 0.3,0.2,0.4"
-        ) from error
-    return (a, b, c)
 
 
 def result_text(found: "AnyResult") -> str:

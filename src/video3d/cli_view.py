@@ -9,6 +9,7 @@ from cyclopts import Parameter
 
 from video3d.cli_analyze import result_text
 from video3d.cli_geometry import Depth, Frames, Ignore, Source, check_frames, ignored
+from video3d.cli_wishes import NO_WISHES, TaskWishes
 from video3d.types import InputError
 from video3d.types.depth import DEPTH_OF_VIEWS
 
@@ -23,6 +24,7 @@ def view(
         str | None,
         Parameter(name="--task", help="navigation, driving, placement or scene. By default the query decides."),
     ] = None,
+    wishes: TaskWishes = NO_WISHES,
     save: Annotated[
         Path | None, Parameter(name="--save", help="FILE.rrd for rerun, or FILE.html, one page that needs nothing.")
     ] = None,
@@ -36,15 +38,15 @@ def view(
     overwrite: Annotated[bool, Parameter(negative="", help="Replace an earlier file of that name.")] = False,
 ) -> None:
     """Look at what ``analyze`` finds: frames, points, boxes, surfaces, map and path on a timeline. Without --save or --web, rerun opens."""
-    from video3d.analysis import in_task_world
+    from video3d.analysis import in_task_world, wishes_from
     from video3d.answers.task import understand
-    from video3d.answers.wishes import Wishes
     from video3d.pipeline import load
     from video3d.viz.shown import show
     from video3d.viz.view_files import check_view_out, write_view
 
     check_frames(frames)
-    asked = understand(query, task, Wishes())
+    options = wishes.options()
+    asked = understand(query, task, wishes_from(options))
     if web and save is not None:
         raise InputError("--save and --web", expected="one of them", got="both")
     if save is not None:
@@ -52,7 +54,7 @@ def view(
     _check_viewer(save, web)
     engine = load(model, depth=depth)
     scene = in_task_world(engine.read(source, num_frames=frames, ignore=ignored(ignore)), asked)[0]
-    found = engine.analysis(scene, query, task=task)
+    found = engine.analysis(scene, query, task=task, **options)
     timings = {name: round(value, 3) for name, value in scene.timings_s.items()} | found.result.timings_s
     found = replace(found, result=found.result.model_copy(update={"timings_s": timings}))
     shown, text = show(scene, found, engine.objects_of(scene)), result_text(found.result)

@@ -308,6 +308,8 @@ def test_the_recording_reads_back(views, tmp_path):
         (["--save", "OUT/a.html", "--web"], "both"),
         (["--save", "OUT/a.rrd", "--task", "fly"], "--task"),
         (["--save", "OUT/a.rrd", "--frames", "0"], "--frames"),
+        (["--save", "OUT/a.rrd", "--size", "1,2"], "--size"),
+        (["--save", "OUT/a.rrd", "--task", "driving", "--goal", "door"], "--goal"),
         (["--save", "OUT/a.rrd", "--query", "x" * 100_000], "query"),
         ([], "display"),
     ],
@@ -349,11 +351,11 @@ def test_an_empty_recording_leaves_nothing_behind(tmp_path, capsys, monkeypatch)
 def test_the_command_writes_a_page(engine, room, tmp_path, capsys):
     pytest.importorskip("viser", reason="needs viser: pip install 'video3d[viz]'")
     out = tmp_path / "page.html"
-    assert run(["view", str(room), "--frames", "3", "--query", "Find a path to (1, 1)", "--save", str(out)]) == 0
+    assert run(["view", str(room), "--frames", "3", "--task", "navigation", "--goal", "-1,1", "--save", str(out)]) == 0
     said = capsys.readouterr()
     assert said.out.startswith("navigation: ") and "page.html" in said.err and "viser" not in said.out
     page = Page(out.read_text())
-    assert "__VISER_EMBED_DATA__" in page.viewer and json.loads(page.data)["query"] == "Find a path to (1, 1)"
+    assert "__VISER_EMBED_DATA__" in page.viewer and "(-1.00, 1.00)" in said.out
     assert out.stat().st_size < 10_000_000
     check_view_out(out, overwrite=True)  # one of ours is known as such
 
