@@ -157,15 +157,22 @@ def test_what_the_camera_then_sees_and_is_near():
     assert notes(near, ROOM, clip=walks) == "likely: the bed"
 
 
-def test_things_without_what_carries_them_fall():
+def test_what_falls():
     stack = {
         "block": box([0, 3, 0.3], (0.2, 0.2, 0.2)),
         "box": box([0, 3, 0.1], (0.2, 0.2, 0.2)),
         "ball": box([2, 3, 0.1]),
     }
-    assert notes("Does the block fall over in the next 3 seconds?", stack) == "likely: no"
-    beyond = stack | {"block": box([0.25, 3, 0.3], (0.2, 0.2, 0.2))}
-    assert notes("Does the block fall over in the next 3 seconds?", beyond) == "likely: yes"
+    text = "Does the block fall over in the next 3 seconds?"
+    assert notes(text, stack | {"block": box([0, 3, 0.1], (0.2, 0.2, 0.2))}) == "likely: no"  # on the floor
+    on_table = {"block": box([0, 3, 0.9], (0.2, 0.2, 0.2)), "table": box([0, 3, 0.4], (1.5, 1.0, 0.8))}
+    assert notes(text, on_table) == "likely: no"
+    falls = {"block": track_of([0, 3, 1.4], [0.0, 0.0, -1.0])}
+    assert notes(text, on_table, tracks=falls) == "likely: yes"
+    rolls = {"block": track_of([-0.5, 3, 0.9], [1.0, 0.0, 0.0])}
+    assert notes(text, on_table, tracks=rolls) == "likely: yes"  # past the table's edge
+    said = notes(text, stack)  # on something small: it may be held or not
+    assert "likely" not in said and "block is 0.2 m above the floor" in said
     assert notes("If the box were removed, would the block fall?", stack) == "likely: yes"
     assert notes("If the box were removed, would the ball fall?", stack) == "likely: no"
     assert (

@@ -23,7 +23,11 @@ _LONGEST_S = 4.0
 _CAR_TURNS_DEG = 8.0
 _TURNS_BELOW_M_S = 7.0
 """Nobody takes a corner faster."""
-_HOLDS_M = 0.04
+_FALLS_M_S = 0.2
+_ON_FLOOR_M = 0.06
+_ROLLS_S = 1.5
+"""What rolls on something is looked after for so long."""
+_STROLLS_M_S = 0.3
 
 
 def _movers(noted: Noted) -> list[Mover | None]:
@@ -221,10 +225,8 @@ def _direction(noted: Noted) -> str | None:
 
 def _person(noted: Noted) -> str | None:
     one = _movers(noted)[0]
-    if one is None:
-        return None
-    if one.speed_m_s < 0.3:
-        return option_with(noted, "stands still")
+    if one is None or one.speed_m_s < _STROLLS_M_S:
+        return None  # people walk no faster than votes jitter at twenty metres
     return option_with(noted, ("toward or away", "to the left", "toward or away", "to the right")[_quarter(noted, one)])
 
 
@@ -246,44 +248,37 @@ def _others(noted: Noted, box: Box3D) -> list[Box3D]:
     return [one for one, away in zip(boxes, far, strict=True) if float(away.max()) > 0.5]
 
 
-def _unstable(box: Box3D, floor: float, others: list[Box3D]) -> float:
-    """How little holds a thing up, metres: how far its middle is beyond the edge of what it rests on, or how far it is above it."""
-    low = float(box.center_world[2] - box.size_m[2] / 2) - floor
-    least = low  # over the floor
-    for one in others:
-        top = float(one.center_world[2] + one.size_m[2] / 2) - floor
-        if one.center_world[2] < box.center_world[2]:
-            local = np.abs((box.center_world - one.center_world)[:2] @ one.world_from_box[:2, :2]) - one.size_m[:2] / 2
-            least = min(least, abs(low - top) + max(0.0, float(local.max())))
-    return least
-
-
 def _falls(noted: Noted) -> str | None:
-    """Whether a thing falls: it already does, it moves past the edge of what carries it, nothing holds its middle up, or it is hit."""
+    """Whether a thing falls. What stands on something small may or may not be held by it: that is not concluded."""
     if not polar(noted) or not noted.marks or (subject := noted.marks[0]) is None:
         return None
-    one, floor = _movers(noted)[subject], noted.facts.floor_z or 0.0
-    box = noted.places[subject].box
-    others = _others(noted, box)
-    moving = one is not None and one.moves
-    if one is not None and float(one.velocity_m_s[2]) < -0.2:
+    one, box = _movers(noted)[subject], noted.places[subject].box
+    low = span(noted, noted.places[subject])[0]
+    if one is not None and float(one.velocity_m_s[2]) < -_FALLS_M_S:
         return yes_no(True)
-    if moving and one is not None and span(noted, noted.places[subject])[0] > 0.15:
-        return yes_no(_unstable(one.after(1.5), floor, others) > _HOLDS_M)
-    return yes_no(_unstable(box, floor, others) > _HOLDS_M)
+    if low < _ON_FLOOR_M:
+        return yes_no(False)
+    held = _held_by(noted, box)
+    if one is not None and one.moves:
+        return yes_no(_margin_m(one.after(_ROLLS_S), held) < 0) if held is not None else None
+    if held is not None and float(held.size_m[:2].min()) > 3 * float(box.size_m[:2].max()) and _margin_m(box, held) > 0:
+        return yes_no(False)
+    return None
 
 
-def _stack_stands(noted: Noted) -> str | None:
-    """Whether what is stacked stays so: some block of it has little that holds it."""
-    if not polar(noted):
-        return None
-    floor = noted.facts.floor_z or 0.0
-    blocks = [place.box for name, place in noted.find.count(None) if "block" in name]
-    worst = max((_unstable(one, floor, _others(noted, one)) for one in blocks), default=None)
-    if worst is None:
-        return None
-    falls = re.search(r"\b(?:fall|collapse|topple|tip|come down)", noted.stem) is not None
-    return yes_no((worst > _HOLDS_M) == falls)
+def _held_by(noted: Noted, box: Box3D) -> Box3D | None:
+    """Of all things that were found, the one whose top a thing's underside is nearest to; None where all are far from it."""
+    low, best = float(box.center_world[2] - box.size_m[2] / 2), []
+    for one in _others(noted, box):
+        off = abs(low - float(one.center_world[2] + one.size_m[2] / 2)) + footprint_gap_m(box, one)
+        best += [(off, one)] if off < _HOVERS_M and one.center_world[2] < box.center_world[2] else []
+    return min(best, key=lambda pair: pair[0])[1] if best else None
+
+
+def _margin_m(box: Box3D, held: Box3D) -> float:
+    """How far inside the edge of what carries it a thing's middle is; negative beyond it."""
+    local = np.abs((box.center_world - held.center_world)[:2] @ held.world_from_box[:2, :2])
+    return float((held.size_m[:2] / 2 - local).min())
 
 
 def _falls_without(noted: Noted) -> str | None:
@@ -338,7 +333,6 @@ AHEAD = (
     rule(r"\b(?:heading|moving|move|moves|direction)\b", 1, lambda noted: _direction(noted) if any("to the left" in one for one in noted.options) else None),
     rule(r"keep moving|moving still|still be moving|come to (?:a )?(?:rest|stop)|stand still|stop moving", 1, _keeps_moving),
     rule(r"end up|will .*(?:resting|rest on|standing on|lying on)|rest on\b", 1, lambda noted: _ends_on(noted) if "second" in noted.stem else None),
-    rule(r"\b(?:stack|tower|pile)\b", 0, _stack_stands),
     rule(r"\b(?:fall|falls|drop|topple|tip|leave)\b", 1, _falls),
 )  # fmt: skip
 """In this order, before ``likely.PLACES``."""

@@ -159,7 +159,7 @@ def nano_questions() -> Recipe:
         settings=NANO,
         types=("relation", "layout", "physics", "action", "caption"),  # boxes are not the language model's to say
         questions=16,
-        steps=200,
+        steps=150,
         batch=4,
         lr=1e-3,
         lora_rank=32,
