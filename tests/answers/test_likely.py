@@ -85,6 +85,9 @@ def test_conclusions_in_a_room(text, said):
 @pytest.mark.parametrize("text", [
     "Which is nearer to the camera, the chair or the piano?", "Is the piano behind the chair?", "How tall is the piano?",
     "What is between the chair and the piano? Options: the lamp; the cat.", "Tell me about the chair.", "Why is the chair brown?",
+    "What colour is the chair to the left of the bed?", "Describe the chair near the bed.", "Is the chair left of the bed made of wood?",
+    "Is the chair 1 m tall?", "Can I walk to the chair from here?", "Is the lamp above the floor?", "Has the chair been moved to the left?",
+    "What kind of lamp is above the bed?", "Put the chair nearer to the camera than the bed, please.", "What is the cat between the chair and the bed doing?",
 ])  # fmt: skip
 def test_nothing_is_concluded_from_what_was_not_found_or_not_understood(text):
     assert "likely" not in notes(text, ROOM) and "perhaps" not in notes(text, ROOM)

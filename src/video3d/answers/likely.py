@@ -16,12 +16,21 @@ Rule = tuple[re.Pattern[str], int, Conclude]
 METRES = re.compile(r"(\d+(?:\.\d+)?) ?m(?:etres?|eters?)?\b")
 
 
+_NOT_OURS = re.compile(
+    r"\bcolou?r|^why\b|\bhow come\b|\bdescribe\b|\btell me about\b|\bmade of\b|\bmaterial\b|\bwhat (?:kind|type|sort|brand|shape)\b|\bdoing\b|\bused for\b|\blook like\b|\bsay about\b"
+)
+"""What such questions want is no place, size or motion, whatever else they name."""
+_CHOICE = re.compile(r"\b(?:which|what|where|or|of|between)\b")
+
+
 def likely(noted: Noted, rules: Sequence[Rule]) -> str | None:
-    """The conclusion of the first rule whose words a question has and that comes to one; "perhaps" if a thing is unsure."""
+    """The conclusion of the first rule whose words a question has and that comes to one: yes or no where a question asks for that, and only there. "perhaps" if a thing is unsure."""
+    if _NOT_OURS.search(noted.stem):
+        return None
     for words, needed, conclude in rules:
         if len(noted.names) >= needed and words.search(noted.stem):
             said = conclude(noted)
-            if said is not None:
+            if said is not None and (said in ("yes", "no")) == polar(noted):
                 sure = all(place.score >= SURE_ENOUGH for place in noted.places)
                 return f"{'likely' if sure else 'perhaps'}: {said}"
     return None
@@ -40,7 +49,7 @@ def extreme(noted: Noted, values: Mapping[int, float], smallest: bool) -> str | 
     best = (min if smallest else max)(values, key=lambda at: values[at])
     if polar(noted):
         return yes_no(best == noted.marks[0]) if noted.marks else None
-    return the_one(noted, best)
+    return the_one(noted, best) if noted.options or _CHOICE.search(noted.stem) else None
 
 
 def pair_of(noted: Noted) -> tuple[int, int] | None:
