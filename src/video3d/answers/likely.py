@@ -17,21 +17,26 @@ METRES = re.compile(r"(\d+(?:\.\d+)?) ?m(?:etres?|eters?)?\b")
 
 
 _NOT_OURS = re.compile(
-    r"\bcolou?r|^why\b|\bhow come\b|\bdescribe\b|\btell me about\b|\bmade of\b|\bmaterial\b|\bwhat (?:kind|type|sort|brand|shape)\b|\bdoing\b|\bused for\b|\blook like\b|\bsay about\b"
+    r"\b(?:second|third|fourth)[ -](?:most\b|from\b|\w+est\b)|\b(?:neither|except|excluding|besides|other than|not counting (?:the )?#|but not)\b"
+    r"|\bnot\b(?! (?:more|farther|further|counting|there|just|only)\b)|n't\b|\bno (?:bigger|smaller|larger|higher|lower|taller|nearer|closer)\b"
+    r"|(?:^|[.,:;] )(?:has|have|had|did|was|were)\b|\bhas been (?:mov|go)"
+    r"|^(?:suppose|if) .*(?:removed|taken away|not there)(?!.*\b(?:fall|drop|topple|tip))|\bhow many (?:\w+ )?#.*\b(?:left|right|behind|front|near|between)\b"
+    r"|\d,\d|\bcolou?r|^why\b|\bhow come\b|\bdescribe\b|\btell me\b|\bmade of\b|\bmaterial\b|\bwhat (?:kind|type|sort|brand|shape)\b"
+    r"|\bdoing\b|\bused for\b|\blook like\b"
 )
-"""What such questions want is no place, size or motion, whatever else they name."""
-_CHOICE = re.compile(r"\b(?:which|what|where|or|of|between)\b")
+"""What such questions want is no place, size or motion that is now, or is more than one condition, or the reverse of what words say."""
+_CHOICE = re.compile(r"\b(?:which|what|where|or|of these|of the|between)\b|^of\b")
 
 
 def likely(noted: Noted, rules: Sequence[Rule]) -> str | None:
     """The conclusion of the first rule whose words a question has and that comes to one: yes or no where a question asks for that, and only there. "perhaps" if a thing is unsure."""
-    if _NOT_OURS.search(noted.stem):
+    if _NOT_OURS.search(noted.stem) or None in noted.marks:
         return None
     for words, needed, conclude in rules:
         if len(noted.names) >= needed and words.search(noted.stem):
             said = conclude(noted)
             if said is not None and (said in ("yes", "no")) == polar(noted):
-                sure = all(place.score >= SURE_ENOUGH for place in noted.places)
+                sure = noted.all_found and all(place.score >= SURE_ENOUGH for place in noted.places)
                 return f"{'likely' if sure else 'perhaps'}: {said}"
     return None
 

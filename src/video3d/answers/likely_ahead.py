@@ -91,13 +91,18 @@ def _nearest_s(noted: Noted) -> list[tuple[float, int]]:
     return [(when, at) for _, when, at in sorted(found)]
 
 
+_LATER = re.compile(r"\b(?:will|would|going to|about to|happen|next|later|seconds?|come into|soon)\b")
+
+
 def _time_to(noted: Noted) -> str | None:
     touches = _touch_s(noted, _LONGEST_S) or _nearest_s(noted)
     return f"{touches[0][0]:.1f} s" if touches else None
 
 
 def _touches(noted: Noted) -> str | None:
-    return yes_no(bool(_touch_s(noted, noted.ahead_s))) if polar(noted) and len(noted.marks) > 1 else None
+    if not polar(noted) or len(noted.marks) != 2 or not _LATER.search(noted.stem):
+        return None
+    return yes_no(bool(_touch_s(noted, noted.ahead_s)))
 
 
 def _meets_first(noted: Noted) -> str | None:
@@ -165,7 +170,11 @@ def _camera_near(noted: Noted) -> str | None:
 
 def _in_view(noted: Noted) -> str | None:
     later = _camera_later(noted)
-    if len(later) != 1 or not polar(noted):
+    if (
+        len(later) != 1
+        or not polar(noted)
+        or not re.search(r"\b(?:will|still|stay|keep|after|later|next|leave|have)\b", noted.stem)
+    ):
         return None
     away, turn = later[0]
     size = float(np.max(noted.places[0].box.size_m[:2])) / 2
@@ -250,7 +259,7 @@ def _others(noted: Noted, box: Box3D) -> list[Box3D]:
 
 def _falls(noted: Noted) -> str | None:
     """Whether a thing falls. What stands on something small may or may not be held by it: that is not concluded."""
-    if not polar(noted) or not noted.marks or (subject := noted.marks[0]) is None:
+    if not polar(noted) or not noted.marks or (subject := noted.marks[0]) is None or noted.stem.startswith("can "):
         return None
     one, box = _movers(noted)[subject], noted.places[subject].box
     low = span(noted, noted.places[subject])[0]
@@ -281,9 +290,18 @@ def _margin_m(box: Box3D, held: Box3D) -> float:
     return float((held.size_m[:2] / 2 - local).min())
 
 
+_REMOVED = re.compile(
+    r"# (?:was |were |is |are |had been )?(?:removed|taken away|not there|vanish\w*)|(?:without|remov\w+|take away) (?:the )?#"
+)
+
+
 def _falls_without(noted: Noted) -> str | None:
     """What falls if another thing is taken away: what rests on it."""
-    if not noted.marks or (gone := noted.marks[0]) is None:
+    removed = _REMOVED.search(noted.stem)
+    if removed is None or not re.search(r"\b(?:fall|drop|topple|tip)", noted.stem):
+        return None
+    gone = noted.marks[noted.stem[: removed.end()].count("#") - 1]
+    if gone is None:
         return None
     held = {}
     for at in range(len(noted.names)):
@@ -315,7 +333,7 @@ def _ends_on(noted: Noted) -> str | None:
     return option_with(noted, "the floor") if best is None else the_one(noted, best)
 
 
-_HITS = r"\b(?:hits?|bumps?(?: into)?|touch(?:es)?|collides?|contact|reach|meet|run into|crash)\b"
+_HITS = r"\b(?:hits?|bumps?(?: into)?|touch(?:es)?|collides?|contact|reach(?:es)?|meet|run into|crash)\b"
 AHEAD = (
     rule(r"taken away|removed|vanish|were not there|not there any more|without (?:the )?#", 1, _falls_without),
     rule(r"how fast|\bspeed of|speed\b.*\b(?:m/s|travel|move|moving)", 1, _speed),
@@ -333,6 +351,6 @@ AHEAD = (
     rule(r"\b(?:heading|moving|move|moves|direction)\b", 1, lambda noted: _direction(noted) if any("to the left" in one for one in noted.options) else None),
     rule(r"keep moving|moving still|still be moving|come to (?:a )?(?:rest|stop)|stand still|stop moving", 1, _keeps_moving),
     rule(r"end up|will .*(?:resting|rest on|standing on|lying on)|rest on\b", 1, lambda noted: _ends_on(noted) if "second" in noted.stem else None),
-    rule(r"\b(?:fall|falls|drop|topple|tip|leave)\b", 1, _falls),
+    rule(r"\b(?:falls?|drop|topple|tip|leave\b.*\bdrop)\b", 1, _falls),
 )  # fmt: skip
 """In this order, before ``likely.PLACES``."""

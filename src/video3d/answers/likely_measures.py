@@ -12,6 +12,9 @@ from video3d.answers.notes_ways import to_wall
 from video3d.geometry.boxes import footprint_gap_m, gap_m
 from video3d.geometry.rigid import scale_k
 
+_OTHER_LENGTHS = re.compile(
+    r"\b(?:until|moving|moved|moves?|rolls?|rolled|visible|difference|travel\w*|going|walk|drive)\b|\bto get\b"
+)
 _LEAST = r"\b(?:smaller|smallest|shorter|shortest|less|least|lower|narrower|narrowest)\b"
 
 
@@ -19,7 +22,7 @@ def near_far(noted: Noted) -> str | None:
     """Near or far by the limits that the question itself gives."""
     pair = pair_of(noted)
     limits = [float(number) for number in METRES.findall(noted.stem)]
-    if pair is None or not limits:
+    if pair is None or not limits or re.search(r"\b(?:will|seconds?|angle|too|wide|fits?|pass)\b", noted.stem):
         return None
     gap = gap_m(noted.places[pair[0]].box, noted.places[pair[1]].box)
     if len(limits) > 1:
@@ -29,7 +32,8 @@ def near_far(noted: Noted) -> str | None:
         return None
     # "no more than" and "not farther than" mean the reverse of what they contain.
     over = re.search(
-        r"(?<!no )(?<!not )\b(?:more|over|greater|larger|bigger|beyond|farther|further|at least)\b", noted.stem
+        r"(?<!no )(?<!not )\b(?:more|over|above|exceeds?|greater|larger|bigger|wider|beyond|farther|further|at least)\b",
+        noted.stem,
     )
     return yes_no((gap > limits[0]) == bool(over))
 
@@ -54,6 +58,8 @@ def opening(noted: Noted) -> str | None:
 def fits(noted: Noted) -> str | None:
     """Whether something of a width passes between two things."""
     gap, needs = _floor_gap(noted), METRES.search(noted.stem)
+    if re.search(r"\btoo\b|\bunable\b|\bimpossible\b|\btall\b|\bhigh\b", noted.stem):
+        return None
     return None if gap is None or needs is None or not polar(noted) else yes_no(gap >= float(needs[1]))
 
 
@@ -69,6 +75,8 @@ def biggest(noted: Noted) -> str | None:
 
 def size(noted: Noted) -> str | None:
     """The side of a thing that is asked about."""
+    if len(noted.names) != 1 or _OTHER_LENGTHS.search(noted.stem):
+        return None
     size = [float(side) for side in noted.places[0].box.size_m]
     if re.search(r"\b(?:height|high|tall|top)\b", noted.stem):
         return f"{metres(size[2])} m"
@@ -81,6 +89,8 @@ def size(noted: Noted) -> str | None:
 
 def height(noted: Noted) -> str | None:
     """From the floor to a thing's underside, or to its top."""
+    if len(noted.names) != 1 or noted.facts.floor_z is None or _OTHER_LENGTHS.search(noted.stem):
+        return None
     low, high = span(noted, noted.places[0])
     top = re.search(r"\b(?:top|upper|highest point)\b", noted.stem) is not None
     return f"{metres(high if top else low)} m"
@@ -88,7 +98,7 @@ def height(noted: Noted) -> str | None:
 
 def far_from_camera(noted: Noted) -> str | None:
     """From the camera to a thing's middle."""
-    if len(noted.names) != 1:
+    if len(noted.names) != 1 or _OTHER_LENGTHS.search(noted.stem):
         return None
     return f"{metres(float(np.linalg.norm(noted.places[0].box.center_world - noted.eye[:3, 3])))} m"
 

@@ -25,6 +25,8 @@ def _camera_far(noted: Noted) -> dict[int, float]:
 
 
 def _nearer_camera(noted: Noted) -> str | None:
+    if re.match(r"is (?:the )?#.*\bor (?:to )?", noted.stem):
+        return None
     far = _camera_far(noted)
     return extreme(noted, {at: far[at] for at in candidates(noted)}, not re.search(r"\bf[au]r", noted.stem))
 
@@ -34,7 +36,7 @@ _ANCHOR = re.compile(r"\b(?:near|clos|f[au]r)\w*(?: away)? (?:to|from) (?:the )?
 
 def _nearer_thing(noted: Noted) -> str | None:
     found = _ANCHOR.search(noted.stem)
-    if found is None:
+    if found is None or re.match(r"is (?:the )?#.*\bor (?:to )?(?:the )?#", noted.stem):
         return None
     anchor = noted.marks[noted.stem[: found.end()].count("#") - 1]
     if anchor is None:
@@ -46,7 +48,9 @@ def _nearer_thing(noted: Noted) -> str | None:
 def _two_of(noted: Noted) -> str | None:
     middles = [one.box.center_world for one in noted.places]
     pairs = list(itertools.combinations(range(len(middles)), 2))
-    far = "apart" in noted.stem and "closest" not in noted.stem
+    if not re.search(r"\bclos|\bnear|\bapart\b|\bf[au]r", noted.stem):
+        return None
+    far = re.search(r"\bf[au]r", noted.stem) is not None
     best = (max if far else min)(pairs, key=lambda two: float(np.linalg.norm(middles[two[0]] - middles[two[1]])))
     for text, things in zip(noted.options, noted.option_things, strict=True):
         if set(things) == set(best):
@@ -58,8 +62,10 @@ def _to_a_side(noted: Noted) -> str | None:
     turns = {at: -bearing(noted.eye, noted.places[at].box.center_world[:2]) for at in candidates(noted)}
     left = re.search(r"\bleft", noted.stem) is not None
     pair = pair_of(noted)
+    if re.search(r"#'s\b|\bmy\b|\bperspective\b|\bsit\b|\bfrom where\b(?! the camera)", noted.stem):
+        return None
     if polar(noted) or ("left" in noted.stem and "right" in noted.stem):
-        if pair is None:
+        if pair is None or len(noted.marks) > 2 or not set(pair) <= set(turns):
             return None
         is_left = turns[pair[0]] < turns[pair[1]]
         return yes_no(is_left == left) if polar(noted) else option_with(noted, "left" if is_left else "right")
@@ -67,6 +73,11 @@ def _to_a_side(noted: Noted) -> str | None:
 
 
 def _above_below(noted: Noted) -> str | None:
+    pair = pair_of(noted)
+    if re.search(r"\b(?:above|below|over|under) (?:the )?#", noted.stem) and (
+        pair is None or footprint_gap_m(*(noted.places[at].box for at in pair)) > 0.05
+    ):
+        return yes_no(False) if polar(noted) and pair is not None else None
     spans = {at: sum(span(noted, noted.places[at])) for at in candidates(noted)}
     low = re.search(r"\b(?:lower|lowest|below|beneath|under)\b", noted.stem) is not None
     return extreme(noted, spans, low)
@@ -78,6 +89,10 @@ def _depth_order(noted: Noted) -> str | None:
         return None
     a, b = (in_view_frame(noted.places[at].box, noted.eye[:2, 3], heading_rad(noted.eye))[:, 0].mean() for at in pair)
     front = bool(a < b)
+    if len(noted.marks) > 2 or not (
+        polar(noted) or noted.options or ("front" in noted.stem and "behind" in noted.stem)
+    ):
+        return None
     if polar(noted):
         return yes_no(front == ("behind" not in noted.stem))
     return option_with(noted, "in front" if front else "behind")
@@ -112,7 +127,7 @@ def _relation(noted: Noted) -> str | None:
             ahead = deeper if "behind" in said else -deeper
             fits.append((0.3 + shared / 2 if ahead > 0 and shared > 0 else -1.0 + ahead / 10, text))
         elif limit is not None:
-            near = 1.0 - gap / float(limit[1])
+            near = 1.0 - gap / max(float(limit[1]), 1e-3)
             fits.append((near if "near" in said else -near, text))
         elif "inside" in said or said.startswith("in "):
             fits.append((within, text))
@@ -190,6 +205,8 @@ def _between(noted: Noted) -> str | None:
 
 
 def _first_seen(noted: Noted) -> str | None:
+    if re.search(r"\bdisappear|\bout of\b|\bleaves?\b", noted.stem):
+        return None
     seen = {at: min(place.frames) for at, place in enumerate(noted.places) if place.frames}
     if len(seen) < len(noted.names):
         return None
@@ -226,7 +243,11 @@ def carrier(noted: Noted, at: int, among: Sequence[int], floor: bool) -> int | N
 
 
 def _rests_on(noted: Noted) -> str | None:
-    if not noted.marks or (subject := noted.marks[0]) is None:
+    if (
+        not noted.marks
+        or (subject := noted.marks[0]) is None
+        or re.search(r"\bwho\b|\bnobody\b|\bnothing\b", noted.text)
+    ):
         return None
     among = candidates(noted, subject)
     if re.search(
@@ -268,16 +289,22 @@ def _is_inside(noted: Noted) -> str | None:
 
 
 def _road_side(noted: Noted) -> str | None:
+    if len(noted.names) != 1:
+        return None
     local = in_view_frame(noted.places[0].box, noted.eye[:2, 3], heading_rad(noted.eye))
     return option_with(noted, "on the left" if local[:, 1].mean() > 0 else "on the right")
 
 
 def _lane(noted: Noted) -> str | None:
+    if len(noted.names) != 1:
+        return None
     left = float(in_view_frame(noted.places[0].box, noted.eye[:2, 3], heading_rad(noted.eye))[:, 1].mean())
     return option_with(noted, "in our lane" if abs(left) < _LANE_M else "left of our lane" if left > 0 else "right of our lane")  # fmt: skip
 
 
 def _hour(noted: Noted) -> str | None:
+    if len(noted.names) != 1:
+        return None
     hour = round(-bearing(noted.eye, noted.places[0].box.center_world[:2]) / 30) % 12 or 12
     for text in noted.options:
         if text.startswith(f"{hour} "):
@@ -289,25 +316,29 @@ _SECTORS = ("straight ahead", "ahead to the left", "to the left", "behind to the
 
 
 def _sector(noted: Noted) -> str | None:
-    if len(noted.names) != 1:
+    if len(noted.names) != 1 or "going" in noted.stem:
         return None
     return _SECTORS[round(bearing(noted.eye, noted.places[0].box.center_world[:2]) / 45) % 8]
 
 
 def _to_go(noted: Noted) -> str | None:
+    if len(noted.names) != 1 or re.search(r"\bhow (?:long|far)\b", noted.stem):
+        return None
     turn = bearing(noted.eye, noted.places[0].box.center_world[:2])
     way = "go straight on" if abs(turn) < 23 else "turn around" if abs(turn) > 147 else f"turn {'left' if turn > 0 else 'right'}"  # fmt: skip
     return option_with(noted, way)
 
 
-_TURN = re.compile(r"(\d+) degrees(?: to the (left|right))?")
+_TURN = re.compile(
+    r"(?:\b(left|right) (?:by )?)?(\d+) degrees(?: (?:to the )?(left|right|clockwise|counter-?clockwise|anti-?clockwise))?"
+)
 
 
 def _after_turn(noted: Noted) -> str | None:
     asked = _TURN.search(noted.stem)
     if asked is None:
         return None
-    turn = float(asked[1]) * (-1 if asked[2] == "right" else 1)
+    turn = float(asked[2]) * (-1 if (asked[1] or asked[3]) in ("right", "clockwise") else 1)
     off = {
         at: abs((bearing(noted.eye, noted.places[at].box.center_world[:2]) - turn + 180) % 360 - 180)
         for at in candidates(noted)
@@ -335,7 +366,7 @@ PLACES = (
     rule(r"\bown\b|itself\b|with respect to the front", 2, _own_side),
     rule(r"\b(?:you|your)\b.*\b(?:left|right|behind|where|side)", 3, _standing),
     rule(r"\bfac(?:e|es|ing)\b|\bfronts?\b(?= (?:of|or|turned|point))(?<!in front)|\b(?:same|opposite) (?:way|direction)|pointing", 1, _facing),
-    rule(r"\d+ degrees", 2, _after_turn),
+    rule(r"\bturn\w*\b.*\d+ degrees", 2, _after_turn),
     rule(r"^where is (?!.*(?:relative|respect|placed))|which way (?:is|would)|what direction|in which direction (?:is|from)|ahead, left, right", 1, _sector),
     rule(r"\bto go (?:to|toward)|\bto walk to\b|\b(?:get|drive|move) to (?:the )?#", 1, _to_go),
     rule(r"o'clock|hours?\b", 1, _hour),
@@ -349,9 +380,9 @@ PLACES = (
     rule(r"\b(?:gap|passage|opening|free floor)\b(?!.*\b(?:smaller|less|more|larger|bigger)\b)", 2, measures.opening),
     rule(r"which (?:two|pair)", 3, _two_of),
     rule(r"\bbetween (?:the )?# and (?:the )?#|\bmeet on the way\b", 3, _between),
-    rule(r"in(?:to)? view|out of view|appear|\bfirst seen|(?:sees?|shows?|enters?)\b.*\b(?:first|later|order)|order in which|comes first|happens (?:first|earlier)|which of these is first", 2, lambda noted: _first_event(noted) or _first_seen(noted)),
+    rule(r"in(?:to)? view|out of view|\bappear|\bfirst seen|(?:sees?|shows?|enters?)\b.*\b(?:first|later|order)|order in which|comes first|happens (?:first|earlier)|which of these is first", 2, lambda noted: _first_event(noted) or _first_seen(noted)),
     rule(r"\bin front\b|\bbehind\b", 2, _depth_order),
-    rule(r"\d ?m\b.*", 2, measures.near_far),
+    rule(r"\d ?m(?:et(?:re|er)s?)?\b", 2, measures.near_far),
     rule(r"\b(?:left|right|leftmost|rightmost)\b", 2, _to_a_side),
     rule(r"(?=.*\bcamera\b).*\b(?:near|clos|f[au]r)", 2, _nearer_camera),
     rule(r"\b(?:near|clos|f[au]r)\w*(?: away)? (?:to|from) (?:the )?#", 3, _nearer_thing),
@@ -361,7 +392,7 @@ PLACES = (
     rule(r"\b(?:higher|highest|lower|lowest)\b|\b(?:above|below|over|under) (?:the )?#", 2, _above_below),
     rule(r"\b(?:bigger|biggest|larger|largest|smaller|smallest|taller|tallest|shorter|shortest|volume)\b", 2, measures.biggest),
     rule(r"above the (?:floor|road|ground)|underside|lowest point|height of .* above", 1, measures.height),
-    rule(r"^(?!.*\bsecond).*\b(?:height|high|tall|long|length|longer|wide|width|bottom to top|shorter)\b", 1, measures.size),
+    rule(r"^(?!.*\b(?:second|above (?:the )?(?:floor|road|ground|#)|underside)).*\b(?:height|high|tall|long|length|longer|wide|width|bottom to top|shorter)\b", 1, measures.size),
     rule(r"^(?!.*\bsecond)(?:.*)(?:how far|how many metres|distance)", 1, measures.far_from_camera),
     rule(r"how many (?:different )?#|\bcount\b|number of", 1, measures.count),
 )  # fmt: skip

@@ -34,6 +34,7 @@ class Noted(NamedTuple):
         stem: the text without the options to choose from.
         marks: which of the names each "#" of the stem is; None for what was not found.
         options: as the question writes them.
+        all_found: whether everything that a question names was found.
         option_things: which names each option has, in its order.
     """
 
@@ -51,6 +52,7 @@ class Noted(NamedTuple):
     stem: str
     marks: tuple[int | None, ...]
     options: tuple[str, ...]
+    all_found: bool
     option_things: tuple[tuple[int, ...], ...]
 
 

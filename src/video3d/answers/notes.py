@@ -8,12 +8,15 @@ words that call for it, and a function that gives its lines. Everything is an es
 import re
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+
 from video3d.answers.facts import SceneFacts
 from video3d.answers.likely import likely
 from video3d.answers.likely_ahead import AHEAD
 from video3d.answers.likely_relations import PLACES
 from video3d.answers.named import Finders, frame_position
 from video3d.answers.named_question import Mention, mentions
+from video3d.answers.named_say import Located
 from video3d.answers.noted import Noted
 from video3d.answers.notes_motion import camera_motion
 from video3d.answers.notes_topics import TOPICS, whereabouts
@@ -23,6 +26,7 @@ from video3d.types import PosedClip
 MOST_THINGS = 6
 NOT_FOUND = 0.01
 """Score below which a thing is not believed to be anywhere."""
+_LONGEST_S = 60.0
 _ASKED_S = 2.0  # how far ahead "next" is, where a question does not say
 _NO_THINGS = (
     (re.compile(r"\b(?:blocks?|gets? in) the way\b"), "stops the way"),
@@ -62,7 +66,9 @@ def notes_on(question: str, clip: PosedClip, facts: SceneFacts, find: Finders) -
     text = _marked(whole, named)
     things = list({(one.category, one.color): one for _, _, one in named}.values())[:MOST_THINGS]
     found = [find.locate(thing, position) for thing in things]
-    there = [at for at, place in enumerate(found) if place is not None and place.score >= NOT_FOUND]
+    there = [
+        at for at, place in enumerate(found) if place is not None and place.score >= NOT_FOUND and _is_finite(place)
+    ]
     seconds = _SECONDS.search(text)
     index = {(things[at].category, things[at].color): rank for rank, at in enumerate(there)}
     stem_end = len(without_options(whole))
@@ -78,10 +84,11 @@ def notes_on(question: str, clip: PosedClip, facts: SceneFacts, find: Finders) -
         clip=clip,
         facts=facts,
         find=find,
-        ahead_s=(_WORDS_S.get(seconds[1]) or float(seconds[1])) if seconds else _ASKED_S,
+        ahead_s=min(_WORDS_S.get(seconds[1]) or float(seconds[1]), _LONGEST_S) if seconds else _ASKED_S,
         stem=without_options(text),
         marks=tuple(index.get((one.category, one.color)) for start, _, one in named if start < stem_end),
         options=tuple(one for one, _ in options),
+        all_found=len(there) == len(things),
         option_things=tuple(these for _, these in options),
     )
     said = likely(noted, (*AHEAD, *PLACES))
@@ -105,6 +112,10 @@ def _is_later(frame: FrameRef, text: str) -> bool:
 
 
 _OFFERED = re.compile(r"\boptions: (.*?)\.?\s*$", re.DOTALL | re.IGNORECASE)
+
+
+def _is_finite(place: Located) -> bool:
+    return bool(np.isfinite(place.box.center_world).all() and np.isfinite(place.box.size_m).all())
 
 
 def _marked(text: str, named: Sequence[tuple[int, int, Mention]]) -> str:

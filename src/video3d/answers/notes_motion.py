@@ -140,7 +140,7 @@ class Mover:
 def mover(track: Track | None, box: Box3D, until_s: float) -> Mover | None:
     """A thing that was followed, at the clip's last moment; None where too few frames show it."""
     found = None if track is None else track.velocity_m_s()
-    if track is None or found is None:
+    if track is None or found is None or not np.isfinite(found[0]).all():
         return None
     velocity, error = found
     if float(np.linalg.norm(velocity[:2])) < _SURE_SIGMAS * error and abs(velocity[2]) < _SURE_SIGMAS * error:
