@@ -207,6 +207,7 @@ def say(
         place: a world point that the questions (one, with a place) speak of: a model with a word for places
             (``config.coord_token_id``) reads its code behind the question, others what the words say of it.
     """
+    from video3d.model.repeats import StopsWhereItRepeats
 
     def read(text: str) -> Any:
         return processor(
@@ -230,7 +231,13 @@ def say(
         mask = _inserted(mask, at, 1)
         given["coord_points"] = ids.new_tensor([[place]], dtype=kept.tokens.points_world.dtype)
     said = model.generate(
-        ids, attention_mask=mask, scene_cache=kept.cache, max_new_tokens=max_tokens, do_sample=False, **given
+        ids,
+        attention_mask=mask,
+        scene_cache=kept.cache,
+        max_new_tokens=max_tokens,
+        do_sample=False,
+        stopping_criteria=[StopsWhereItRepeats(ids.shape[1])],
+        **given,
     )
     return processor.answers(said, ids.shape[1])
 

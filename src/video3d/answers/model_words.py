@@ -11,6 +11,10 @@ _UNIT = re.compile(
 )
 
 
+_GOES_ROUND = 3
+"""Items said again from which on a list is one that goes round."""
+
+
 def without_quantities(text: str, read: str = "") -> str:
     """The sentences of a model's answer that hold no quantity but those that it has read; "" if none is left.
 
@@ -32,10 +36,25 @@ def without_quantities(text: str, read: str = "") -> str:
     if len(sentences) > 1 and sentences[-1][-1] not in ".!?。！？":
         sentences.pop()
     kept = []
-    for sentence in dict.fromkeys(sentences):
+    for sentence in dict.fromkeys(_once(one) for one in sentences):
         if given.issuperset(_quantities(sentence)):
             kept.append(sentence)
     return " ".join(kept)
+
+
+def _once(sentence: str) -> str:
+    """A list in which small models go round, each of its items once.
+
+    >>> _once("A room with a door, a ball, a door, a ball, a door, a ball, a door, a ba")
+    'A room with a door, a ball, a door.'
+    """
+    items = sentence.split(", ")
+    seen = list(dict.fromkeys(items))
+    if len(items) - len(seen) < _GOES_ROUND or any(not re.search(r"[^\W\d]", item) for item in items):
+        return sentence
+    last = seen[-1].rstrip(".")
+    cut_short = any(item != seen[-1] and item.startswith(last) for item in seen)
+    return ", ".join(seen[:-1] if cut_short else [*seen[:-1], last]) + "."
 
 
 def _quantities(text: str) -> Iterator[tuple[str, str]]:
