@@ -11,7 +11,7 @@ _UNIT = re.compile(
 )
 
 
-_GOES_ROUND = 3
+_GOES_ROUND = 2
 """Items said again from which on a list is one that goes round."""
 
 
@@ -47,12 +47,14 @@ def _once(sentence: str) -> str:
 
     >>> _once("A room with a door, a ball, a door, a ball, a door, a ball, a door, a ba")
     'A room with a door, a ball, a door.'
+    >>> _once("a door, a plank, a door, a plank,")
+    'a door, a plank.'
     """
-    items = sentence.split(", ")
+    items = sentence.rstrip(",. ").split(", ")
     seen = list(dict.fromkeys(items))
     if len(items) - len(seen) < _GOES_ROUND or any(not re.search(r"[^\W\d]", item) for item in items):
         return sentence
-    last = seen[-1].rstrip(".")
+    last = seen[-1]
     cut_short = any(item != seen[-1] and item.startswith(last) for item in seen)
     return ", ".join(seen[:-1] if cut_short else [*seen[:-1], last]) + "."
 
