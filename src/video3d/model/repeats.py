@@ -17,7 +17,7 @@ class StopsWhereItRepeats(StoppingCriteria):
     def __init__(self, prompt_length: int):
         self.prompt_length = prompt_length
 
-    def __call__(self, input_ids: Tensor, scores: Tensor, **kwargs: object) -> Tensor:
+    def __call__(self, input_ids: Tensor, scores: Tensor | None, **kwargs: object) -> Tensor:
         """One truth a row of ``input_ids`` (rows, tokens): whether that answer is at its end."""
         said = input_ids[:, self.prompt_length :]
         if said.shape[1] <= _TOKENS:
