@@ -11,10 +11,9 @@ from video3d.answers import likely_measures as measures
 from video3d.answers.likely import METRES, candidates, extreme, pair_of, rule
 from video3d.answers.noted import Noted, bearing, in_view_frame, option_with, polar, span, the_one, yes_no
 from video3d.answers.notes_motion import heading_rad, turn_between
+from video3d.answers.notes_ways import LANE_M, SECTORS, asked_turn
 from video3d.geometry.boxes import footprint_gap_m, gap_m, nearest_point
 from video3d.types import Box3D
-
-_LANE_M = 1.6  # half way between what is in a lane and what is beside it
 
 
 def _camera_far(noted: Noted) -> dict[int, float]:
@@ -272,6 +271,12 @@ def inside(a: Box3D, b: Box3D) -> bool:
     return bool((np.abs(b.world_from_box.T @ (a.center_world - b.center_world)) <= b.size_m / 2 + 0.03).all())
 
 
+def margin_m(carried: Box3D, carrier: Box3D) -> float:
+    """How far inside the edge of a carrier's footprint a thing's middle is; negative beyond it."""
+    local = np.abs((carried.center_world - carrier.center_world)[:2] @ carrier.world_from_box[:2, :2])
+    return float((carrier.size_m[:2] / 2 - local).min())
+
+
 def _is_inside(noted: Noted) -> str | None:
     if polar(noted):
         pair = pair_of(noted)
@@ -299,7 +304,7 @@ def _lane(noted: Noted) -> str | None:
     if len(noted.names) != 1:
         return None
     left = float(in_view_frame(noted.places[0].box, noted.eye[:2, 3], heading_rad(noted.eye))[:, 1].mean())
-    return option_with(noted, "in our lane" if abs(left) < _LANE_M else "left of our lane" if left > 0 else "right of our lane")  # fmt: skip
+    return option_with(noted, "in our lane" if abs(left) < LANE_M else "left of our lane" if left > 0 else "right of our lane")  # fmt: skip
 
 
 def _hour(noted: Noted) -> str | None:
@@ -312,13 +317,10 @@ def _hour(noted: Noted) -> str | None:
     return None if noted.options else f"{hour} o'clock"
 
 
-_SECTORS = ("straight ahead", "ahead to the left", "to the left", "behind to the left", "behind", "behind to the right", "to the right", "ahead to the right")  # fmt: skip
-
-
 def _sector(noted: Noted) -> str | None:
     if len(noted.names) != 1 or "going" in noted.stem:
         return None
-    return _SECTORS[round(bearing(noted.eye, noted.places[0].box.center_world[:2]) / 45) % 8]
+    return SECTORS[round(bearing(noted.eye, noted.places[0].box.center_world[:2]) / 45) % 8]
 
 
 def _to_go(noted: Noted) -> str | None:
@@ -329,16 +331,10 @@ def _to_go(noted: Noted) -> str | None:
     return option_with(noted, way)
 
 
-_TURN = re.compile(
-    r"(?:\b(left|right) (?:by )?)?(\d+) degrees(?: (?:to the )?(left|right|clockwise|counter-?clockwise|anti-?clockwise))?"
-)
-
-
 def _after_turn(noted: Noted) -> str | None:
-    asked = _TURN.search(noted.stem)
-    if asked is None:
+    turn = asked_turn(noted.stem)
+    if turn is None:
         return None
-    turn = float(asked[2]) * (-1 if (asked[1] or asked[3]) in ("right", "clockwise") else 1)
     off = {
         at: abs((bearing(noted.eye, noted.places[at].box.center_world[:2]) - turn + 180) % 360 - 180)
         for at in candidates(noted)

@@ -7,6 +7,7 @@ words that call for it, and a function that gives its lines. Everything is an es
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import cache
 
 import numpy as np
 
@@ -62,6 +63,7 @@ def notes_on(question: str, clip: PosedClip, facts: SceneFacts, find: Finders) -
     position = frame_position(frames[0] if frames else None, clip, facts)
     if position is None:
         return ()
+    find = Finders(find.locate, cache(find.count), cache(find.follow))  # several rules may look at the same thing
     named = mentions(whole)
     text = _marked(whole, named)
     things = list({(one.category, one.color): one for _, _, one in named}.values())[:MOST_THINGS]

@@ -13,7 +13,8 @@ _MOTION_S = 3.0
 """How far ahead a touch is looked for."""
 
 
-def _movers(noted: Noted) -> list[Mover | None]:
+def movers_of(noted: Noted) -> list[Mover | None]:
+    """How each thing that was found moves; None where too few frames show it."""
     until = float(noted.clip.time_s[-1])
     return [
         mover(noted.find.follow(thing), place.box, until)
@@ -40,7 +41,7 @@ def _speeds(noted: Noted, movers: Sequence[Mover | None]) -> list[str]:
 
 def motion(noted: Noted) -> list[str]:
     """How things move, where they will be, and what they meet."""
-    movers = _movers(noted)
+    movers = movers_of(noted)
     lines = _speeds(noted, movers)
     moving = [(at, one) for at, one in enumerate(movers) if one is not None and one.moves]
     if len(moving) > 1:
@@ -82,7 +83,7 @@ def camera_ahead(noted: Noted) -> list[str]:
     if noted.names:
         place, heading = camera.after(noted.ahead_s)
         later: list[tuple[float, str]] = []
-        movers = _movers(noted)
+        movers = movers_of(noted)
         for at, one in enumerate(noted.places):
             moving = movers[at]
             box = moving.after(noted.ahead_s) if moving is not None and moving.moves else one.box

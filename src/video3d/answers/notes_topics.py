@@ -8,14 +8,13 @@ from collections.abc import Callable
 
 import numpy as np
 
-from video3d.answers.likely_relations import inside
+from video3d.answers.likely_relations import inside, margin_m
 from video3d.answers.named import SURE_ENOUGH
 from video3d.answers.noted import Noted, Topic, bearing, ends, in_view_frame, metres, span, way_of
 from video3d.answers.notes_ahead import camera_ahead, motion
 from video3d.answers.notes_motion import heading_rad, turn_between
 from video3d.answers.notes_ways import beside_the_way, clock_hours, sectors, to_go, turned, wall_distances
 from video3d.geometry.boxes import footprint_gap_m, gap_m, nearest_point
-from video3d.types import Box3D
 from video3d.vocabulary import category
 
 _MOST_ROWS = 5
@@ -227,19 +226,13 @@ def _supports(noted: Noted) -> list[str]:
         for other, carrier in enumerate(noted.places):
             over = footprint_gap_m(place.box, carrier.box) <= 0.02
             if other != at and over and spans[other][1] < spans[at][1]:
-                under.append((noted.names[other], abs(low - spans[other][1]), _margin(place.box, carrier.box)))
+                under.append((noted.names[other], abs(low - spans[other][1]), margin_m(place.box, carrier.box)))
         name, off, margin = min(under, key=lambda one: one[1])
         held = f"rests on {name}" if off <= _RESTS_M else f"is {metres(off)} m above {name}"
         if math.isfinite(margin):
             held += f", its middle {metres(abs(margin))} m {'inside' if margin >= 0 else 'beyond'} the edge"
         lines.append(f"{noted.names[at]} {held}")
     return lines
-
-
-def _margin(carried: Box3D, carrier: Box3D) -> float:
-    """How far inside a carrier's footprint a thing's middle is; negative outside."""
-    local = np.abs((carried.center_world - carrier.center_world)[:2] @ carrier.world_from_box[:2, :2])
-    return float((carrier.size_m[:2] / 2 - local).min())
 
 
 def _inside(noted: Noted) -> list[str]:

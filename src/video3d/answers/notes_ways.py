@@ -10,10 +10,12 @@ from video3d.answers.notes_motion import heading_rad
 from video3d.answers.surfaces import Surface
 from video3d.types import Box3D
 
-_LANE_M = 1.6  # half way between what is in a lane and what is beside it
+LANE_M = 1.6  # half way between what is in a lane and what is beside it
 _WAY_M = 0.4  # half width of what somebody needs who goes straight on
-_TURN = re.compile(r"(\d+) degrees(?: to the (left|right))?")
-_SECTORS = ("straight ahead", "ahead to the left", "to the left", "behind to the left", "behind", "behind to the right", "to the right", "ahead to the right")  # fmt: skip
+_TURN = re.compile(
+    r"(?:\b(left|right) (?:by )?)?(\d+) degrees(?: (?:to the )?(left|right|clockwise|counter-?clockwise|anti-?clockwise))?"
+)
+SECTORS = ("straight ahead", "ahead to the left", "to the left", "behind to the left", "behind", "behind to the right", "to the right", "ahead to the right")  # fmt: skip
 
 
 def beside_the_way(noted: Noted) -> list[str]:
@@ -23,7 +25,7 @@ def beside_the_way(noted: Noted) -> list[str]:
     for name, place in zip(noted.names, noted.places, strict=True):
         local = in_view_frame(place.box, noted.eye[:2, 3], heading)
         near, left = max(float(local[:, 0].min()), 0.0), float(local[:, 1].mean())
-        lane = "in our lane" if abs(left) < _LANE_M else "left of our lane" if left > 0 else "right of our lane"
+        lane = "in our lane" if abs(left) < LANE_M else "left of our lane" if left > 0 else "right of our lane"
         said.append(f"{name} {metres(near)} m along, {metres(abs(left))} m {'left' if left > 0 else 'right'}, {lane}")
         aside = max(0.0, float(local[:, 1].min()), -float(local[:, 1].max()))
         first.append((aside > _WAY_M, near if aside <= _WAY_M else aside, name))
@@ -49,12 +51,17 @@ def to_go(noted: Noted) -> list[str]:
     return lines
 
 
+def asked_turn(text: str) -> float | None:
+    """The degrees that somebody turns in a question, positive to the left; None where it says none."""
+    asked = _TURN.search(text)
+    return None if asked is None else float(asked[2]) * (-1 if (asked[1] or asked[3]) in ("right", "clockwise") else 1)
+
+
 def turned(noted: Noted) -> list[str]:
     """What is ahead after a turn on the spot."""
-    asked = _TURN.search(noted.text)
-    if asked is None:
+    turn = asked_turn(noted.text)
+    if turn is None:
         return []
-    turn = float(asked[1]) * (-1 if asked[2] == "right" else 1)
     off = [abs((bearing(noted.eye, one.box.center_world[:2]) - turn + 180) % 360 - 180) for one in noted.places]
     return [f"ahead after the turn: {noted.names[int(np.argmin(off))]}"]
 
@@ -64,7 +71,7 @@ def sectors(noted: Noted) -> list[str]:
     said = []
     for name, place in zip(noted.names, noted.places, strict=True):
         turn = bearing(noted.eye, place.box.center_world[:2])
-        said.append(f"{name} is {_SECTORS[round(turn / 45) % 8]}")
+        said.append(f"{name} is {SECTORS[round(turn / 45) % 8]}")
     return [", ".join(said)]
 
 
