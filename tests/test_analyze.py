@@ -4,18 +4,22 @@ import json
 
 import numpy as np
 import pytest
+import torch
 from pydantic import TypeAdapter
 from small_cli import refused
+from tiny_detectors import save_owl
 
 import video3d
 from video3d.analysis import analyze_scene
 from video3d.answers.results import RESULTS, TASKS, AnyResult
 from video3d.answers.task import understand
+from video3d.answers.wishes import Wishes
 from video3d.cli import run
 from video3d.cli_analyze import result_text
 from video3d.geometry.boxes import box_from_bounds
 from video3d.model import trained
 from video3d.types import Detection, InputError
+from video3d.types.detector import SeenBox
 
 RESULT = TypeAdapter(AnyResult)
 KEYS = {
@@ -147,3 +151,45 @@ def test_a_place_is_pointed_at(engine, room, capsys):
         assert "--point" in refused(["ask", room, "what is this?", "--point", place, "--frames", "4"], capsys)
     assert "--box" in refused(["ask", room, "what is this?", "--box", "3,9,9,2,2", "--frames", "4"], capsys)
     assert "both" in refused(["ask", room, "what?", "--box", "3,9,9,20,20", "--point", "3,1,1"], capsys)
+
+
+class SeesCups:
+    """A detector that sees the middle of every frame, whatever it is asked for."""
+
+    name = "sees-cups"
+
+    def __init__(self):
+        self.asked = []
+
+    def __call__(self, rgb, names):
+        self.asked.append((len(rgb), tuple(names)))
+        h, w = rgb.shape[1:3]
+        box = (0.35 * w, 0.35 * h, 0.65 * w, 0.65 * h)
+        return tuple(SeenBox(frame=i, label=names[0], score=0.6, box_px=box) for i in range(len(rgb)))
+
+
+def test_what_a_detector_sees_is_an_object_of_every_task(engine, scene):
+    sees = SeesCups()
+    found = engine.analysis(scene, "find a path to the espresso machine", detector=sees)
+    assert sees.asked == [(6, ("espresso machine",))]
+    assert {one.label for one in found.objects} == {"espresso machine"} and all(
+        0 < one.score <= 0.6 for one in found.objects
+    )
+    assert any("sees-cups was asked for espresso machine in 6 frames; 6 boxes" in note for note in found.result.notes)
+    assert found.result.path is not None and found.result.path.goal.said == "espresso machine"
+    cup = engine.analyze(scene, "where is the teapot?", detector=sees).objects[0]
+    assert (cup.name, sees.asked[-1][1]) == ("teapot", ("teapot",)) and cup.frames and 0 < cup.confidence <= 0.6
+    assert engine.analyze(scene, task="placement", detector=sees).objects[0].name == sees.asked[-1][1][0]
+    assert len(sees.asked[-1][1]) > 200 and "chair" in sees.asked[-1][1]
+    same = Detection(box=found.objects[0].box, label="coffee machine", score=0.9)
+    with_known = analyze_scene(scene, understand("where is the teapot?", None, Wishes(detector=sees)), (same,))
+    assert "coffee machine" not in {one.label for one in with_known.objects}
+
+
+def test_a_detector_by_its_folder(room, tmp_path, capsys):
+    torch.manual_seed(5)
+    folder = save_owl(tmp_path / "owl", 2)
+    argv = ["analyze", str(room), "--query", "where is the cup?", "--detector", str(folder), "--frames", "4", "--json"]
+    assert run(argv) == 0
+    found = RESULT.validate_json(capsys.readouterr().out)
+    assert any(f"{folder} was asked for cup in 4 frames" in note for note in found.notes)

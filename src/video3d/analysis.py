@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Float64
 
 from video3d.answers.facts import scene_facts
+from video3d.answers.open_objects import found_by, names_for
 from video3d.answers.results import (
     AnyResult,
     Box,
@@ -30,6 +31,7 @@ from video3d.geometry.boxes import moved_box, points_in_box
 from video3d.grounding import patch_points, propose_objects
 from video3d.scene import Scene, every_pose
 from video3d.types import Answer, Box3D, Detection, InputError
+from video3d.types.detector import Detector
 from video3d.vocabulary import CATEGORIES, normalise
 
 _SEEN_MARGIN_M = 0.02
@@ -46,6 +48,7 @@ class Options(TypedDict, total=False):
     size: Point | None
     clearance: float | None
     camera_height: float | None
+    detector: str | Detector | None
 
 
 class How(Options, total=False):
@@ -63,23 +66,30 @@ class Analysis:
         result: typed and validated.
         parts: what the task found, of which its files are made: ``NavigationParts``, ``DrivingParts``, ``PlacementParts``;
             None for a scene.
+        objects: with names, in the world of the result: all that it was made with, or may be shown beside it.
     """
 
     result: AnyResult
     parts: Any = None
+    objects: tuple[Detection, ...] = ()
 
 
 def wishes_from(options: Options) -> Wishes:
-    """Options as wishes.
+    """Options as wishes. A detector is loaded: that its name is wrong should not be found out after the long work.
 
     Raises:
-        InputError: a name that is none of them.
+        InputError: a name that is none of them, or a detector that cannot be loaded.
     """
     known = Options.__annotations__
     strange = next((name for name in options if name not in known), None)
     if strange is not None:
         raise InputError(strange, expected=f"one of {', '.join(known)}", got="this name", do="leave it out")
-    return Wishes(**options)
+    given: dict[str, Any] = dict(options)
+    if isinstance(given.get("detector"), str):
+        from video3d.estimate.detectors import load_detector
+
+        given["detector"] = load_detector(given["detector"])
+    return Wishes(**given)
 
 
 def analyze_scene(
@@ -103,9 +113,12 @@ def analyze_scene(
     """
     started = time.perf_counter()
     scene, task_from_scene = in_task_world(scene, asked)
-    objects = [replace(one, box=moved_box(one.box, task_from_scene)) for one in objects]
+    objects = tuple(replace(one, box=moved_box(one.box, task_from_scene)) for one in objects)
+    said: tuple[str, ...] = ()
+    if asked.wishes.detector is not None:
+        objects, said = found_by(asked.wishes.detector, names_for(asked), scene.clip, scene.facts, objects)
     make = {"navigation": _navigation, "driving": _driving, "placement": _placement, "scene": _scene}[asked.task]
-    kind, found, notes, parts = make(scene, asked.wishes, tuple(objects))
+    kind, found, notes, parts = make(scene, asked.wishes, objects)
     clip, status = scene.clip, scene.clip.status
     centers = scene.facts.trajectory.centers
     end = tuple(float(v) for v in centers[-1]) if len(centers) else None
@@ -120,12 +133,12 @@ def analyze_scene(
         geometry={name: getattr(status, name) for name in ("depth", "intrinsics", "poses", "scale", "gravity")},
         frames=tuple(int(i) for i in clip.frame_index),
         camera_end=end,
-        notes=tuple(dict.fromkeys((*asked.notes, *notes, *status.notes))),
+        notes=tuple(dict.fromkeys((*asked.notes, *said, *notes, *status.notes))),
         answer=None if answer is None else answer.text,
         timings_s={name: round(value, 3) for name, value in timings.items()},
         **found,
     )
-    return Analysis(result=result, parts=parts)
+    return Analysis(result=result, parts=parts, objects=objects)
 
 
 def in_task_world(scene: Scene, asked: Asked) -> tuple[Scene, Float64[np.ndarray, "4 4"]]:

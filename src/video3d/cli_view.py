@@ -57,7 +57,7 @@ def view(
     found = engine.analysis(scene, query, task=task, **options)
     timings = {name: round(value, 3) for name, value in scene.timings_s.items()} | found.result.timings_s
     found = replace(found, result=found.result.model_copy(update={"timings_s": timings}))
-    shown, text = show(scene, found, engine.objects_of(scene)), result_text(found.result)
+    shown, text = show(scene, found, found.objects), result_text(found.result)
     if save is not None:
         write_view(shown, save, text=text, overwrite=overwrite)
         print(text)

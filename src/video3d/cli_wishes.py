@@ -45,6 +45,13 @@ class TaskWishes:
         float | None,
         Parameter(name="--camera-height", help="Of the camera over the road, metres: it gives a drive its scale."),
     ] = None
+    detector: Annotated[
+        str | None,
+        Parameter(
+            name="--detector",
+            help="Finds things by name, besides the model: a folder or Hugging Face id of OWL-ViT, OWLv2 or Grounding DINO.",
+        ),
+    ] = None
 
     def options(self) -> "Options":
         """As ``analyze`` takes them.
@@ -61,6 +68,7 @@ class TaskWishes:
             "size": None if self.size is None else _size(self.size),
             "clearance": self.clearance,
             "camera_height": self.camera_height,
+            "detector": self.detector,
         }
 
 

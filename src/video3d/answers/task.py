@@ -105,7 +105,7 @@ def understand(query: str = "", task: str | None = None, options: Wishes | None 
         raise InputError(
             "--max-step", expected=f"at most half the robot's height, {most:g} m", got=wishes.max_step, do="give metres"
         )
-    wishes = wishes.only([name for name in _TASK_OF if _TASK_OF[name] == chosen])
+    wishes = wishes.only(["detector", *(name for name in _TASK_OF if _TASK_OF[name] == chosen)])
     return Asked(task=chosen, query=shown(query), decided_by=by, why=why, wishes=wishes, notes=(*notes, *said))
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from video3d.answers.results import Place, Point, Task
+from video3d.types.detector import Detector
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +25,7 @@ class Wishes:
         size: of the thing to place: along, across, up.
         clearance: free distance around it.
         camera_height: of the camera over the road.
+        detector: finds things by their names besides what the model finds.
     """
 
     goal: str | Place | None = None
@@ -34,6 +36,7 @@ class Wishes:
     size: Point | None = None
     clearance: float | None = None
     camera_height: float | None = None
+    detector: Detector | None = None
 
     def only(self, names: Iterable[str]) -> "Wishes":
         """The wishes of those names alone."""
@@ -125,6 +128,11 @@ _NO_GOAL = frozenset(
         "safest",
     ]
 )
+_THING = re.compile(r"\b(?:the|an?|my|our|your|any|this|that) (?P<name>[a-z][a-z'-]*(?: [a-z][a-z'-]*){0,3})")
+_NO_THING = re.compile(
+    r".*\b(?:room|scene|video|clip|picture|image|frame|camera|floor|ground|wall|ceiling|object|thing|colou?r|size|height|width|"
+    r"length|distance|depth|number|kind|sort|type|shape|position|place|end|start|begin\w*|first|last|nearest|closest|same)s?"
+)
 _GOAL_ZH = re.compile(
     r"(?:走到|去到|到达|抵达|前往|通往|通向|走去|开到|移动到|到|去|往)(?P<name>[\u4e00-\u9fff]{1,8}?)"
     r"(?:那边|那里|那儿|旁边?|边上|跟前|前面|附近|去|吗|嘛|呢|的|怎|需|有|会|不|要|才|能|该|走|最|[，。？！,?.! ]|$)"
@@ -204,6 +212,18 @@ def goal_name(normal: str) -> str | None:
             return name
     found = [m["name"] for m in _GOAL_ZH.finditer(normal)]
     return next((name for name in reversed(found) if name[0] not in "哪这那了吗嘛呢过的"), None)
+
+
+def thing_names(normal: str) -> tuple[str, ...]:
+    """What a question speaks of that may be a thing, as it calls it, without its article; () where it names none.
+
+    >>> thing_names("where is the espresso machine in this room?"), thing_names("what is there?")
+    (('espresso machine',), ())
+    """
+    found = [_AFTER_NAME.sub("", match["name"]).strip() for match in _THING.finditer(normal)]
+    return tuple(
+        dict.fromkeys(name for name in found if name and name not in _NO_GOAL and not _NO_THING.fullmatch(name))
+    )
 
 
 def _placement(normal: str) -> tuple[Wishes, tuple[str, ...]]:

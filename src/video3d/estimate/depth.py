@@ -7,11 +7,11 @@ import re
 from pathlib import Path
 from typing import Any
 
+from video3d.estimate.hub import check_complete, folder_or_hub, unusable
 from video3d.types import InputError
 from video3d.types.depth import DepthEstimator
 
-# What a name on the hub looks like: OWNER/NAME (or a bare NAME), with nothing that could be a path.
-_HUB_ID = re.compile(r"^(?!.*\.\.)[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?$")
+_WHAT = "a depth network"
 # The first fusion layer has nothing to fuse with, so checkpoints of MiDaS leave its first residual unit out.
 _UNUSED_KEYS = re.compile(r"(fusion_stage\.layers\.0\.residual_layer1\.|num_batches_tracked$)")
 
@@ -64,15 +64,7 @@ def load_depth_estimator(
     name = str(name_or_path)
     if dtype not in ("float32", "bfloat16"):
         raise InputError("dtype", expected="float32 or bfloat16", got=dtype)
-    local = Path(name).is_dir()
-    if not local and not _HUB_ID.match(name):
-        raise InputError(
-            name,
-            expected="a directory or a hub name OWNER/NAME of a depth network",
-            got="neither",
-            do="check the path, or name for example depth-anything/Depth-Anything-V2-Small-hf",
-        )
-    offline = local or _without_hub()
+    local, offline = folder_or_hub(name, what=_WHAT, example="depth-anything/Depth-Anything-V2-Small-hf")
     config, processing, licence = _read_configs(name, local, offline)
 
     from video3d.estimate import depth_networks  # torch and transformers
@@ -85,25 +77,6 @@ def load_depth_estimator(
     return depth_networks.build(
         family, model=model, name=name, licence=licence, processing=processing, device=device, flip=flip
     )
-
-
-def _without_hub() -> bool:
-    """Whether the hub cannot be reached, so that only the local cache can help: asking it would take a minute to fail."""
-    import socket
-    from urllib.parse import urlsplit
-    from urllib.request import getproxies
-
-    from huggingface_hub import constants
-
-    if constants.HF_HUB_OFFLINE:
-        return True
-    if getproxies():  # names are then resolved by the proxy
-        return False
-    try:
-        socket.getaddrinfo(urlsplit(constants.ENDPOINT).hostname, None)
-    except OSError:
-        return True
-    return False
 
 
 def _read_configs(name: str, local: bool, offline: bool) -> tuple[Any, dict[str, Any], str]:
@@ -150,25 +123,12 @@ def _load_weights(name: str, local: bool, offline: bool, config: Any, dtype: str
     except Exception as error:  # missing file, wrong shapes, broken safetensors: each has an exception of its own
         raise _unusable(name, local, error) from error
     missing = sorted(key for key in info["missing_keys"] if not _UNUSED_KEYS.search(key))
-    if missing:
-        raise InputError(
-            name,
-            expected="weights for every layer",
-            got=f"{len(missing)} missing, the first {missing[0]}",
-            do="download the model again or name a complete one",
-        )
+    check_complete(name, missing)
     return model.eval()
 
 
 def _unusable(name: str, local: bool, error: Exception) -> InputError:
-    if local:
-        what = "config.json, preprocessor_config.json and safetensors weights of a depth network in this directory"
-        do = "save both model and image processor there with save_pretrained"
-    else:
-        what = "a depth network with safetensors weights on the hub or in its local cache"
-        do = "check the spelling and the network, or give a local directory"
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return InputError(name, expected=what, got=f"{type(error).__name__}: {lines[0][:300] if lines else ''}", do=do)
+    return unusable(name, local, error, what=_WHAT, files="preprocessor_config.json", saved="image processor")
 
 
 def licence_of_card(text: str) -> str:

@@ -1,0 +1,99 @@
+"""Objects that a detector of the user's finds by their names, beside those that the model finds."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from video3d.answers.facts import SceneFacts
+from video3d.answers.named_question import mentions
+from video3d.answers.references import plain
+from video3d.answers.task import Asked
+from video3d.answers.wishes import thing_names
+from video3d.geometry.boxes import iou_3d_matrix
+from video3d.geometry.lifted_boxes import lift_boxes
+from video3d.geometry.rigid import is_known
+from video3d.types import Detection, PosedClip
+from video3d.types.detector import Detector
+from video3d.vocabulary import CATEGORIES, normalise
+
+LOOKED = 8
+"""Frames that a detector is shown: each takes seconds on a CPU."""
+_SAME_IOU = 0.25
+_NEAR = 0.5  # of the longer of two things' longest sides: two of one name nearer to each other are one
+_MOST_SAID = 6
+
+
+def names_for(asked: Asked) -> tuple[str, ...]:
+    """What a detector is asked for: the things that the query names, else all things of the vocabulary; in English.
+
+    >>> from video3d.answers.task import understand
+    >>> names_for(understand("find a path to the espresso machine")), names_for(understand("红色的椅子在哪里？"))
+    (('espresso machine',), ('red chair',))
+    >>> len(names_for(understand("where can I put a vase?"))) > 200
+    True
+    """
+    named: list[str] = []
+    if asked.task == "navigation":
+        named = [where for where in (asked.wishes.goal, asked.wishes.start) if isinstance(where, str)]
+    elif asked.task == "scene":
+        text = plain(asked.query)
+        named = list(thing_names(text)) or [text[start:end] for start, end, _ in mentions(text)]
+    english = tuple(dict.fromkeys(name for said in named if (name := _english(said))))
+    return english or tuple(
+        one.name for one in CATEGORIES if one.kind != "experiment" and (one.kind != "structure" or one.countable)
+    )
+
+
+def found_by(
+    detector: Detector, names: Sequence[str], clip: PosedClip, facts: SceneFacts, known: Sequence[Detection]
+) -> tuple[tuple[Detection, ...], tuple[str, ...]]:
+    """What a detector finds, lifted by depth, before what is known already and is not the same; and what is to be said of it.
+
+    Args:
+        detector: of things in pictures.
+        names: what it is asked for.
+        clip: with complete geometry.
+        facts: of it: the floor.
+        known: what else was found, in the same world.
+    """
+    usable = (clip.piece == 0) & is_known(clip.world_from_camera) & is_known(clip.k_px)
+    frames = [i for i in np.flatnonzero(usable).tolist() if np.isfinite(clip.depth_m[i]).any()]
+    if not frames:
+        return tuple(known), (f"objects: {detector.name} was not asked, for no frame has depth, a pose and intrinsics",)
+    looked = [frames[i] for i in np.unique(np.linspace(0, len(frames) - 1, LOOKED).round().astype(int))]
+    seen = [replace(one, frame=looked[one.frame]) for one in detector(clip.rgb[looked], names)]
+    things = [one.detection for one in lift_boxes(seen, clip, looked=looked, floor_z=facts.floor_z)]
+    what = f"{len(names)} names" if len(names) > _MOST_SAID else ", ".join(names)
+    notes = [
+        f"objects: {detector.name} was asked for {what} in {len(looked)} frames; {len(seen)} boxes, lifted by depth, are "
+        f"{len(things)} things, as large as what was seen of them"
+    ]
+    if things and not clip.world.gravity_aligned:
+        notes.append("objects: boxes that were lifted stand along the world's z, for which way is up is not known")
+    return (*things, *_others(known, things)), tuple(notes)
+
+
+def _others(known: Sequence[Detection], things: Sequence[Detection]) -> list[Detection]:
+    """What is known and is none of the things."""
+    if not known or not things:
+        return list(known)
+    shared = iou_3d_matrix([one.box for one in known], [one.box for one in things])
+
+    def same(one: Detection, other: Detection) -> bool:
+        apart = float(np.linalg.norm(one.box.center_world - other.box.center_world))
+        return normalise(one.label) == normalise(other.label) and apart <= _NEAR * max(
+            one.box.size_m.max(), other.box.size_m.max()
+        )
+
+    return [
+        one for i, one in enumerate(known) if shared[i].max() < _SAME_IOU and not any(same(one, two) for two in things)
+    ]
+
+
+def _english(said: str) -> str:
+    """A name in English, as it was said where it is English already; "" for one that is in no language that is known here."""
+    if said.isascii():
+        return said
+    found = mentions(plain(said))
+    return "" if not found else " ".join(filter(None, (found[0][2].color, found[0][2].category)))

@@ -1,0 +1,89 @@
+"""Models of others by name: a folder, or an id on the hub, which is asked only because the user named it."""
+
+import re
+from pathlib import Path
+
+from video3d.types import InputError
+
+# What a name on the hub looks like: OWNER/NAME (or a bare NAME), with nothing that could be a path.
+_HUB_ID = re.compile(r"^(?!.*\.\.)[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?$")
+
+
+def folder_or_hub(name: str, *, what: str, example: str) -> tuple[bool, bool]:
+    """Whether a model's name is a folder's, and whether it has to be read without the network.
+
+    Args:
+        name: as the user gave it.
+        what: kind of model, for the message.
+        example: of a hub id.
+
+    Raises:
+        InputError: the name is neither a folder nor an id.
+
+    >>> folder_or_hub("no such model", what="a depth network", example="owner/name")
+    Traceback (most recent call last):
+    ...
+    video3d.types.errors.InputError: no such model: expected a directory or a hub name OWNER/NAME of a depth network, ...
+    """
+    local = Path(name).is_dir()
+    if not local and not _HUB_ID.match(name):
+        raise InputError(
+            name,
+            expected=f"a directory or a hub name OWNER/NAME of {what}",
+            got="neither",
+            do=f"check the path, or name for example {example}",
+        )
+    return local, local or _without_hub()
+
+
+def _without_hub() -> bool:
+    """Whether the hub cannot be reached, so that only the local cache can help: asking it would take a minute to fail."""
+    import socket
+    from urllib.parse import urlsplit
+    from urllib.request import getproxies
+
+    from huggingface_hub import constants
+
+    if constants.HF_HUB_OFFLINE:
+        return True
+    if getproxies():  # names are then resolved by the proxy
+        return False
+    try:
+        socket.getaddrinfo(urlsplit(constants.ENDPOINT).hostname, None)
+    except OSError:
+        return True
+    return False
+
+
+def unusable(
+    name: str, local: bool, error: Exception, *, what: str, files: str, saved: str = "processor"
+) -> InputError:
+    """The one line for a model that cannot be loaded.
+
+    Args:
+        name: of the model.
+        local: it is a folder.
+        error: what the loader said.
+        what: kind of model.
+        files: what a folder has to hold besides ``config.json`` and weights.
+        saved: what makes those files.
+    """
+    if local:
+        expected = f"config.json, {files} and safetensors weights of {what} in this directory"
+        do = f"save both model and {saved} there with save_pretrained"
+    else:
+        expected = f"{what} with safetensors weights on the hub or in its local cache"
+        do = "check the spelling and the network, or give a local directory"
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return InputError(name, expected=expected, got=f"{type(error).__name__}: {lines[0][:300] if lines else ''}", do=do)
+
+
+def check_complete(name: str, missing: list[str]) -> None:
+    """Raises InputError where weights are missing: a layer left at random would answer nonsense."""
+    if missing:
+        raise InputError(
+            name,
+            expected="weights for every layer",
+            got=f"{len(missing)} missing, the first {missing[0]}",
+            do="download the model again or name a complete one",
+        )

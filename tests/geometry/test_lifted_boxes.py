@@ -1,0 +1,175 @@
+"""Boxes in pictures lifted by depth: cuboids on a floor before a wall, seen exactly, with the boxes around their masks."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from box_rooms import upright_box
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from ray_cast_room import intrinsics, look_at
+
+from video3d.geometry.boxes import box_corners, iou_3d, points_in_box
+from video3d.geometry.lifted_boxes import lift_boxes
+from video3d.types import PosedClip, World
+from video3d.types.detector import SeenBox
+
+HW = (60, 80)
+
+
+def photograph(things, eyes, target=(0.0, 0.0, 0.4)):
+    """A clip of boxes on the floor of a round place with a wall 4 m from its middle, and the number of the box at each pixel."""
+    v, u = np.mgrid[: HW[0], : HW[1]] + 0.5
+    camera = np.stack([u, v, np.ones_like(u)], axis=-1) @ np.linalg.inv(intrinsics(HW)).T
+    poses, depths, masks = [], [], []
+    for eye in eyes:
+        pose = look_at(np.array(eye, float), target)
+        rays = camera @ pose[:3, :3].T
+        with np.errstate(divide="ignore", invalid="ignore"):
+            z = np.where(rays[..., 2] < 0, -eye[2] / rays[..., 2], np.inf)
+            a, b = (rays[..., :2] ** 2).sum(-1), rays[..., :2] @ np.array(eye[:2])
+            z = np.minimum(z, (-b + np.sqrt(b**2 - a * (np.dot(eye[:2], eye[:2]) - 16.0))) / a)
+            mask = np.zeros(HW, int)
+            for number, box in enumerate(things, 1):
+                start, way = (np.array(eye) - box.center_world) @ box.world_from_box, rays @ box.world_from_box
+                ends = np.stack([(s * box.size_m / 2 - start) / way for s in (-1, 1)])
+                enter, leave = ends.min(0).max(-1), ends.max(0).min(-1)
+                hit = (enter < leave) & (enter > 0) & (enter < z)
+                z, mask = np.where(hit, enter, z), np.where(hit, number, mask)
+        poses.append(pose)
+        depths.append(z.astype(np.float32))
+        masks.append(mask)
+    num = len(poses)
+    clip = PosedClip(
+        frame_index=np.arange(num), time_s=np.arange(num) * 1.0, rgb=np.zeros((num, *HW, 3), np.uint8),
+        depth_m=np.array(depths), k_px=np.repeat(intrinsics(HW)[None], num, 0), world_from_camera=np.array(poses),
+        piece=np.zeros(num, np.int64), world=World(metric=True, gravity_aligned=True),
+    )  # fmt: skip
+    return clip, np.array(masks)
+
+
+def seen_boxes(masks, labels, score=0.9):
+    found = []
+    for frame, mask in enumerate(masks):
+        for number, label in enumerate(labels, 1):
+            row, column = np.nonzero(mask == number)
+            if row.size > 40:
+                box = (column.min() + 0.0, row.min() + 0.0, column.max() + 1.0, row.max() + 1.0)
+                found.append(SeenBox(frame=frame, label=label, score=score, box_px=tuple(map(float, box))))
+    return found
+
+
+def around(num, height=1.5, radius=2.8, first=0.3):
+    return [(radius * np.cos(first + a), radius * np.sin(first + a), height) for a in np.arange(num) * 2 * np.pi / num]
+
+
+CUBOID = st.tuples(*(st.floats(0.3, 1.2) for _ in range(3)), st.floats(0, 3.1), st.floats(-0.5, 0.5))
+
+
+@settings(max_examples=15, deadline=None)
+@given(CUBOID)
+def test_a_cuboid_seen_from_around_has_its_place_and_size(cuboid):
+    *size, yaw, x = cuboid
+    truth = upright_box((x, 0.1), size, yaw)
+    clip, masks = photograph([truth], around(3))
+    [thing] = lift_boxes(seen_boxes(masks, ["crate"]), clip, looked=range(3), floor_z=0.0)
+    box = thing.detection.box
+    assert iou_3d(box, truth) > 0.75
+    assert np.linalg.norm(box.center_world - truth.center_world) < 0.06
+    assert thing.frames == (0, 1, 2) and thing.detection.score == pytest.approx(0.9)
+
+
+@settings(max_examples=15, deadline=None)
+@given(CUBOID)
+def test_from_one_side_it_is_what_was_seen_and_no_more(cuboid):
+    *size, yaw, x = cuboid
+    truth = upright_box((x, 0.1), size, yaw)
+    clip, masks = photograph([truth], around(1))
+    [thing] = lift_boxes(seen_boxes(masks, ["crate"]), clip, looked=[0], floor_z=0.0)
+    box = thing.detection.box
+    assert np.prod(box.size_m) < 1.05 * np.prod(truth.size_m)
+    assert points_in_box(box.center_world, truth)
+    assert box.center_world[2] + box.size_m[2] / 2 == pytest.approx(truth.size_m[2], abs=0.06)
+
+
+PAIR = [upright_box((0.55, 0.0), (0.6, 0.6, 0.8), 0.4), upright_box((-0.55, 0.0), (0.6, 0.6, 0.8), 0.9)]
+
+
+def pair(labels=("chair", "chair")):
+    clip, masks = photograph(PAIR, around(5, first=1.0))
+    return clip, seen_boxes(masks, labels)
+
+
+def test_two_of_one_name_stay_two_and_two_names_in_one_place_as_well():
+    clip, seen = pair()
+    found = lift_boxes(seen, clip, looked=range(5), floor_z=0.0)
+    assert len(found) == 2
+    for truth in PAIR:
+        assert max(iou_3d(one.detection.box, truth) for one in found) > 0.6
+    twice = [*seen, *(replace(one, label="stool") for one in seen)]
+    assert sorted(one.detection.label for one in lift_boxes(twice, clip, looked=range(5), floor_z=0.0)) == [
+        "chair", "chair", "stool", "stool",
+    ]  # fmt: skip
+
+
+def test_the_order_of_the_boxes_does_not_matter(rng):
+    clip, seen = pair()
+    first = lift_boxes(seen, clip, looked=range(5), floor_z=0.0)
+    for _ in range(4):
+        again = lift_boxes([seen[i] for i in rng.permutation(len(seen))], clip, looked=range(5), floor_z=0.0)
+        assert [one.frames for one in again] == [one.frames for one in first]
+        for one, other in zip(again, first, strict=True):
+            assert box_corners(one.detection.box) == pytest.approx(box_corners(other.detection.box))
+            assert one.detection.score == pytest.approx(other.detection.score)
+
+
+@pytest.mark.parametrize("scale, yaw", [(1.0, np.pi / 2), (0.3, 0.0), (7.0, np.pi), (2.0, 0.7)])
+def test_a_world_that_is_scaled_and_turned_has_its_boxes_scaled_and_turned(scale, yaw):
+    clip, seen = pair()
+    turn = np.eye(4)
+    turn[:2, :2] = [[np.cos(yaw), -np.sin(yaw)], [np.sin(yaw), np.cos(yaw)]]
+    turn[:3, 3] = 3.0, -2.0, 0.5
+    poses = turn @ clip.world_from_camera
+    poses[:, :3, 3] *= scale
+    one, other = (replace(clip, world=World(gravity_aligned=True)) for _ in range(2))
+    other = replace(other, depth_m=(clip.depth_m * np.float32(scale)), world_from_camera=poses)
+    here = lift_boxes(seen, one, looked=range(5), floor_z=0.0)
+    there = lift_boxes(seen, other, looked=range(5), floor_z=0.5 * scale)
+    assert len(here) == len(there) == 2
+    for a in here:
+        center = scale * (turn[:3, :3] @ a.detection.box.center_world + turn[:3, 3])
+        b = min(there, key=lambda b: np.linalg.norm(b.detection.box.center_world - center))
+        assert b.detection.box.center_world == pytest.approx(center, abs=0.03 * scale)
+        assert np.prod(b.detection.box.size_m) == pytest.approx(scale**3 * np.prod(a.detection.box.size_m), rel=0.15)
+
+
+def test_a_frame_that_looks_there_and_says_nothing_makes_a_thing_less_sure():
+    clip, masks = photograph(PAIR[:1], around(4))
+    seen = seen_boxes(masks, ["chair"], score=0.8)
+    [thing] = lift_boxes(seen[:1], clip, looked=range(4), floor_z=0.0)
+    assert thing.detection.score == pytest.approx(0.2) and thing.frames == (0,)
+    [thing] = lift_boxes(seen[:1], clip, looked=[0], floor_z=0.0)
+    assert thing.detection.score == pytest.approx(0.8)
+
+
+def test_the_wall_behind_does_not_count_and_what_stands_before_is_not_the_thing_behind():
+    clip, masks = photograph(PAIR, [(2.8, 0.1, 1.0), (2.7, 0.9, 1.2), (2.5, -0.9, 1.2)])
+    loose = [
+        replace(one, box_px=(max(0.0, left - 4), max(0.0, t - 4), min(80.0, r + 4), min(60.0, b + 2)))
+        for one in seen_boxes(masks, ["near chair", "far chair"])
+        for left, t, r, b in [one.box_px]
+    ]
+    found = {one.detection.label: one.detection.box for one in lift_boxes(loose, clip, looked=range(3), floor_z=0.0)}
+    assert max(found["near chair"].size_m) < 1.2 and iou_3d(found["near chair"], PAIR[0]) > 0.4
+
+
+def test_without_depth_or_a_place_nothing_is_lifted():
+    clip, seen = pair()
+    for change in (
+        {"depth_m": np.full_like(clip.depth_m, np.nan)},
+        {"world_from_camera": np.full_like(clip.world_from_camera, np.nan)},
+        {"k_px": np.full_like(clip.k_px, np.nan)},
+        {"piece": np.full(5, -1)},
+    ):
+        assert lift_boxes(seen, replace(clip, **change), looked=range(5), floor_z=None) == ()
+    assert lift_boxes((), clip, looked=range(5), floor_z=0.0) == ()
