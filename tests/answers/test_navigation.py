@@ -9,6 +9,7 @@ from box_room import TABLE_HIGH, TABLE_LOW, look, make_clip
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from two_levels import LOWER, ROOM, SPLIT, SPLIT_LOWER, SPLIT_ROOM, SPLIT_UPPER, STAIR, STOREYS, UPPER, walked
 
 from video3d.answers.facts import scene_facts
 from video3d.answers.navigation import GoalWanted, NavigationParts, Robot, navigate
@@ -272,11 +273,83 @@ def test_a_camera_that_goes_upstairs_has_the_map_of_its_last_floor(room):
     assert found.navigable is not None
     assert found.navigable.floor_z == pytest.approx(3.0, abs=0.02)
     assert all(19.9 < x < 25.1 for area in found.navigable.polygons for x, _ in area.outer)
-    assert any("height changes by 3.0 m" in note for note in found.notes)
+    assert any("another floor, 3.00 m lower" in note for note in found.notes)
     stairs = replace(two, piece=np.where(np.arange(len(poses)) < 64, 0, -1))
     stairs = replace(stairs, piece=np.where(np.arange(len(poses)) == 127, 0, stairs.piece))  # one frame, of a wall
     lost = navigate(stairs, scene_facts(stairs), (), robot=Robot(), goal=GoalWanted())
     assert lost.navigable is None or lost.navigable.floor_z == pytest.approx(3.0, abs=0.05)
+
+
+@pytest.fixture(scope="module")
+def storeys():
+    """Up the stair, with the facts of all of it."""
+    clip = walked(LOWER + STAIR + UPPER, ROOM, STOREYS)
+    return clip, scene_facts(clip)
+
+
+def free_at(found, *places):
+    row_column = np.floor((np.array(places) - found.map.origin) / found.map.cell).astype(int)[:, ::-1]
+    inside = ((row_column >= 0) & (row_column < found.map.states.shape)).all(1)
+    clipped = np.clip(row_column, 0, np.array(found.map.states.shape) - 1)
+    return (inside & (found.map.states[tuple(clipped.T)] == FREE)).tolist()
+
+
+SOFA_BELOW = Detection(box=box_from_bounds(*map(np.array, ((1.0, 1.0, 0.0), (2.0, 2.0, 0.9)))), label="sofa", score=0.8)
+BED_ABOVE = Detection(box=box_from_bounds(*map(np.array, ((0.5, 2.5, 2.8), (1.5, 3.5, 3.6)))), label="bed", score=0.8)
+
+
+def test_two_storeys_have_two_maps_and_neither_has_what_stands_on_the_other(storeys):
+    up, facts = storeys
+    things = (SOFA_BELOW, BED_ABOVE)
+    above = navigate(up, facts, things, robot=Robot(), goal=GoalWanted(said="the bed", name="bed"))
+    assert above.navigable.floor_z == pytest.approx(2.8, abs=0.02) and above.path.goal.found
+    assert [one.name for one in above.obstacles if one.name] == ["bed"]
+    # Over the box below there is floor; where the bed stands and over the open stair there is none.
+    assert free_at(above, (1.5, 1.5), (3.0, 2.0), (1.0, 3.0), (4.5, 1.5), (4.5, 2.8)) == [
+        True,
+        True,
+        False,
+        False,
+        False,
+    ]
+    assert any("2.80 m lower, which the camera was on too, is left out" in note for note in above.notes)
+    goal = GoalWanted(said="the sofa", name="sofa")
+    lost = navigate(up, facts, things, robot=Robot(), goal=goal)
+    assert lost.path is None and any("sofa was found on another floor" in note for note in lost.notes)
+    # From the sofa, the map is of its floor.
+    below = navigate(up, facts, things, robot=Robot(), goal=GoalWanted(said="there", place=(0.7, 3.5)), start=goal)
+    assert below.navigable.floor_z == pytest.approx(0.0, abs=0.02)
+    assert free_at(below, (1.0, 3.0), (1.5, 1.5), (4.5, 2.8)) == [True, False, False]
+    assert [one.name for one in below.obstacles if one.name] == ["sofa"]
+    assert any("2.80 m higher" in note for note in below.notes)
+
+
+def test_on_a_stair_it_is_not_known_which_floor_a_map_is_of():
+    clip = walked(LOWER + STAIR[:2], ROOM, STOREYS)
+    found = navigate(clip, scene_facts(clip), (), robot=Robot(), goal=GoalWanted())
+    assert says(found, "which one a map is of is unknown")
+
+
+@pytest.mark.parametrize(
+    "walk, floor, said", [(SPLIT_LOWER + SPLIT_UPPER, 0.5, "lower"), (SPLIT_UPPER + SPLIT_LOWER, 0.0, "higher")]
+)
+def test_a_split_level_has_the_map_of_the_part_where_the_camera_ends(walk, floor, said):
+    clip = walked(walk, SPLIT_ROOM, SPLIT)
+    found = navigate(clip, scene_facts(clip), (), robot=Robot(), goal=GoalWanted())
+    assert found.navigable.floor_z == pytest.approx(floor, abs=0.02)
+    assert found.path.start_moved < 0.1
+    assert free_at(found, (0.7, 1.5), (4.5, 1.5)) == ([True, False] if floor == 0 else [False, True])
+    assert any(f"0.50 m {said}" in note for note in found.notes)
+
+
+def test_what_the_camera_is_held_over_is_no_floor():
+    """The upper part, were it a bed: the camera goes over it at the height at which it goes over the floor beside it."""
+    over = [(x, y, 0.0) for x, y, _ in SPLIT_LOWER + SPLIT_UPPER]
+    clip = walked(over, SPLIT_ROOM, SPLIT)
+    found = navigate(clip, scene_facts(clip), (), robot=Robot(), goal=GoalWanted())
+    assert found.navigable.floor_z == pytest.approx(0.0, abs=0.02) and not any(
+        "another floor" in n for n in found.notes
+    )
 
 
 def test_robots_and_names_are_checked():

@@ -4,8 +4,8 @@ Everything here is in metres over a floor, so it needs all three: a metric world
 What is missing is said, and nothing is made of it. Floor that nobody saw is not free, a path never leads over it, and what is over
 the robot's head is none of its concern.
 
-The camera may go up stairs; a map is of one floor. Where its height changes by more than a person who crouches (``_LEVEL_M``), only
-what was seen from about its last height counts, and the floor is found again under that.
+The camera may go up stairs; a map is of one floor, that under the camera's last place (or of the thing that a path starts at). Where
+its height changes by more than a person who crouches (``STOREY_M``), only what was seen from about that floor counts.
 """
 
 from collections.abc import Sequence
@@ -15,17 +15,16 @@ import numpy as np
 from jaxtyping import Float64
 
 from video3d.answers.facts import SceneFacts, weakest
+from video3d.answers.navigation_level import MAX_CAMERA_M, STOREY_M, level_wanted, levels_walked, on_level
 from video3d.answers.navigation_map import find_obstacles, polygons_of
 from video3d.answers.navigation_path import distance_to_path, length_of, pull_tight
-from video3d.answers.navigation_plan import BESIDE_M, GoalWanted, Plan, Robot, begin_of, resolve
+from video3d.answers.navigation_plan import BESIDE_M, GoalWanted, Plan, Robot, begin_of, is_called, resolve
 from video3d.answers.results import Navigable, Obstacle, Path
 from video3d.geometry.gravity import clip_floor
 from video3d.geometry.occupancy import FREE, UNKNOWN, Columns, OccupancyMap, classify, map_columns
 from video3d.types import Detection, PosedClip, Status
 
 CELL_M = 0.05
-_LEVEL_M = 1.2
-_MAX_CAMERA_M = 2.6  # over the floor that it stands on
 _MIN_AREA_M2 = 0.05  # free floor in smaller patches is not listed
 
 
@@ -81,9 +80,10 @@ def navigate(
     lacks = _what_is_lacking(clip, facts)
     if lacks:
         return _nothing(f"navigation: unknown, {lacks}")
-    part, floor_z, notes = _one_level(clip, facts)
+    part, floor_z, notes = _one_level(clip, facts, objects, start)
     if floor_z is None:
         return _nothing(*notes)
+    elsewhere, objects = objects, on_level(objects, floor_z)
     columns = map_columns(part, floor_z, step_m=robot.max_step_m, top_m=robot.height_m, cell=CELL_M)
     if columns is None:
         return _nothing(*notes, "navigation: unknown, no frame has depth, a pose and intrinsics")
@@ -110,6 +110,8 @@ def navigate(
     else:
         path, said = _path(columns, plan, objects, robot, goal, status, frames)
         more = (*more, *said)
+        if path is None and goal.name is not None and any(is_called(one.label, goal.name) for one in elsewhere):
+            more = (*more, f"path: {goal.name} was found on another floor, and no path leads there")
     return NavigationParts(navigable=navigable, obstacles=obstacles, path=path, notes=(*notes, *more), map=grid)
 
 
@@ -133,19 +135,39 @@ def _what_is_lacking(clip: PosedClip, facts: SceneFacts) -> str:
     return ""
 
 
-def _one_level(clip: PosedClip, facts: SceneFacts) -> tuple[PosedClip, float | None, tuple[str, ...]]:
+def _one_level(
+    clip: PosedClip, facts: SceneFacts, objects: Sequence[Detection], start: GoalWanted | None
+) -> tuple[PosedClip, float | None, tuple[str, ...]]:
     """The clip, with the frames of one floor only, and that floor's height; None where it was not seen."""
     floor_z = facts.floor_z
     heights = clip.world_from_camera[:, 2, 3]
     placed = (clip.piece == 0) & np.isfinite(heights)
     path = facts.trajectory.centers[:, 2] if facts.trajectory.num_poses else heights[placed]
-    last = float(path[-1])
-    if float(np.ptp(path)) <= _LEVEL_M and (floor_z is None or last - floor_z <= _MAX_CAMERA_M):
+    last, change = float(path[-1]), float(np.ptp(path))
+    one_storey = change <= STOREY_M and (floor_z is None or last - floor_z <= MAX_CAMERA_M)
+    levels = levels_walked(clip, facts)
+    level = level_wanted(levels, clip, objects, start) if levels else None
+    if level is not None:
+        others = [one for one in levels if one is not level]
+        if one_storey and not others and floor_z is not None and abs(level.height - floor_z) <= STOREY_M / 12:
+            return clip, floor_z, ()
+        near = np.abs(heights - np.median(heights[level.frames])) <= STOREY_M / 2
+        part = clip if one_storey else replace(clip, piece=np.where(placed & near, clip.piece, -1))
+        return (
+            part,
+            level.height,
+            tuple(
+                f"navigation: the map is of the floor that the path starts on; another floor, {abs(one.height - level.height):.2f} m "
+                f"{'higher' if one.height > level.height else 'lower'}, which the camera was on too, is left out with what stands on it"
+                for one in others
+            ),
+        )
+    if one_storey and len(levels) <= 1:
         return clip, floor_z, ()
-    note = f"navigation: the camera's height changes by {float(np.ptp(path)):.1f} m"
-    part = replace(clip, piece=np.where(placed & (np.abs(heights - last) <= _LEVEL_M / 2), clip.piece, -1))
+    note = f"navigation: the camera's height changes by {change:.1f} m"
+    part = replace(clip, piece=np.where(placed & (np.abs(heights - last) <= STOREY_M / 2), clip.piece, -1))
     floor = clip_floor(part)
-    if floor is None or not 0 < last - floor.height <= _MAX_CAMERA_M:
+    if floor is None or not 0 < last - floor.height <= MAX_CAMERA_M:
         return clip, None, (f"{note}, and no floor was seen under its last place: which one a map is of is unknown",)
     return part, floor.height, (f"{note}: the map is of the floor under its last place, from what was seen there",)
 
