@@ -173,3 +173,22 @@ def test_without_depth_or_a_place_nothing_is_lifted():
     ):
         assert lift_boxes(seen, replace(clip, **change), looked=range(5), floor_z=None) == ()
     assert lift_boxes((), clip, looked=range(5), floor_z=0.0) == ()
+
+
+def test_depth_between_the_rings_of_a_lidar_is_enough(rng):
+    clip, seen = pair()
+    rings = np.zeros(HW, bool)
+    rings[::3] = True
+    sparse = np.where(rings & (rng.random((5, *HW)) < 0.5), clip.depth_m, np.float32(np.nan))
+    found = lift_boxes(seen, replace(clip, depth_m=sparse), looked=range(5), floor_z=0.0)
+    assert len(found) == 2
+    for truth in PAIR:
+        assert max(iou_3d(one.detection.box, truth) for one in found) > 0.5
+
+
+def test_what_lies_flat_is_not_taken_for_the_floor_that_it_lies_on():
+    rug = upright_box((0.3, 0.2), (1.2, 0.8, 0.012), 0.5)
+    clip, masks = photograph([rug], around(3))
+    [thing] = lift_boxes(seen_boxes(masks, ["rug"]), clip, looked=range(3), floor_z=0.0)
+    assert np.linalg.norm(thing.detection.box.center_world[:2] - rug.center_world[:2]) < 0.15
+    assert thing.detection.box.size_m[2] < 0.05 and 0.7 < max(thing.detection.box.size_m) < 1.9

@@ -18,20 +18,24 @@ import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int64
 
 from video3d.geometry.boxes import iou_3d_matrix
-from video3d.geometry.outline import smallest_rectangle
 from video3d.geometry.rigid import inverse_rigid, is_known, pixel_rays, scale_k, transform_points
 from video3d.types import Box3D, Detection, PosedClip, World
 from video3d.types.detector import SeenBox
 
 _SIDE = 40  # places across a box that are looked at
 _AROUND = 0.25  # of its sides, around it
+_SPARSE = 0.5  # of the pixels of a box with depth: with less its gaps are closed
+_GAP_PX = 4.0
 _LEAST = 12  # places on a thing
 _PART = 0.02  # of a box's places, for what is no speck
 _JUMP = 0.15  # of a thing's size: a larger step in depth is between two surfaces
 _DEEP = 0.5  # sizes behind or before its main surface: no longer the thing
 _FOOT = 0.04  # of a thing's size over what it stands on is taken for that
 _FOOT_MOST_M = 0.05
-_TRIM = 2.0  # percent off each end of an extent
+_FLAT = 0.15  # of a box's places over what it stands on: with less the thing lies flat
+_TRIM = 1.0  # percent off each end of an extent
+_CLOSE = 0.03  # of a rectangle's side: points as close to it are on it
+_MOST = 600  # points that tell a direction
 _SAME_IOU = 0.1
 _NEAR = 0.5  # of the longest side, between the middles of two boxes of one thing
 _DISAGREE = 0.3  # of the other views that see a point outside their box of the thing
@@ -91,7 +95,7 @@ def lift_boxes(
     ([0.0, 0.0, 2.0], 0.8)
     """
     lifted = [one for one in (lift_box(box, clip, floor_z) for box in seen) if one is not None]
-    things = [_thing([lifted[i] for i in group], clip, looked) for group in same_things(lifted)]
+    things = [_thing([lifted[i] for i in group], clip, looked, floor_z) for group in same_things(lifted)]
     return tuple(sorted(things, key=lambda one: (-one.detection.score, one.detection.box.center_world.tolist())))
 
 
@@ -111,8 +115,7 @@ def lift_box(seen: SeenBox, clip: PosedClip, floor_z: float | None = None) -> Li
     left, top, right, bottom = np.array(seen.box_px) * np.tile(depth.shape[::-1] / np.array(clip.size_hw[::-1]), 2)
     rows, columns = _places(top, bottom, depth.shape[0]), _places(left, right, depth.shape[1])
     row, column = (index.reshape(-1) for index in np.meshgrid(rows, columns, indexing="ij"))
-    z = depth[row, column].astype(np.float64)
-    z[~(np.isfinite(z) & (z > 0))] = np.nan
+    z = _closed(depth[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1])[row - rows[0], column - columns[0]]
     points = transform_points(pose, pixel_rays(k_px, row, column) * z[:, None])
     size = z * max((right - left) / k_px[0, 0], (bottom - top) / k_px[1, 1])  # of the thing, were it this far
     within = (column + 0.5 > left) & (column + 0.5 < right) & (row + 0.5 > top) & (row + 0.5 < bottom)
@@ -127,18 +130,34 @@ def lift_box(seen: SeenBox, clip: PosedClip, floor_z: float | None = None) -> Li
 
 
 def upright_box(points_world: Float64[np.ndarray, "n 3"], floor_z: float | None = None) -> Box3D:
-    """The upright box with the smallest base around all but the outermost points of what was seen of a thing.
+    """The upright box around all but the outermost points of what was seen of a thing, along its sides.
 
     Its foot goes down to the floor where that is near: the lowest points of a thing were taken for floor.
     """
-    length, _, yaw_deg = smallest_rectangle(points_world[:, :2], _TRIM, step_deg=3.0)
-    c, s = np.cos(np.radians(yaw_deg)), np.sin(np.radians(yaw_deg))
+    yaw = _heading(points_world[:, :2])
+    c, s = np.cos(yaw), np.sin(yaw)
     turn = np.array([[c, -s, 0.0], [s, c, 0.0], [0.0, 0.0, 1.0]])
     low, high = np.percentile(points_world @ turn, [_TRIM, 100 - _TRIM], axis=0)
-    least = 0.01 * max(length, float(high[2] - low[2]), 1e-9)
     if floor_z is not None and low[2] - floor_z < 0.15 * (high[2] - low[2]):
         low[2] = min(low[2], floor_z)
+    least = max(0.01 * float((high - low).max()), 1e-9)
     return Box3D(center_world=turn @ ((low + high) / 2), size_m=np.maximum(high - low, least), world_from_box=turn)
+
+
+def _heading(xy: Float64[np.ndarray, "n 2"]) -> float:
+    """Direction in radians of the rectangle to whose sides points lie closest, seen from above.
+
+    Of a thing mostly two sides are seen, and the smallest rectangle around an L leans (Zhang et al., "Efficient L-Shape Fitting for
+    Vehicle Detection Using Laser Scanners", 2017, whose criterion of closeness this is).
+    """
+    xy = xy[:: max(1, len(xy) // _MOST)]
+    angle = np.radians(np.arange(0.0, 90.0, 3.0))
+    axes = np.stack([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])  # along or across, x or y, angle
+    place = np.stack([xy @ axis for axis in axes])  # along or across, point, angle
+    low, high = np.percentile(place, [_TRIM, 100 - _TRIM], axis=1)
+    away = np.minimum(np.abs(place - low[:, None]), np.abs(high[:, None] - place)).min(axis=0)
+    side = max(float(np.sqrt((high - low).prod(axis=0).min())), 1e-9)
+    return float(angle[(1 / np.maximum(away / side, _CLOSE)).mean(axis=0).argmax()])
 
 
 def same_things(lifted: Sequence[Lifted]) -> list[list[int]]:
@@ -168,11 +187,11 @@ def same_things(lifted: Sequence[Lifted]) -> list[list[int]]:
     return [[i for i, g in enumerate(group) if g == name] for name in dict.fromkeys(group)]
 
 
-def _thing(members: list[Lifted], clip: PosedClip, looked: Sequence[int]) -> LiftedThing:
+def _thing(members: list[Lifted], clip: PosedClip, looked: Sequence[int], floor_z: float | None) -> LiftedThing:
     members = sorted(members, key=lambda one: one.seen.frame)
     points = np.concatenate([one.points_world for one in members])
     kept = points[_agreed(points, members, clip)]
-    box = upright_box(kept if len(kept) >= _LEAST else points)
+    box = upright_box(kept if len(kept) >= _LEAST else points, floor_z)
     score = {one.seen.frame: one.seen.score for one in members}
     others = [frame for frame in looked if frame not in score and _looks_at(box, clip, frame)]
     return LiftedThing(
@@ -190,6 +209,19 @@ def _places(low: float, high: float, num: int) -> Int64[np.ndarray, "n"]:
     return np.arange(first, max(last, first + 1), max(1, int((high - low) // _SIDE)))
 
 
+def _closed(depth: Float32[np.ndarray, "h w"]) -> Float64[np.ndarray, "h w"]:
+    """Depth with NaN where unknown; where most is, as between a LiDAR's rings, the nearest that is known stands for it."""
+    known = np.isfinite(depth) & (depth > 0)
+    z = np.where(known, depth, np.nan).astype(np.float64)
+    if not known.any() or known.mean() >= _SPARSE:
+        return z
+    from scipy.ndimage import distance_transform_edt
+
+    away, nearest = np.empty(z.shape), np.empty((2, *z.shape), np.int32)
+    distance_transform_edt(~known, return_indices=True, distances=away, indices=nearest)
+    return np.where(away <= _GAP_PX, z[nearest[0], nearest[1]], np.nan)
+
+
 def _of_what_it_stands_on(
     height: Float64[np.ndarray, "n"],
     size: Float64[np.ndarray, "n"],
@@ -198,7 +230,7 @@ def _of_what_it_stands_on(
     floor_z: float | None,
     world: World,
 ) -> Bool[np.ndarray, "n"]:
-    """Places of the floor, and of a level top that is seen right below a thing."""
+    """Places that are no part of a thing by their height: of the floor, or a level top that is seen right below it."""
     known = within & np.isfinite(size)
     if not known.any():
         return known
@@ -210,7 +242,8 @@ def _of_what_it_stands_on(
         low, high = np.percentile(under, [20, 80])
         if high - low < foot and (height[known] > high + foot).mean() > 0.3:
             support = max(support, float(high))
-    return height < support + foot
+    low = height < support + foot
+    return ~low if (known & ~low).sum() < _FLAT * known.sum() else low  # nearly all of it: a rug
 
 
 def _hanging_together(z: Float64[np.ndarray, "r c"], jump: Float64[np.ndarray, "r c"]) -> Int64[np.ndarray, "r c"]:
