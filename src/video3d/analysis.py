@@ -29,7 +29,7 @@ from video3d.answers.task import Asked
 from video3d.answers.wishes import Wishes
 from video3d.geometry.boxes import moved_box, points_in_box
 from video3d.grounding import patch_points, propose_objects
-from video3d.scene import Scene, every_pose
+from video3d.scene import Scene, every_pose, timed
 from video3d.types import Answer, Box3D, Detection, InputError
 from video3d.types.detector import Detector
 from video3d.vocabulary import CATEGORIES, normalise
@@ -111,18 +111,20 @@ def analyze_scene(
         answer: to the query, where it is a question.
         timings_s: of what came before.
     """
-    started = time.perf_counter()
+    timings = dict(timings_s or {})
     scene, task_from_scene = in_task_world(scene, asked)
     objects = tuple(replace(one, box=moved_box(one.box, task_from_scene)) for one in objects)
     said: tuple[str, ...] = ()
     if asked.wishes.detector is not None:
-        objects, said = found_by(asked.wishes.detector, names_for(asked), scene.clip, scene.facts, objects)
+        with timed(timings, "detector"):
+            objects, said = found_by(asked.wishes.detector, names_for(asked), scene.clip, scene.facts, objects)
+    started = time.perf_counter()
     make = {"navigation": _navigation, "driving": _driving, "placement": _placement, "scene": _scene}[asked.task]
     kind, found, notes, parts = make(scene, asked.wishes, objects)
     clip, status = scene.clip, scene.clip.status
     centers = scene.facts.trajectory.centers
     end = tuple(float(v) for v in centers[-1]) if len(centers) else None
-    timings = (timings_s or {}) | {asked.task: time.perf_counter() - started}
+    timings[asked.task] = time.perf_counter() - started
     result = kind(
         query=asked.query,
         decided_by=asked.decided_by,

@@ -83,15 +83,17 @@ def test_what_cannot_be_used_is_one_clear_line(tmp_path, saved, capsys):
     assert "goal" in refused(["view", "nowhere", "--task", "navigation", "--goal", "", "--web"], capsys)
 
 
-def test_missing_files_and_layers_are_refused(tmp_path, saved):
+def test_missing_files_and_layers_are_refused(tmp_path, saved, capsys):
     from safetensors.torch import load_file, save_file
 
     folder = save_owl(tmp_path / "owl", 2)
+    capsys.readouterr()
     weights = load_file(folder / "model.safetensors")
     left_out = next(key for key in weights if key.startswith("class_head."))
     save_file({k: v for k, v in weights.items() if k != left_out}, folder / "model.safetensors", {"format": "pt"})
     with pytest.raises(InputError, match=rf"expected weights for every layer, got 1 missing, the first {left_out}"):
         load_detector(str(folder))
+    assert capsys.readouterr() == ("", "")
     (folder / "model.safetensors").unlink()
     torch.save(weights, folder / "pytorch_model.bin")
     with pytest.raises(InputError, match="safetensors weights of a zero-shot object detector"):

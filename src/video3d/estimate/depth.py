@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from video3d.estimate.hub import check_complete, folder_or_hub, unusable
+from video3d.estimate.hub import check_complete, folder_or_hub, quiet, unusable
 from video3d.types import InputError
 from video3d.types.depth import DepthEstimator
 
@@ -73,7 +73,8 @@ def load_depth_estimator(
     if family is None:
         known = ", ".join(sorted(depth_networks.FAMILIES))
         raise InputError(name, expected=f"a model of type {known}", got=f"model_type {config.model_type!r}")
-    model = _load_weights(name, local, offline, config, dtype)
+    with quiet():
+        model = _load_weights(name, local, offline, config, dtype)
     return depth_networks.build(
         family, model=model, name=name, licence=licence, processing=processing, device=device, flip=flip
     )

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Float64, Int64, UInt8
 
-from video3d.estimate.hub import check_complete, folder_or_hub, unusable
+from video3d.estimate.hub import check_complete, folder_or_hub, quiet, unusable
 from video3d.types import InputError
 from video3d.types.detector import Detector, SeenBox
 
@@ -155,10 +155,11 @@ def load_detector(name: str, *, device: str | None = None) -> Detector:
             name, expected=f"a model of type {', '.join(LEAST_SCORE)}", got=f"model_type {config.model_type!r}"
         )
     try:
-        processor = AutoProcessor.from_pretrained(name, **safe)
-        model, info = AutoModelForZeroShotObjectDetection.from_pretrained(
-            name, config=config, use_safetensors=True, dtype=torch.float32, output_loading_info=True, **safe
-        )
+        with quiet():
+            processor = AutoProcessor.from_pretrained(name, **safe)
+            model, info = AutoModelForZeroShotObjectDetection.from_pretrained(
+                name, config=config, use_safetensors=True, dtype=torch.float32, output_loading_info=True, **safe
+            )
     except Exception as error:  # missing file, wrong shapes, broken safetensors: each has an exception of its own
         raise unusable(name, local, error, what=_WHAT, files=files) from error
     check_complete(name, sorted(info["missing_keys"]))
