@@ -150,15 +150,22 @@ def finders_in(votes: "ObjectVotes", things: "Sequence[FoundObject]") -> Finders
     def moves(thing: Mention) -> bool:
         return category(thing.category).kind in MOVING
 
-    def locate(thing: Mention, position: int) -> Located | None:
-        found = find_named(votes, thing.category, thing.color, frame=position if moves(thing) else None)
-        return None if found is None else located(found)
+    def names(asked: "Sequence[Mention]") -> list[tuple[str, str | None]]:
+        return [(one.category, one.color) for one in asked]
+
+    def locate(asked: "Sequence[Mention]", position: int) -> list[Located | None]:
+        found = []
+        for one in asked:
+            at = position if moves(one) else None
+            found.append(find_named(votes, one.category, one.color, frame=at, besides=names(asked)))
+        return [None if one is None else located(one) for one in found]
 
     def count(name: str | None) -> tuple[tuple[str, Located], ...]:
         return tuple((one.category, located(one)) for one in things if name in (None, one.category))
 
-    def follow(thing: Mention) -> Track | None:
-        return track_named(votes, thing.category, thing.color) if moves(thing) else None
+    def follow(asked: "Sequence[Mention]") -> list[Track | None]:
+        besides = names(asked)
+        return [track_named(votes, one.category, one.color, besides=besides) if moves(one) else None for one in asked]
 
     return Finders(locate, count, follow)
 

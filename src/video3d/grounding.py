@@ -137,12 +137,12 @@ def named_in(phrase: str, position: int, find: Finders) -> tuple[tuple[Detection
         rest = f"{rest[:start]}#{rest[end:]}"
     words = " ".join(_ARTICLES.sub(" ", rest).split())
     head = named[0][2]
-    likeliest = find.locate(head, position)
+    likeliest, *others = find.locate([thing for _, _, thing in named], position)
     found = [likeliest] if likeliest is not None and likeliest.score >= SURE_ENOUGH else []
     if head.color is None:
         found = [place for _, place in find.count(head.category)] or found
     if len(named) == 2 and _BESIDE.match(words):
-        beside = find.locate(named[1][2], position)
+        beside = others[0]
         if beside is None or beside.score < SURE_ENOUGH:
             return (), f"{named[1][2].said} was not found with any certainty"
         found = sorted(found, key=lambda place: gap_m(place.box, beside.box))[:1]

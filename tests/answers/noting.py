@@ -38,7 +38,10 @@ def clip_of(frames: int = 6, speed=(0.0, 0.0), turn_deg_s: float = 0.0) -> Posed
 def notes(text: str, boxes: dict[str, Box3D], *, clip=None, fronts=None, tracks=None, frames=None) -> str:
     clip = clip_of() if clip is None else clip
 
-    def locate(thing, position):
+    def locate(things, position):
+        return [one_of(thing) for thing in things]
+
+    def one_of(thing):
         name = f"{thing.color} {thing.category}" if thing.color else thing.category
         if name not in boxes:
             return None
@@ -49,8 +52,8 @@ def notes(text: str, boxes: dict[str, Box3D], *, clip=None, fronts=None, tracks=
         every = [(what.split()[-1], Located(box=place, score=0.9, frames=(0,))) for what, place in boxes.items()]
         return tuple(one for one in every if name in (None, one[0]))
 
-    def follow(thing):
-        return (tracks or {}).get(f"{thing.color} {thing.category}" if thing.color else thing.category)
+    def follow(things):
+        return [(tracks or {}).get(f"{one.color} {one.category}" if one.color else one.category) for one in things]
 
     return "\n".join(notes_on(text, clip, scene_facts(clip), Finders(locate, count, follow)))
 

@@ -195,24 +195,45 @@ def test_what_is_seen_first():
     assert notes(events, ROOM, frames=frames) == "likely: the bed goes out of view"
 
 
+@pytest.mark.parametrize(("name", "slows", "ahead", "said"), [
+    ("car", 0.0, "3 seconds", "yes"), ("car", 2.5, "3 seconds", "no"), ("car", 2.5, "0.5 seconds", "yes"),
+    ("ball", 0.0, "1 second", "yes"), ("box", 0.0, "3 seconds", "no"),
+])  # fmt: skip
+def test_what_brakes_or_slides_comes_to_rest_and_what_rolls_goes_on(name, slows, ahead, said):
+    times = np.arange(8) / 5
+    way = 5.0 * times - slows * times**2 / 2 if name == "car" else 0.8 * times
+    start = np.array([-4.0, 9.0, 0.1])
+    track = replace(
+        track_of(start, [0, 0, 0], frames=8), time_s=times, center_world=start + way[:, None] * np.array([1.0, 0, 0])
+    )
+    boxes = {name: box((-4.0, 9.0, 0.1), (0.2, 0.2, 0.2))}
+    asked = f"Will the {name} still be moving {ahead} after the last frame?"
+    assert notes(asked, boxes, tracks={name: track}) == f"likely: {said}"
+
+
 def test_an_unsure_thing_makes_a_conclusion_unsure():
     clip = clip_of()
 
-    def locate(thing, position):
-        return Located(box=ROOM[thing.category], score=0.2 if thing.category == "bed" else 0.9, frames=(0,))
+    def locate(things, position):
+        return [
+            Located(box=ROOM[it.category], score=0.2 if it.category == "bed" else 0.9, frames=(0,)) for it in things
+        ]
 
-    find = Finders(locate, lambda name: (), lambda thing: None)
+    find = Finders(locate, lambda name: (), lambda things: [None] * len(things))
     said = notes_on("Which is nearer to the camera, the chair or the bed?", clip, scene_facts(clip), find)
     assert said == ("perhaps: the chair",)
 
 
 def test_the_cameras_height_needs_a_floor():
     clip, text = clip_of(), "How high above the floor is the camera?"
-    facts, find = scene_facts(clip), Finders(lambda thing, at: None, lambda name: (), lambda thing: None)
+    facts, find = (
+        scene_facts(clip),
+        Finders(lambda things, at: [None] * len(things), lambda name: (), lambda things: [None] * len(things)),
+    )
     assert notes_on(text, clip, facts, find) == ()
     assert notes_on(text, clip, replace(facts, floor_z=-0.25), find) == ("likely: 1.75 m",)
     lamp = Finders(
-        lambda thing, at: Located(box=ROOM["lamp"], score=0.9, frames=(0,)), lambda name: (), lambda thing: None
+        lambda things, at: [Located(box=ROOM["lamp"], score=0.9, frames=(0,))], lambda name: (), lambda things: [None]
     )
     text = "How high above the floor is the underside of the lamp?"
     assert "likely" not in "".join(notes_on(text, clip, facts, lamp))
@@ -264,7 +285,7 @@ def test_where_the_floor_is_freest(side):
     depth[:, :, blocked] = 1.0
     text = "Which way is freest: left, straight ahead or right of the view? Options: the left; the middle; the right."
     seen = replace(clip, depth_m=depth)
-    find = Finders(lambda thing, at: None, lambda name: (), lambda thing: None)
+    find = Finders(lambda things, at: [None] * len(things), lambda name: (), lambda things: [None] * len(things))
     facts = replace(scene_facts(seen), floor_z=0.0)
     assert notes_on(text, seen, facts, find) == (f"likely: the {side}",)
     assert notes_on(text, seen, replace(facts, floor_z=None), find) == ()

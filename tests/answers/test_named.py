@@ -105,9 +105,9 @@ def _ask(text: str, places: dict[str, tuple[Box3D, float]]):
     asked = parse_named(text)
     assert asked is not None
 
-    def locate(thing, position):
-        found = places.get(thing.category)
-        return None if found is None else Located(box=found[0], score=found[1], frames=(0,))
+    def locate(things, position):
+        found = [places.get(thing.category) for thing in things]
+        return [None if one is None else Located(box=one[0], score=one[1], frames=(0,)) for one in found]
 
     facts = scene_facts(clip)
 
@@ -115,7 +115,7 @@ def _ask(text: str, places: dict[str, tuple[Box3D, float]]):
         every = ((what, Located(box=box, score=s, frames=(0,))) for what, (box, s) in places.items())
         return tuple(one for one in every if name in (None, one[0]) and one[1].score >= 0.3)
 
-    return answer_named(asked, clip, facts, Finders(locate, count, lambda _: None))
+    return answer_named(asked, clip, facts, Finders(locate, count, lambda things: [None] * len(things)))
 
 
 THINGS = {"chair": (_box((-1, 2, 0.5)), 0.9), "table": (_box((1, 3, 0.4)), 0.8)}
@@ -160,7 +160,7 @@ def test_colours_are_told_where_most_votes_agree() -> None:
 
     def said(text, share):
         place = Located(box=_box((0, 2, 0.5)), score=0.9, frames=(0,), color=("brown", share))
-        return answer_named(parse_named(text), clip, facts, Finders(lambda *_: place, lambda _: (), lambda _: None))
+        return answer_named(parse_named(text), clip, facts, Finders(lambda *_: [place], lambda _: (), lambda _: [None]))
 
     assert "is brown" in said("What colour is the sofa?", 0.8).text and "棕色" in said("沙发是什么颜色？", 0.8).text
     assert said("What colour is the sofa?", 0.3).source == "unknown"

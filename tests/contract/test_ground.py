@@ -51,14 +51,14 @@ def _located(x, score):
 def test_names_and_names_beside_others_are_found():
     chairs, window = [_located(0.0, 0.9), _located(4.0, 0.8)], _located(5.0, 0.7)
 
-    def locate(thing, position):
-        return {"chair": chairs[0], "window": window}.get(thing.category)
+    def locate(things, position):
+        return [{"chair": chairs[0], "window": window}.get(thing.category) for thing in things]
 
     def count(name):
         return tuple(("chair", one) for one in chairs) if name == "chair" else ()
 
     def centers(phrase):
-        found, why = named_in(phrase, 0, Finders(locate, count, lambda _: None))
+        found, why = named_in(phrase, 0, Finders(locate, count, lambda things: [None] * len(things)))
         assert bool(found) != bool(why)
         return [float(one.box.center_world[0]) for one in found]
 

@@ -1,13 +1,14 @@
 """The object head and its votes: what must hold of any weights, and that a few steps learn what is there to learn."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
 from video3d.model.object_head import GEOMETRY_WIDTH, ObjectHead, PatchTargets, object_loss, patch_geometry, view_axes
-from video3d.model.object_votes import ObjectVotes, find_named, find_objects, votes_of
+from video3d.model.object_votes import ObjectVotes, find_named, find_objects, named_share, votes_of
 
 NAMES, COLORS = ("chair", "table", "ball"), ("red", "blue")
 
@@ -174,6 +175,19 @@ def test_a_name_and_a_colour_find_their_thing_and_no_other() -> None:
     assert blue is not None and abs(blue.box.center_world[0] - 2) < 0.06 and blue.color == "blue"
     assert find_named(votes, "sofa") is None
     assert find_named(votes.only(np.zeros(len(votes.frame), bool)), "chair") is None
+
+
+def test_what_speaks_for_another_thing_that_is_asked_for_speaks_less_for_this_one() -> None:
+    votes = _votes([("chair", "red", (0.0, 0.0, 0.5), 0), ("chair", "blue", (2.0, 0.0, 0.5), 0)])
+    taken = votes.center_world[:, 0] < 1
+    category = votes.category.copy()
+    category[taken] = (0.8, 0.4, 0.03)  # rather a chair than a table, but a table rather than anything else is one
+    category[~taken] = (0.1, 0.3, 0.03)
+    votes = replace(votes, category=category)
+    alone, beside = find_named(votes, "table"), find_named(votes, "table", besides=[("chair", None), ("table", None)])
+    assert alone is not None and beside is not None
+    assert abs(alone.box.center_world[0]) < 0.1 and abs(beside.box.center_world[0] - 2) < 0.1
+    np.testing.assert_array_equal(named_share(votes, "table", None, [("table", None)]), named_share(votes, "table"))
 
 
 def test_a_thing_that_moves_is_where_it_was_then() -> None:

@@ -12,6 +12,7 @@ from video3d.answers.notes_ahead import half_view, movers_of
 from video3d.answers.notes_motion import Mover, floor_gaps, heading_rad, meets, turn_between
 from video3d.geometry.boxes import footprint_gap_m, nearest_point
 from video3d.types import Box3D
+from video3d.vocabulary import category
 
 # Chosen on training clips of the simulator, by how often conclusions were right.
 _TURNS_DEG_S = 8.0
@@ -29,6 +30,12 @@ _ON_FLOOR_M = 0.06
 _ROLLS_S = 1.5
 """What rolls on something is looked after for so long."""
 _STROLLS_M_S = 0.3
+_SLOWS_M_S2 = 0.7
+"""A vehicle that brakes so hard comes to a stop, if it is given a moment."""
+_BRAKES_S = 1.5
+_SLIDES_M_S2 = 2.0
+"""Friction that stops what slides: a fifth of gravity."""
+_ROLL = frozenset({"ball", "football", "soccer ball", "basketball", "sphere", "marble", "orange", "apple"})
 
 
 def _there(movers: list[Mover | None], noted: Noted, at: int) -> Mover | Box3D:
@@ -201,7 +208,7 @@ def _vehicle_way(noted: Noted) -> str | None:
         return None
     if _corners(one):
         return option_with(noted, "turns left" if one.turn_deg > 0 else "turns right")
-    return option_with(noted, "brakes") if one.change < -0.25 else option_with(noted, "straight")
+    return option_with(noted, "brakes") if one.change_m_s2 < -_SLOWS_M_S2 else option_with(noted, "straight")
 
 
 def _corners(one: Mover) -> bool:
@@ -232,11 +239,25 @@ def _person(noted: Noted) -> str | None:
 
 
 def _keeps_moving(noted: Noted) -> str | None:
+    """Whether a thing still moves then: what brakes stops, what slides stops soon, what rolls goes on unless it meets something."""
     one = movers_of(noted)[0]
     if one is None or not polar(noted):
         return None
     stops = re.search(r"\bstop|\brest\b|\bstand still\b|\bhalt\b", noted.stem) is not None
-    return None if one.moves else yes_no(stops)
+    if not one.moves:
+        return yes_no(stops)
+    what = category(noted.things[0].category)
+    if what.kind in ("person", "animal"):
+        return None  # who walks stops where they like
+    if what.kind == "vehicle":
+        goes = one.change_m_s2 > -_SLOWS_M_S2 or noted.ahead_s < _BRAKES_S
+    elif what.name in _ROLL:
+        goes = noted.ahead_s < _BRAKES_S or not any(
+            meets(one, box, noted.ahead_s)[0] is not None for box in _others(noted, one.box)
+        )
+    else:
+        goes = one.speed_m_s > _SLIDES_M_S2 * noted.ahead_s
+    return yes_no(goes != stops)
 
 
 def _others(noted: Noted, box: Box3D) -> list[Box3D]:

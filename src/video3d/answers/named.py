@@ -32,14 +32,15 @@ class Finders(NamedTuple):
     """How things are found by name.
 
     Attributes:
-        locate: the thing of a name as of a frame (a position in the clip); None where nothing points to it.
+        locate: the things of some names as of a frame (a position in the clip); None where nothing points to one. What speaks
+            for one of them speaks the less for the others.
         count: all things of a category (``None``: of any) that are believed to be there, with what they are called, the surest first.
-        follow: where a thing that may move was in the last frames that show it; None for others, and where none does.
+        follow: where things that may move were in the last frames that show them; None for others, and where none does.
     """
 
-    locate: Callable[[Mention, int], Located | None]
+    locate: Callable[[Sequence[Mention], int], list[Located | None]]
     count: Callable[[str | None], tuple[tuple[str, Located], ...]]
-    follow: Callable[[Mention], Track | None]
+    follow: Callable[[Sequence[Mention]], list[Track | None]]
 
 
 _MOST_LISTED = 12
@@ -64,7 +65,7 @@ def answer_named(asked: NamedQuestion, clip: PosedClip, facts: SceneFacts, find:
         return _list(asked, clip, speak, find.count(None))
     if asked.kind == "count":
         return _count(asked, clip, speak, [place for _, place in find.count(asked.things[0].category)])
-    found = [find.locate(thing, position) for thing in asked.things]
+    found = find.locate(asked.things, position)
     if asked.kind == "exists":
         return _exists(asked, clip, speak, found[0], [place for _, place in find.count(asked.things[0].category)])
     missing = [

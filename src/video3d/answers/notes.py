@@ -63,11 +63,11 @@ def notes_on(question: str, clip: PosedClip, facts: SceneFacts, find: Finders) -
     position = frame_position(frames[0] if frames else None, clip, facts)
     if position is None:
         return ()
-    find = Finders(find.locate, cache(find.count), cache(find.follow))  # several rules may look at the same thing
     named = mentions(whole)
     text = _marked(whole, named)
     things = list({(one.category, one.color): one for _, _, one in named}.values())[:MOST_THINGS]
-    found = [find.locate(thing, position) for thing in things]
+    find = Finders(find.locate, cache(find.count), cache(find.follow))  # several rules may look at the same things
+    found = find.locate(things, position)
     there = [
         at for at, place in enumerate(found) if place is not None and place.score >= NOT_FOUND and _is_finite(place)
     ]

@@ -17,8 +17,8 @@ def movers_of(noted: Noted) -> list[Mover | None]:
     """How each thing that was found moves; None where too few frames show it."""
     until = float(noted.clip.time_s[-1])
     return [
-        mover(noted.find.follow(thing), place.box, until)
-        for thing, place in zip(noted.things, noted.places, strict=True)
+        mover(track, place.box, until)
+        for track, place in zip(noted.find.follow(tuple(noted.things)), noted.places, strict=True)
     ]
 
 

@@ -111,6 +111,7 @@ class Mover:
         box: there.
         velocity_m_s: lately.
         change: of its speed, as a share of it: how much faster it was lately than before (negative: slower).
+        change_m_s2: of its speed, a second.
         turn_deg: of its heading, between the earlier and the later half of the time; positive to the left.
         turn_deg_s: the same, a second.
     """
@@ -118,6 +119,7 @@ class Mover:
     box: Box3D
     velocity_m_s: Float64[np.ndarray, "3"]
     change: float = 0.0
+    change_m_s2: float = 0.0
     turn_deg: float = 0.0
     turn_deg_s: float = 0.0
 
@@ -155,7 +157,14 @@ def mover(track: Track | None, box: Box3D, until_s: float) -> Mover | None:
     before, lately = (float(np.linalg.norm(one[:2])) for one in halves)
     turn = math.degrees(turn_between(*(math.atan2(one[1], one[0]) for one in halves)))
     rate = 2 * turn / float(np.ptp(track.time_s))
-    return Mover(box=here, velocity_m_s=velocity, change=(lately - before) / max(before, 0.1), turn_deg=turn, turn_deg_s=rate)  # fmt: skip
+    return Mover(
+        box=here,
+        velocity_m_s=velocity,
+        change=(lately - before) / max(before, 0.1),
+        change_m_s2=2 * (lately - before) / float(np.ptp(track.time_s)),
+        turn_deg=turn,
+        turn_deg_s=rate,
+    )
 
 
 def _halves(track: Track) -> tuple[Float64[np.ndarray, "3"], Float64[np.ndarray, "3"]] | None:

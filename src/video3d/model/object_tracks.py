@@ -1,12 +1,13 @@
 """How a named thing moves: where the votes of each frame crowd, and the one straight way through such places that fits best."""
 
 import itertools
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float64, Int64
 
-from video3d.model.object_votes import ObjectVotes
+from video3d.model.object_votes import ObjectVotes, named_share
 from video3d.types.track import Track
 
 _MOST_VOTES = 300
@@ -33,13 +34,16 @@ class _Place(NamedTuple):
     sigma_m: float
 
 
-def track_named(votes: ObjectVotes, category: str, color: str | None = None) -> Track | None:
+def track_named(
+    votes: ObjectVotes, category: str, color: str | None = None, *, besides: Sequence[tuple[str, str | None]] = ()
+) -> Track | None:
     """Where the thing of a name was in the last frames that show it; None where none does.
 
     Args:
         votes: of a clip.
         category: one of ``votes.categories``.
         color: one of ``votes.colors``, where the name has one.
+        besides: names and colours of the other things that are looked for.
     """
     if category not in votes.categories or not np.isfinite(votes.time_s).all():
         return None
@@ -47,9 +51,7 @@ def track_named(votes: ObjectVotes, category: str, color: str | None = None) -> 
     keep = np.flatnonzero(share >= _LEAST_SHARE)
     if not len(keep):
         return None
-    some, share = votes.only(keep), share[keep]
-    if color is not None and color in votes.colors:
-        share = share * (0.05 + some.color[:, votes.colors.index(color)])
+    some, share = votes.only(keep), named_share(votes, category, color, besides)[keep]
     last = np.unique(some.frame)[-_MOST_FRAMES:]
     places = [_places(some, share, _strongest(some.frame, int(frame), share)) for frame in last]
     chosen = _best_way(places)

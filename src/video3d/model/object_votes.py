@@ -174,8 +174,34 @@ def find_objects(votes: ObjectVotes, *, most: int = 100) -> tuple[FoundObject, .
     return tuple(_without_twins(sorted(found, key=lambda thing: -thing.score))[:most])
 
 
+def named_share(
+    votes: ObjectVotes, category: str, color: str | None = None, besides: Sequence[tuple[str, str | None]] = ()
+) -> Float64[np.ndarray, "n"]:
+    """How much every vote speaks for the thing of a name.
+
+    Args:
+        votes: of a clip.
+        category: one of ``votes.categories``.
+        color: one of ``votes.colors``, where the name has one.
+        besides: names and colours of other things that are looked for: what speaks rather for one of them counts less.
+    """
+
+    def alone(category: str, color: str | None) -> Float64[np.ndarray, "n"]:
+        share = votes.category[:, votes.categories.index(category)].astype(np.float64)
+        return share * (0.05 + votes.color[:, votes.colors.index(color)]) if color in votes.colors else share
+
+    own = alone(category, color)
+    rest = sum(alone(*one) for one in besides if one[0] in votes.categories and one != (category, color))
+    return own * own / np.maximum(own + rest, 1e-9)
+
+
 def find_named(
-    votes: ObjectVotes, category: str, color: str | None = None, *, frame: int | None = None
+    votes: ObjectVotes,
+    category: str,
+    color: str | None = None,
+    *,
+    frame: int | None = None,
+    besides: Sequence[tuple[str, str | None]] = (),
 ) -> FoundObject | None:
     """Where the thing of a name is likeliest, and None where nothing says that it is anywhere.
 
@@ -184,12 +210,11 @@ def find_named(
         category: one of ``votes.categories``.
         color: one of ``votes.colors``, where the name has one.
         frame: of things that move, where they were then; votes of other frames count the less the farther they are.
+        besides: names and colours of the other things that are looked for.
     """
     if category not in votes.categories:
         return None
-    share = votes.category[:, votes.categories.index(category)].astype(np.float64)
-    if color is not None and color in votes.colors:
-        share = share * (0.05 + votes.color[:, votes.colors.index(color)])
+    share = named_share(votes, category, color, besides)
     if frame is not None:
         share = share * np.exp(-np.abs(votes.frame - frame).astype(np.float64))
     keep = np.flatnonzero(votes.category[:, votes.categories.index(category)] > LEAST_NAMED)

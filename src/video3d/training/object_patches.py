@@ -137,6 +137,7 @@ def chosen(
     features: Tensor, geometry: Tensor, targets: PatchTargets, known: Tensor, num: int, rng: np.random.Generator
 ) -> Patches:
     """Some patches of a clip (f gh gw ...) with a known place: two thirds of objects, if there are so many."""
+    assert features.shape[:3] == geometry.shape[:3] == targets.category.shape == known.shape
     flat = known.flatten().numpy()
     there = targets.category.flatten().numpy() >= 0
     objects = rng.permutation(np.flatnonzero(flat & there))[: num * 2 // 3]
@@ -178,9 +179,10 @@ def plain(
 ) -> Patches:
     """Patches of frames as they are."""
     small = processor.fit_clip(scene_of(clip, wanted.frames).clip)
-    batch = processor(small, lift_patches(small, processor.patch_px), "a")
-    pixels, points = batch["pixel_values"][0], batch["points_world"][0]
-    poses, share, k_px = batch["world_from_camera"][0], batch["valid_share"][0], batch["k_px"][0]
+    lifted = lift_patches(small, processor.patch_px)
+    batch = processor(small, lifted, "a")  # whose places may be of several patches together
+    points, share = torch.from_numpy(lifted.points_world).float(), torch.from_numpy(lifted.valid_share).float()
+    pixels, poses, k_px = batch["pixel_values"][0], batch["world_from_camera"][0], batch["k_px"][0]
     masks = np.asarray(clip.instance)[small.frame_index]
     views = _Views(pixels, points, share, poses, k_px)
     return _told(model, clip, small.frame_index, masks, views, wanted.patches, rng)
