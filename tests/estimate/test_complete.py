@@ -175,9 +175,12 @@ def test_a_metric_network_gives_metres_and_says_that_it_is_an_estimate(calibrate
     assert "7 aligned to their own points; median error at the points 0.0 %" in notes(posed)
 
 
-def test_a_network_of_the_midas_kind_gives_dense_depth_in_the_unit_of_the_path(calibrate: Calibrate) -> None:
+@pytest.mark.parametrize("network", [PerfectNetwork("inverse_depth"), PerfectNetwork("scaled_depth", factor=0.3)])
+def test_a_network_without_metres_gives_dense_depth_in_the_unit_of_the_path(
+    calibrate: Calibrate, network: PerfectNetwork
+) -> None:
     calibrate(exact_estimate())
-    posed = complete_geometry(without("depth", "poses", "intrinsics"), depth_estimator=PerfectNetwork("inverse_depth"))
+    posed = complete_geometry(without("depth", "poses", "intrinsics"), depth_estimator=network)
     assert statuses(posed) == ("estimated", "estimated", "estimated", "unknown", "unknown")
     scale = assert_same_path(posed, with_scale=True)
     np.testing.assert_allclose(posed.depth_m * scale, DEPTH[posed.frame_index], rtol=2e-3)

@@ -9,10 +9,10 @@ from video3d.estimate.depth_align import (
     fit_scale_shift,
     sample_nearest,
 )
-from video3d.types.depth import DepthEstimate, DepthKind
+from video3d.types.depth import FACTOR_KINDS, DepthEstimate, DepthKind
 
 HW = (40, 60)
-KINDS: tuple[DepthKind, ...] = ("inverse_depth", "relative_depth", "metric_depth")
+KINDS: tuple[DepthKind, ...] = ("inverse_depth", "relative_depth", "metric_depth", "scaled_depth")
 
 
 def true_depth(rng: np.random.Generator, num_frames: int) -> np.ndarray:
@@ -25,7 +25,7 @@ def true_depth(rng: np.random.Generator, num_frames: int) -> np.ndarray:
 def network_values(depth: np.ndarray, kind: DepthKind, scale: np.ndarray, shift: np.ndarray) -> np.ndarray:
     """What a perfect network of a kind would say: depth comes back with this scale and shift."""
     target = 1 / depth if kind == "inverse_depth" else depth
-    shift = np.zeros_like(shift) if kind == "metric_depth" else shift
+    shift = np.zeros_like(shift) if kind in FACTOR_KINDS else shift
     return ((target - shift[:, None, None]) / scale[:, None, None]).astype(np.float32)
 
 

@@ -1,8 +1,9 @@
-"""Loads a depth network that ``transformers`` knows behind the protocol of ``video3d.types.depth``.
+"""Loads a depth network of ``transformers`` or of an installed package behind the protocol of ``video3d.types.depth``.
 
 ``video3d.estimate.depth_align`` finds scale and shift of relative networks from reconstructed points.
 """
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -40,10 +41,11 @@ def depth_parts(name: str) -> tuple[str, bool]:
 def load_depth_estimator(
     name_or_path: str | Path, *, dtype: str = "float32", device: str | None = None, flip: bool | None = None
 ) -> DepthEstimator:
-    """Load a depth network that ``transformers`` knows, from a local directory or from the hub.
+    """Load a depth network that ``transformers`` knows, VGGT or Depth Anything 3, from a local directory or the hub.
 
     Supported are the model types ``dpt`` (MiDaS), ``zoedepth``, ``depth_anything`` and ``depth_pro``. The directory
-    holds ``config.json``, ``preprocessor_config.json`` and weights as safetensors; pickled weights are refused. The hub
+    holds ``config.json``, ``preprocessor_config.json`` and weights as safetensors; pickled weights are refused. VGGT
+    and Depth Anything 3 (``multi_view_networks``) have no ``preprocessor_config.json`` and need their packages. The hub
     is asked only here, and only because the user named one of its models; a model in the local cache needs no network.
 
     Args:
@@ -51,10 +53,11 @@ def load_depth_estimator(
         dtype: ``float32``, or ``bfloat16`` for CPUs and GPUs that compute in it (about twice as fast, 2-3 digits).
         device: ``cpu``, ``cuda``, ...; by default a GPU where there is one.
         flip: average with the prediction for the mirrored frame, at twice the time; by default as the family's authors
-            do: yes for ZoeDepth, no for others.
+            do: yes for ZoeDepth, no for others. VGGT and Depth Anything 3 are never.
 
     Raises:
-        InputError: the name is neither, the model is of another type, its files are absent, broken or incomplete.
+        InputError: the name is neither, the model is of another type, its files are absent, broken or incomplete, or
+            its package is not installed.
 
     >>> load_depth_estimator("no such model")
     Traceback (most recent call last):
@@ -65,10 +68,18 @@ def load_depth_estimator(
     if dtype not in ("float32", "bfloat16"):
         raise InputError("dtype", expected="float32 or bfloat16", got=dtype)
     local, offline = folder_or_hub(name, what=_WHAT, example="depth-anything/Depth-Anything-V2-Small-hf")
-    config, processing, licence = _read_configs(name, local, offline)
 
-    from video3d.estimate import depth_networks  # torch and transformers
+    from video3d.estimate import depth_networks, multi_view_networks  # torch and transformers
 
+    settings = _settings(name, offline)
+    package = multi_view_networks.package_of(settings)
+    if package is not None:
+        weights, licence = _optional_file(name, "model.safetensors", offline), _licence(name, offline)
+        return multi_view_networks.load_multi_view(
+            package, settings, weights, name=name, licence=licence, dtype=dtype, device=device
+        )
+    config, processing = _read_configs(name, local, offline)
+    licence = _licence(name, offline)
     family = depth_networks.FAMILIES.get(config.model_type)
     if family is None:
         known = ", ".join(sorted(depth_networks.FAMILIES))
@@ -80,30 +91,54 @@ def load_depth_estimator(
     )
 
 
-def _read_configs(name: str, local: bool, offline: bool) -> tuple[Any, dict[str, Any], str]:
-    """Model configuration, image processing settings, licence."""
+def _optional_file(name: str, file: str, offline: bool) -> Path | None:
+    """A file of a model, or None where there is none or it cannot be had."""
+    from transformers.utils.hub import cached_file
+
+    try:
+        found = cached_file(
+            name,
+            file,
+            local_files_only=offline,
+            _raise_exceptions_for_missing_entries=False,
+            _raise_exceptions_for_connection_errors=False,
+            _raise_exceptions_for_gated_repo=False,
+        )
+    except (OSError, ValueError):
+        return None
+    return None if found is None else Path(found)
+
+
+def _settings(name: str, offline: bool) -> dict[str, Any]:
+    """``config.json`` as it is; nothing where it cannot be read, which ``_read_configs`` then says."""
+    path = _optional_file(name, "config.json", offline)
+    try:
+        found = json.loads(path.read_text(encoding="utf-8")) if path is not None else {}
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _licence(name: str, offline: bool) -> str:
+    """What the card states. A card is optional: not having it must not keep anyone from using the model."""
+    card = _optional_file(name, "README.md", offline)
+    try:
+        return "unknown" if card is None else licence_of_card(card.read_text(encoding="utf-8", errors="replace"))
+    except OSError:
+        return "unknown"
+
+
+def _read_configs(name: str, local: bool, offline: bool) -> tuple[Any, dict[str, Any]]:
+    """Model configuration and image processing settings."""
     from transformers import AutoConfig
     from transformers.image_processing_utils import BaseImageProcessor
-    from transformers.utils.hub import cached_file
 
     try:
         config = AutoConfig.from_pretrained(name, local_files_only=offline, trust_remote_code=False)
         processing, _ = BaseImageProcessor.get_image_processor_dict(name, local_files_only=offline)
     except Exception as error:  # transformers raises OSError, ValueError, KeyError, JSON and validation errors
         raise _unusable(name, local, error) from error
-    try:
-        card = cached_file(
-            name,
-            "README.md",
-            local_files_only=offline,
-            _raise_exceptions_for_missing_entries=False,
-            _raise_exceptions_for_connection_errors=False,
-            _raise_exceptions_for_gated_repo=False,
-        )
-        licence = licence_of_card(Path(card).read_text(encoding="utf-8", errors="replace")) if card else "unknown"
-    except (OSError, ValueError):  # a card is optional: not having it must not keep anyone from using the model
-        licence = "unknown"
-    return config, processing, licence
+    return config, processing
 
 
 def _load_weights(name: str, local: bool, offline: bool, config: Any, dtype: str) -> Any:

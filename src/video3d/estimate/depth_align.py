@@ -6,7 +6,7 @@ the two together gives dense depth that fits the camera path.
 
 The fit is in the network's own space: ``1/z = scale * value + shift`` for ``inverse_depth`` (noise of both a disparity
 network and triangulation is even in 1/z), ``z = scale * value + shift`` for ``relative_depth``, and
-``log z = log scale + log value`` for ``metric_depth``. A scale is always > 0: depth never turns inside out.
+``log z = log scale + log value`` for ``metric_depth`` and ``scaled_depth``. A scale is always > 0: depth never turns inside out.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Float64, Int64
 
-from video3d.types.depth import DepthEstimate, DepthKind
+from video3d.types.depth import FACTOR_KINDS, DepthEstimate, DepthKind
 
 FitMethod = Literal["own", "neighbours", "pooled", "none"]
 
@@ -45,7 +45,7 @@ class DepthAlignment:
     Attributes:
         depth: in the unit of the points it was aligned to; NaN where unknown.
         scale: of every frame, > 0; NaN where there is no fit.
-        shift: of every frame, 0 for metric networks.
+        shift: of every frame, 0 for ``FACTOR_KINDS``.
         num_points: points that a frame's fit could use.
         residual: median relative depth error at a frame's points, NaN without points.
         method: ``own`` points, ``neighbours`` in time, ``pooled`` over all frames of the piece, or ``none``.
@@ -102,16 +102,16 @@ def fit_scale_shift(
     """Scale, shift and the scale's relative standard error of one robust fit; None if no positive scale fits.
 
     Least median of squares over random pairs finds the line that half of the points agree on (Rousseeuw, 1984); Tukey's
-    biweight, iterated, then uses every inlier. Metric depth has no shift: the robust mean of log ratios. Deterministic.
+    biweight, iterated, then uses every inlier. Depth up to a factor has no shift: the robust mean of log ratios. Deterministic.
 
     >>> values = np.linspace(1, 3, 20)
     >>> scale, shift, _ = fit_scale_shift(values, 1 / (0.2 * values + 0.1), "inverse_depth")
     >>> round(scale, 6), round(shift, 6)
     (0.2, 0.1)
     """
-    good = np.isfinite(values) & np.isfinite(depth) & (depth > 0) & ((values > 0) | (kind != "metric_depth"))
+    good = np.isfinite(values) & np.isfinite(depth) & (depth > 0) & ((values > 0) | (kind not in FACTOR_KINDS))
     values, depth = values[good], depth[good]
-    if kind == "metric_depth":
+    if kind in FACTOR_KINDS:
         if len(values) == 0:
             return None
         middle, spread = robust_mean(np.log(depth / values))
@@ -223,7 +223,7 @@ def align_depth(
     num_frames, hw = values.shape[0], (values.shape[1], values.shape[2])
     at = sample_nearest(values, point_frame, point_px, hw).astype(np.float64)
     z = point_depth.astype(np.float64)
-    usable = np.isfinite(at) & np.isfinite(z) & (z > 0) & ((at > 0) | (kind != "metric_depth"))
+    usable = np.isfinite(at) & np.isfinite(z) & (z > 0) & ((at > 0) | (kind not in FACTOR_KINDS))
     points = _Points(frame=point_frame[usable], value=at[usable], depth=z[usable])
     scale, shift = np.full(num_frames, np.nan), np.full(num_frames, np.nan)
     num_points = np.bincount(points.frame, minlength=num_frames).astype(np.int64)
@@ -286,7 +286,7 @@ def _apply(
     for frame in np.flatnonzero(np.isfinite(scale)):
         mine = points.frame == frame
         near = mine if mine.any() else group[points.frame] == group[frame]
-        bounded = estimate.kind != "metric_depth" and near.any()
+        bounded = estimate.kind not in FACTOR_KINDS and near.any()
         farthest = FAR_FACTOR * float(points.depth[near].max()) if bounded else np.inf
         fit = {"scale": float(scale[frame]), "shift": float(shift[frame])}
         depth[frame] = depth_from_values(estimate.values[frame], estimate.kind, **fit, farthest=farthest)

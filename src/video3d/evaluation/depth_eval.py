@@ -38,7 +38,7 @@ from video3d.evaluation.depth_predictors import (
 from video3d.geometry.resize import resize_depth
 from video3d.geometry.rigid import scale_k
 from video3d.types import InputError, Recording
-from video3d.types.depth import DepthKind
+from video3d.types.depth import FACTOR_KINDS, DepthKind
 from video3d.video import open_recording, register_colour, sample_uniform
 
 SMALL_PX = 320  # width of the maps that consistency is measured on: neighbouring pixels say the same
@@ -317,7 +317,7 @@ class _Judge:
                 kept.errors.setdefault(how, []).append(errors)
         assert first is not None  # every kind has an alignment
         judged = self._mask(truth)
-        if said.kind == "metric_depth":
+        if said.kind in FACTOR_KINDS:
             scale = median_scale(values, truth, judged)
             kept.scales += [scale] if np.isfinite(scale) and scale > 0 else []
         kept.small.append(resize_depth(values[None], self.small_hw)[0])

@@ -27,7 +27,7 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Float64
 
-from video3d.types.depth import DepthKind
+from video3d.types.depth import FACTOR_KINDS, DepthKind
 
 Alignment = Literal["metric", "median", "scale_shift"]
 
@@ -134,13 +134,13 @@ def alignments_of(kind: DepthKind, *, metric: bool) -> tuple[Alignment, ...]:
     >>> alignments_of("inverse_depth", metric=False)
     ('scale_shift',)
     """
-    if kind != "metric_depth":
+    if kind not in FACTOR_KINDS:
         return ("scale_shift",)
     return ("metric", "median", "scale_shift") if metric else ("median", "scale_shift")
 
 
 def median_scale(
-    prediction: Float[np.ndarray, "h w"], truth_m: Float32[np.ndarray, "h w"], judged: Bool[np.ndarray, "h w"]
+    prediction: Float[np.ndarray, "*n"], truth_m: Float32[np.ndarray, "*n"], judged: Bool[np.ndarray, "*n"]
 ) -> float:
     """The factor that makes the median of a prediction that of the truth, over pixels with both; NaN without any."""
     both = judged & np.isfinite(prediction)
@@ -197,7 +197,7 @@ def align(
         if kind == "relative_depth":
             scale, shift = scale_shift(values64, truth_m, judged)
             return scale * values64 + shift
-        inverse = 1 / values64 if kind == "metric_depth" else values64
+        inverse = 1 / values64 if kind in FACTOR_KINDS else values64
         scale, shift = scale_shift(inverse, 1 / truth_m.astype(np.float64), judged)
         # Disparity below that of the cap, negative too, is the cap: MiDaS's evaluation does so before inverting.
         return 1 / np.maximum(scale * inverse + shift, 1 / max_m)

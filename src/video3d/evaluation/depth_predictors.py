@@ -3,6 +3,7 @@
 | name | what it is |
 |---|---|
 | ``nano``, a hub id, a folder | a depth network, one frame at a time, with the recording's intrinsics where it has them |
+| the same, VGGT or Depth Anything 3 | all frames of the clip at once, in windows |
 | ``video``, ``video:NAME`` | depth of the whole clip: geometry completed with depth forgotten, prior ``nano`` or NAME |
 | ``constant`` | one number for every pixel: the median of the truth it is judged by. An oracle |
 | ``position`` | a map for every frame: the median of the truth at each place of the image over the other frames. An oracle |
@@ -23,7 +24,7 @@ from jaxtyping import Float32, Int64
 
 from video3d.geometry.resize import resize_depth
 from video3d.types import InputError, PosedClip, Recording
-from video3d.types.depth import DEPTH_OF_VIEWS, DepthKind
+from video3d.types.depth import DEPTH_OF_VIEWS, DepthEstimate, DepthKind, JointDepthEstimator
 from video3d.video import forget, read_clip
 
 PosesFrom = Literal["given", "estimated"]
@@ -107,15 +108,27 @@ def _network(name: str, recording: Recording, frames: Int64[np.ndarray, "f"]) ->
         raise InputError("--estimators", expected="something that estimates depth", got=name)
     load_s = time.perf_counter() - started
 
-    def predict(position: int) -> FramePrediction:
-        frame = int(frames[position])
-        k_px = None if recording.k_px is None else recording.k_px[frame : frame + 1]
+    def ask(chosen: Int64[np.ndarray, "c"]) -> DepthEstimate:
+        k_px = None if recording.k_px is None else recording.k_px[chosen]
         known = k_px is not None and bool(np.isfinite(k_px).all())
-        said = estimator(recording.load_rgb([frame]), k_px if known else None)
-        sigma = None if said.log_sigma is None else said.log_sigma[0]
-        return FramePrediction(values=said.values[0], kind=said.kind, metric=estimator.metric, log_sigma=sigma)
+        return estimator(recording.load_rgb(chosen.tolist()), k_px if known else None)
 
-    return Predictor(name=name, licence=estimator.licence, predict=predict, load_s=load_s)
+    def of_frame(said: DepthEstimate, at: int) -> FramePrediction:
+        sigma = None if said.log_sigma is None else said.log_sigma[at]
+        return FramePrediction(values=said.values[at], kind=said.kind, metric=estimator.metric, log_sigma=sigma)
+
+    if isinstance(estimator, JointDepthEstimator) and estimator.window > 1:
+        started = time.perf_counter()
+        together = ask(frames)
+        return Predictor(
+            name=name, licence=estimator.licence, load_s=load_s, clip_s=time.perf_counter() - started,
+            predict=lambda position: of_frame(together, position),
+            notes=(f"looked at {min(len(frames), estimator.window)} frames together",),
+        )  # fmt: skip
+    return Predictor(
+        name=name, licence=estimator.licence, load_s=load_s,
+        predict=lambda position: of_frame(ask(frames[position : position + 1]), 0),
+    )  # fmt: skip
 
 
 def _video(name: str, recording: Recording, frames: Int64[np.ndarray, "f"], poses: PosesFrom) -> Predictor:
