@@ -24,7 +24,8 @@ def depth_eval(
         str,
         Parameter(
             name="--estimators",
-            help="Comma-separated: nano, video (or video:NAME, another prior), constant, position, hub ids, folders.",
+            help="Comma-separated: nano, video (or video:NAME, another prior), constant, position, hub ids, folders "
+            "(docs/depth.md lists which networks).",
         ),
     ] = "nano,video,constant,position",
     frames: Annotated[int, Parameter(name="--frames", help="How many frames, 1 to 1024, evenly spread.")] = 32,
