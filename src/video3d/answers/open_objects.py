@@ -30,6 +30,8 @@ def names_for(asked: Asked) -> tuple[str, ...]:
     >>> from video3d.answers.task import understand
     >>> names_for(understand("find a path to the espresso machine")), names_for(understand("红色的椅子在哪里？"))
     (('espresso machine',), ('red chair',))
+    >>> names_for(understand("Which is nearer to the camera, the chair or the espresso machine?"))
+    ('chair', 'espresso machine')
     >>> len(names_for(understand("where can I put a vase?"))) > 200
     True
     """
@@ -38,7 +40,9 @@ def names_for(asked: Asked) -> tuple[str, ...]:
         named = [where for where in (asked.wishes.goal, asked.wishes.start) if isinstance(where, str)]
     elif asked.task == "scene":
         text = plain(asked.query)
-        named = list(thing_names(text)) or [text[start:end] for start, end, _ in mentions(text)]
+        named = list(thing_names(text))
+        known = [text[start:end] for start, end, _ in mentions(text)]
+        named += [one for one in known if not any(one in name for name in named)]
     english = tuple(dict.fromkeys(name for said in named if (name := _english(said))))
     return english or tuple(
         one.name for one in CATEGORIES if one.kind != "experiment" and (one.kind != "structure" or one.countable)

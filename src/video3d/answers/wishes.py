@@ -10,6 +10,7 @@ from typing import Any
 
 from video3d.answers.results import Place, Point, Task
 from video3d.types.detector import Detector
+from video3d.vocabulary import COLORS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +109,8 @@ _GOAL = re.compile(
 )
 _AFTER_NAME = re.compile(
     r"\b(?:without|and|or|from|avoid\w*|for|with|while|if|using|so|when|that|which|who|please|is|are|was|can|could|should|"
-    r"by|but|as|where|because|quickly|safely|in|on|at|of|near|through|around|past|before|after|now|then|first|there|here)\b.*"
+    r"by|but|as|where|because|quickly|safely|in|on|at|of|near|next to|beside|behind|between|under|through|around|past|before|after|now|then|"
+    r"first|there|here)\b.*"
 )
 _NO_GOAL = frozenset(
     [
@@ -128,7 +130,14 @@ _NO_GOAL = frozenset(
         "safest",
     ]
 )
-_THING = re.compile(r"\b(?:the|an?|my|our|your|any|this|that) (?P<name>[a-z][a-z'-]*(?: [a-z][a-z'-]*){0,3})")
+_ENDS_NAME = (
+    r"(?!(?:the|an?|my|our|your|any|this|that|or|and|from|to|of|in|on|at|by|with|between|than|near\w*|far\w*|above|below|"
+    r"under|behind|beside|left|right|is|are|was|were|can|could|will|would|should|do|does|open|closed|hits?|touch\w*|falls?|"
+    r"moves?|what|which|where|when|how)\b)"
+)
+_WORD = rf"{_ENDS_NAME}[^\W\d_][^\W\d_'-]*"
+_THING = re.compile(rf"\b(?:the|an?|my|our|your|any|this|that) (?P<name>{_WORD}(?: {_WORD}){{0,3}})")
+_COLOR_LAST = re.compile(rf"(?<=\w) (?:{'|'.join(color.name for color in COLORS)})$")
 _NO_THING = re.compile(
     r".*\b(?:room|scene|video|clip|picture|image|frame|camera|floor|ground|wall|ceiling|object|thing|colou?r|size|height|width|"
     r"length|distance|depth|number|kind|sort|type|shape|position|place|end|start|begin\w*|first|last|nearest|closest|same)s?"
@@ -219,8 +228,10 @@ def thing_names(normal: str) -> tuple[str, ...]:
 
     >>> thing_names("where is the espresso machine in this room?"), thing_names("what is there?")
     (('espresso machine',), ())
+    >>> thing_names("is the lamp or the table red, and is my coffee grinder to the left of the sofa?")
+    ('lamp', 'table', 'coffee grinder', 'sofa')
     """
-    found = [_AFTER_NAME.sub("", match["name"]).strip() for match in _THING.finditer(normal)]
+    found = [_COLOR_LAST.sub("", _AFTER_NAME.sub("", match["name"]).strip()) for match in _THING.finditer(normal)]
     return tuple(
         dict.fromkeys(name for name in found if name and name not in _NO_GOAL and not _NO_THING.fullmatch(name))
     )

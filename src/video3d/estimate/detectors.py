@@ -116,7 +116,8 @@ class NetworkDetector:
         stop = self.processor.tokenizer.convert_tokens_to_ids(".")
         special = set(self.processor.tokenizer.all_special_ids)
         for i, own in zip(part, _spans(inputs["input_ids"][0].tolist(), stop, special), strict=False):
-            scores[:, i] = words[:, own].max(1)
+            if own:
+                scores[:, i] = words[:, own].max(1)
         return _corners(said), scores
 
 
@@ -216,8 +217,10 @@ def _corners(said: Any) -> Float64[np.ndarray, "q 4"]:
 def _spans(ids: list[int], stop: int, special: set[int]) -> list[list[int]]:
     """Where the words of every name stand in a text in which each ends with a full stop.
 
-    >>> _spans([101, 7, 8, 12, 9, 12, 102], 12, {101, 102})
-    [[1, 2], [4]]
+    A name of which nothing is left has an empty span, so that the others keep their places.
+
+    >>> _spans([101, 7, 8, 12, 12, 9, 12, 102], 12, {101, 102})
+    [[1, 2], [], [5]]
     """
     spans: list[list[int]] = [[]]
     for at, word in enumerate(ids):
@@ -225,4 +228,4 @@ def _spans(ids: list[int], stop: int, special: set[int]) -> list[list[int]]:
             spans.append([])
         elif word not in special:
             spans[-1].append(at)
-    return [span for span in spans if span]
+    return spans[:-1]

@@ -27,12 +27,12 @@ def folder_or_hub(name: str, *, what: str, example: str) -> tuple[bool, bool]:
     ...
     video3d.types.errors.InputError: no such model: expected a directory or a hub name OWNER/NAME of a depth network, ...
     """
-    local = Path(name).is_dir()
-    if not local and not _HUB_ID.match(name):
+    local = bool(name.strip()) and Path(name).is_dir()
+    if not local and (Path(name).is_file() or not _HUB_ID.match(name)):
         raise InputError(
-            name,
+            name if name.strip() else repr(name),
             expected=f"a directory or a hub name OWNER/NAME of {what}",
-            got="neither",
+            got="a file" if Path(name).is_file() else "neither",
             do=f"check the path, or name for example {example}",
         )
     return local, local or _without_hub()

@@ -126,10 +126,10 @@ def lift_box(seen: SeenBox, clip: PosedClip, floor_z: float | None = None) -> Li
     on = _fitting(label, row + 0.5, column + 0.5, z, size, within, np.array([left, top, right, bottom]))
     if on.sum() < _LEAST:
         return None
-    return Lifted(seen=seen, points_world=points[on], box=upright_box(points[on], floor_z))
+    return Lifted(seen=seen, points_world=points[on], box=box_around(points[on], floor_z))
 
 
-def upright_box(points_world: Float64[np.ndarray, "n 3"], floor_z: float | None = None) -> Box3D:
+def box_around(points_world: Float64[np.ndarray, "n 3"], floor_z: float | None = None) -> Box3D:
     """The upright box around all but the outermost points of what was seen of a thing, along its sides.
 
     Its foot goes down to the floor where that is near: the lowest points of a thing were taken for floor.
@@ -191,7 +191,7 @@ def _thing(members: list[Lifted], clip: PosedClip, looked: Sequence[int], floor_
     members = sorted(members, key=lambda one: one.seen.frame)
     points = np.concatenate([one.points_world for one in members])
     kept = points[_agreed(points, members, clip)]
-    box = upright_box(kept if len(kept) >= _LEAST else points, floor_z)
+    box = box_around(kept if len(kept) >= _LEAST else points, floor_z)
     score = {one.seen.frame: one.seen.score for one in members}
     others = [frame for frame in looked if frame not in score and _looks_at(box, clip, frame)]
     return LiftedThing(
