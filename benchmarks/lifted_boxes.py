@@ -73,10 +73,8 @@ def main():
         found = lift_boxes(seen, scene.clip, looked=looked, floor_z=scene.facts.floor_z)
         took.append(time.perf_counter() - began)
         true = [thing.box(-1) for thing, _ in things]
-        shared = (
-            iou_3d_matrix(true, [one.detection.box for one in found]) if found and true else np.zeros((len(true), 0))
-        )
-        same = np.array([[one.detection.label == thing.category for one in found] for thing, _ in things], bool)
+        shared = iou_3d_matrix(true, [one.box for one in found]) if found and true else np.zeros((len(true), 0))
+        same = np.array([[one.label == thing.category for one in found] for thing, _ in things], bool)
         free, hits = np.ones(len(found), bool), {}
         for flat in np.argsort(-shared, axis=None, kind="stable"):
             i, j = np.unravel_index(flat, shared.shape)
@@ -84,11 +82,9 @@ def main():
                 hits[i], free[j] = (shared[i, j], j), False
         for i, (thing, views) in enumerate(things):
             overlap, j = hits.get(i, (0.0, None))
-            near = [one for one in found if one.detection.label == thing.category]
-            off = min(
-                (np.linalg.norm(one.detection.box.center_world - true[i].center_world) for one in near), default=np.inf
-            )
-            size = np.nan if j is None else float(np.prod(found[j].detection.box.size_m) / np.prod(true[i].size_m))
+            near = [one for one in found if one.label == thing.category]
+            off = min((np.linalg.norm(one.box.center_world - true[i].center_world) for one in near), default=np.inf)
+            size = np.nan if j is None else float(np.prod(found[j].box.size_m) / np.prod(true[i].size_m))
             rows[domain].append((overlap, float(off), size, views, float(true[i].size_m.max()), thing.category))
         extra[domain] += len(found) - len(hits)
     for domain, some in rows.items():

@@ -137,7 +137,9 @@ def named_in(phrase: str, position: int, find: Finders) -> tuple[tuple[Detection
         rest = f"{rest[:start]}#{rest[end:]}"
     words = " ".join(_ARTICLES.sub(" ", rest).split())
     head = named[0][2]
-    likeliest, *others = find.locate([thing for _, _, thing in named], position)
+    likeliest, *others = find.locate(
+        [thing for _, _, thing in named[:2]], position
+    )  # more is too much to be understood
     found = [likeliest] if likeliest is not None and likeliest.score >= SURE_ENOUGH else []
     if head.color is None:
         found = [place for _, place in find.count(head.category)] or found

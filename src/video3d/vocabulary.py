@@ -113,6 +113,8 @@ def _index(categories: tuple[Category, ...]) -> dict[str, Category]:
 
 
 CATEGORIES: tuple[Category, ...] = _read_table(TABLE)
+ROUND = frozenset({"ball", "football", "soccer ball", "basketball", "sphere", "marble", "orange", "apple"})
+"""Categories that roll, and turn as they do, so that their lean says nothing."""
 COLORS: tuple[Color, ...] = tuple(Color(name=name, zh=zh, rgb=rgb) for name, (zh, rgb) in _RGB.items())
 _BY_NAME = _index(CATEGORIES)
 _COLOR_BY_NAME = {color.name: color for color in COLORS}

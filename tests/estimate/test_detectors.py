@@ -64,6 +64,14 @@ def test_scores_and_boxes_are_those_of_the_library(saved, rgb, family):
     assert ours.box_px == pytest.approx(tuple(clipped[best]), abs=1e-2)
 
 
+@pytest.mark.parametrize("family", MAKERS)
+def test_names_of_which_nothing_is_left_are_not_asked_for(saved, rgb, family):
+    detector = replace(load_detector(str(saved[family])), least=0.0)
+    assert detector(rgb, ["?!", " . "]) == ()
+    alone = detector(rgb, ["cup"])
+    assert alone and detector(rgb, ["?!", "cup"]) == alone
+
+
 def test_more_names_than_a_text_may_hold_are_asked_in_parts(tmp_path, saved, rgb):
     torch.manual_seed(5)
     detector = replace(load_detector(str(save_dino(tmp_path, most_words=14))), least=0.0)

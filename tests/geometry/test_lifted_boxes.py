@@ -73,10 +73,10 @@ def test_a_cuboid_seen_from_around_has_its_place_and_size(cuboid):
     truth = upright_box((x, 0.1), size, yaw)
     clip, masks = photograph([truth], around(3))
     [thing] = lift_boxes(seen_boxes(masks, ["crate"]), clip, looked=range(3), floor_z=0.0)
-    box = thing.detection.box
+    box = thing.box
     assert iou_3d(box, truth) > 0.75
     assert np.linalg.norm(box.center_world - truth.center_world) < 0.06
-    assert thing.frames == (0, 1, 2) and thing.detection.score == pytest.approx(0.9)
+    assert thing.score == pytest.approx(0.9)
 
 
 @settings(max_examples=15, deadline=None)
@@ -86,7 +86,7 @@ def test_from_one_side_it_is_what_was_seen_and_no_more(cuboid):
     truth = upright_box((x, 0.1), size, yaw)
     clip, masks = photograph([truth], around(1))
     [thing] = lift_boxes(seen_boxes(masks, ["crate"]), clip, looked=[0], floor_z=0.0)
-    box = thing.detection.box
+    box = thing.box
     assert np.prod(box.size_m) < 1.05 * np.prod(truth.size_m)
     assert points_in_box(box.center_world, truth)
     assert box.center_world[2] + box.size_m[2] / 2 == pytest.approx(truth.size_m[2], abs=0.06)
@@ -105,9 +105,9 @@ def test_two_of_one_name_stay_two_and_two_names_in_one_place_as_well():
     found = lift_boxes(seen, clip, looked=range(5), floor_z=0.0)
     assert len(found) == 2
     for truth in PAIR:
-        assert max(iou_3d(one.detection.box, truth) for one in found) > 0.6
+        assert max(iou_3d(one.box, truth) for one in found) > 0.6
     twice = [*seen, *(replace(one, label="stool") for one in seen)]
-    assert sorted(one.detection.label for one in lift_boxes(twice, clip, looked=range(5), floor_z=0.0)) == [
+    assert sorted(one.label for one in lift_boxes(twice, clip, looked=range(5), floor_z=0.0)) == [
         "chair", "chair", "stool", "stool",
     ]  # fmt: skip
 
@@ -117,10 +117,10 @@ def test_the_order_of_the_boxes_does_not_matter(rng):
     first = lift_boxes(seen, clip, looked=range(5), floor_z=0.0)
     for _ in range(4):
         again = lift_boxes([seen[i] for i in rng.permutation(len(seen))], clip, looked=range(5), floor_z=0.0)
-        assert [one.frames for one in again] == [one.frames for one in first]
+        assert [one.label for one in again] == [one.label for one in first]
         for one, other in zip(again, first, strict=True):
-            assert box_corners(one.detection.box) == pytest.approx(box_corners(other.detection.box))
-            assert one.detection.score == pytest.approx(other.detection.score)
+            assert box_corners(one.box) == pytest.approx(box_corners(other.box))
+            assert one.score == pytest.approx(other.score)
 
 
 @pytest.mark.parametrize("scale, yaw", [(1.0, np.pi / 2), (0.3, 0.0), (7.0, np.pi), (2.0, 0.7)])
@@ -137,19 +137,19 @@ def test_a_world_that_is_scaled_and_turned_has_its_boxes_scaled_and_turned(scale
     there = lift_boxes(seen, other, looked=range(5), floor_z=0.5 * scale)
     assert len(here) == len(there) == 2
     for a in here:
-        center = scale * (turn[:3, :3] @ a.detection.box.center_world + turn[:3, 3])
-        b = min(there, key=lambda b: np.linalg.norm(b.detection.box.center_world - center))
-        assert b.detection.box.center_world == pytest.approx(center, abs=0.03 * scale)
-        assert np.prod(b.detection.box.size_m) == pytest.approx(scale**3 * np.prod(a.detection.box.size_m), rel=0.15)
+        center = scale * (turn[:3, :3] @ a.box.center_world + turn[:3, 3])
+        b = min(there, key=lambda b: np.linalg.norm(b.box.center_world - center))
+        assert b.box.center_world == pytest.approx(center, abs=0.03 * scale)
+        assert np.prod(b.box.size_m) == pytest.approx(scale**3 * np.prod(a.box.size_m), rel=0.15)
 
 
 def test_a_frame_that_looks_there_and_says_nothing_makes_a_thing_less_sure():
     clip, masks = photograph(PAIR[:1], around(4))
     seen = seen_boxes(masks, ["chair"], score=0.8)
     [thing] = lift_boxes(seen[:1], clip, looked=range(4), floor_z=0.0)
-    assert thing.detection.score == pytest.approx(0.2) and thing.frames == (0,)
+    assert thing.score == pytest.approx(0.2)
     [thing] = lift_boxes(seen[:1], clip, looked=[0], floor_z=0.0)
-    assert thing.detection.score == pytest.approx(0.8)
+    assert thing.score == pytest.approx(0.8)
 
 
 def test_the_wall_behind_does_not_count_and_what_stands_before_is_not_the_thing_behind():
@@ -159,7 +159,7 @@ def test_the_wall_behind_does_not_count_and_what_stands_before_is_not_the_thing_
         for one in seen_boxes(masks, ["near chair", "far chair"])
         for left, t, r, b in [one.box_px]
     ]
-    found = {one.detection.label: one.detection.box for one in lift_boxes(loose, clip, looked=range(3), floor_z=0.0)}
+    found = {one.label: one.box for one in lift_boxes(loose, clip, looked=range(3), floor_z=0.0)}
     assert max(found["near chair"].size_m) < 1.2 and iou_3d(found["near chair"], PAIR[0]) > 0.4
 
 
@@ -183,12 +183,12 @@ def test_depth_between_the_rings_of_a_lidar_is_enough(rng):
     found = lift_boxes(seen, replace(clip, depth_m=sparse), looked=range(5), floor_z=0.0)
     assert len(found) == 2
     for truth in PAIR:
-        assert max(iou_3d(one.detection.box, truth) for one in found) > 0.5
+        assert max(iou_3d(one.box, truth) for one in found) > 0.5
 
 
 def test_what_lies_flat_is_not_taken_for_the_floor_that_it_lies_on():
     rug = upright_box((0.3, 0.2), (1.2, 0.8, 0.012), 0.5)
     clip, masks = photograph([rug], around(3))
     [thing] = lift_boxes(seen_boxes(masks, ["rug"]), clip, looked=range(3), floor_z=0.0)
-    assert np.linalg.norm(thing.detection.box.center_world[:2] - rug.center_world[:2]) < 0.15
-    assert thing.detection.box.size_m[2] < 0.05 and 0.7 < max(thing.detection.box.size_m) < 1.9
+    assert np.linalg.norm(thing.box.center_world[:2] - rug.center_world[:2]) < 0.15
+    assert thing.box.size_m[2] < 0.05 and 0.7 < max(thing.box.size_m) < 1.9

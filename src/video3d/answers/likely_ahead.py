@@ -12,7 +12,7 @@ from video3d.answers.notes_ahead import half_view, movers_of
 from video3d.answers.notes_motion import Mover, floor_gaps, heading_rad, meets, turn_between
 from video3d.geometry.boxes import footprint_gap_m, nearest_point
 from video3d.types import Box3D
-from video3d.vocabulary import category
+from video3d.vocabulary import ROUND, category
 
 # Chosen on training clips of the simulator, by how often conclusions were right.
 _TURNS_DEG_S = 8.0
@@ -30,12 +30,10 @@ _ON_FLOOR_M = 0.06
 _ROLLS_S = 1.5
 """What rolls on something is looked after for so long."""
 _STROLLS_M_S = 0.3
-_SLOWS_M_S2 = 0.7
-"""A vehicle that brakes so hard comes to a stop, if it is given a moment."""
-_BRAKES_S = 1.5
+_SOON_S = 1.5
+"""What moves now still does before that, whatever it does: unless it slides."""
 _SLIDES_M_S2 = 2.0
 """Friction that stops what slides: a fifth of gravity."""
-_ROLL = frozenset({"ball", "football", "soccer ball", "basketball", "sphere", "marble", "orange", "apple"})
 
 
 def _there(movers: list[Mover | None], noted: Noted, at: int) -> Mover | Box3D:
@@ -208,7 +206,7 @@ def _vehicle_way(noted: Noted) -> str | None:
         return None
     if _corners(one):
         return option_with(noted, "turns left" if one.turn_deg > 0 else "turns right")
-    return option_with(noted, "brakes") if one.change_m_s2 < -_SLOWS_M_S2 else option_with(noted, "straight")
+    return option_with(noted, "brakes") if one.slows else option_with(noted, "straight")
 
 
 def _corners(one: Mover) -> bool:
@@ -250,9 +248,9 @@ def _keeps_moving(noted: Noted) -> str | None:
     if what.kind in ("person", "animal"):
         return None  # who walks stops where they like
     if what.kind == "vehicle":
-        goes = one.change_m_s2 > -_SLOWS_M_S2 or noted.ahead_s < _BRAKES_S
-    elif what.name in _ROLL:
-        goes = noted.ahead_s < _BRAKES_S or not any(
+        goes = not one.slows or noted.ahead_s < _SOON_S
+    elif what.name in ROUND:
+        goes = noted.ahead_s < _SOON_S or not any(
             meets(one, box, noted.ahead_s)[0] is not None for box in _others(noted, one.box)
         )
     else:

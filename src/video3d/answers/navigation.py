@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from video3d.answers.facts import SceneFacts, weakest
-from video3d.answers.navigation_level import MAX_CAMERA_M, STOREY_M, level_wanted, levels_walked, on_level
+from video3d.answers.navigation_level import MAX_CAMERA_M, SAME_FLOOR_M, STOREY_M, level_wanted, levels_walked, on_level
 from video3d.answers.navigation_map import find_obstacles, polygons_of
 from video3d.answers.navigation_path import distance_to_path, length_of, pull_tight
 from video3d.answers.navigation_plan import BESIDE_M, GoalWanted, Plan, Robot, begin_of, is_called, resolve
@@ -149,7 +149,7 @@ def _one_level(
     level = level_wanted(levels, clip, objects, start) if levels else None
     if level is not None:
         others = [one for one in levels if one is not level]
-        if one_storey and not others and floor_z is not None and abs(level.height - floor_z) <= STOREY_M / 12:
+        if one_storey and not others and floor_z is not None and abs(level.height - floor_z) <= SAME_FLOOR_M:
             return clip, floor_z, ()
         near = np.abs(heights - np.median(heights[level.frames])) <= STOREY_M / 2
         part = clip if one_storey else replace(clip, piece=np.where(placed & near, clip.piece, -1))

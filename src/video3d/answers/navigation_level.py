@@ -23,11 +23,12 @@ MAX_CAMERA_M = 2.6
 """Over the floor that it stands on."""
 STOREY_M = 1.2
 """A camera whose height changes by more than a person who crouches has changed floors."""
+SAME_FLOOR_M = 0.1
+"""Heights that differ by less are of one floor."""
 _LEAST_CAMERA_M = 0.1
 _CELL_M, _LAYER_M = 0.1, 0.05
 _REACH_M = 0.6  # around a camera, for the ground under it
 _AREA_REACH_M = 1.5
-_SAME_M = 0.1  # heights of one floor
 _LEAST_CELLS = 20  # of 113 within reach
 _LEAST_M2, _ALONE_M2 = 0.8, 4.0
 _ROWS = 60
@@ -100,7 +101,7 @@ def levels_walked(clip: PosedClip, facts: SceneFacts) -> tuple[Level, ...]:
     if not np.isfinite(carried).any():
         return ()
     with np.errstate(invalid="ignore"):
-        on_main = np.zeros(len(under), bool) if facts.floor_z is None else np.abs(under - facts.floor_z) <= _SAME_M
+        on_main = np.zeros(len(under), bool) if facts.floor_z is None else np.abs(under - facts.floor_z) <= SAME_FLOOR_M
         usual = float(np.nanmedian(carried[on_main] if on_main.any() else carried))
         stands = np.abs(carried - usual) <= max(0.15, 0.2 * usual)
     least = _LEAST_M2 if on_main.any() else _ALONE_M2
@@ -108,7 +109,7 @@ def levels_walked(clip: PosedClip, facts: SceneFacts) -> tuple[Level, ...]:
     if not order.size:
         return ()
     found = []
-    for group in np.split(order, np.flatnonzero(np.diff(under[order]) > _SAME_M) + 1):
+    for group in np.split(order, np.flatnonzero(np.diff(under[order]) > SAME_FLOOR_M) + 1):
         height = float(np.median(under[group]))
         if ground.area(height, places[group]) >= least:
             found.append(Level(height=height, frames=np.sort(placed[group])))
@@ -126,12 +127,12 @@ def level_wanted(
         named = [one for one in objects if is_called(one.label, start.name)]
         if named:
             foot = float(box_corners(max(named, key=lambda one: one.score).box)[:, 2].min())
-            below = [one for one in levels if one.height <= foot + _SAME_M]
+            below = [one for one in levels if one.height <= foot + SAME_FLOOR_M]
             return max(below, key=lambda one: one.height) if below else None
     placed = np.flatnonzero((clip.piece == 0) & is_known(clip.world_from_camera))
     last = max(levels, key=lambda one: int(one.frames[-1]))
     since = clip.world_from_camera[placed[placed >= last.frames[-1]], 2, 3]
-    return last if float(np.ptp(since)) <= 2 * _SAME_M else None
+    return last if float(np.ptp(since)) <= 2 * SAME_FLOOR_M else None
 
 
 def on_level(objects: Sequence[Detection], height: float) -> tuple[Detection, ...]:
@@ -139,6 +140,6 @@ def on_level(objects: Sequence[Detection], height: float) -> tuple[Detection, ..
 
     def here(one: Detection) -> bool:
         z = box_corners(one.box)[:, 2]
-        return float(z.max()) > height and float(z.min()) < height + MAX_CAMERA_M - 2 * _SAME_M
+        return float(z.max()) > height and float(z.min()) < height + MAX_CAMERA_M - 2 * SAME_FLOOR_M
 
     return tuple(one for one in objects if here(one))

@@ -34,7 +34,7 @@ def _speeds(noted: Noted, movers: Sequence[Mover | None]) -> list[str]:
         turn = math.degrees(turn_between(heading, math.atan2(one.velocity_m_s[1], one.velocity_m_s[0])))
         way = ("away from the camera", "to the left", "toward the camera", "to the right")[round(turn / 90) % 4]
         falls = f", falling {metres(-float(one.velocity_m_s[2]))} m/s" if one.velocity_m_s[2] < -0.3 else ""
-        slows = ", slowing" if one.change < -0.25 else ""
+        slows = ", slowing" if one.slows else ""
         lines.append(f"{name} moves {metres(one.speed_m_s)} m/s {way}{falls}{slows}")
     return lines
 

@@ -14,6 +14,8 @@ _LATELY_S = 0.5
 _LEAST_FRAMES = 3
 _STILL_M_S = 0.08
 _STEPS = 30
+_SLOWS_M_S2 = 0.7
+"""Chosen on training clips of the simulator: vehicles that brake so hard come to a stop."""
 _MEETS_M = 0.05
 _SURE_SIGMAS = 1.5
 """Slower than this many standard deviations of its speed is standing still."""
@@ -110,15 +112,13 @@ class Mover:
     Attributes:
         box: there.
         velocity_m_s: lately.
-        change: of its speed, as a share of it: how much faster it was lately than before (negative: slower).
-        change_m_s2: of its speed, a second.
+        change_m_s2: of its speed, a second, from the earlier to the later half of the time (negative: slower).
         turn_deg: of its heading, between the earlier and the later half of the time; positive to the left.
         turn_deg_s: the same, a second.
     """
 
     box: Box3D
     velocity_m_s: Float64[np.ndarray, "3"]
-    change: float = 0.0
     change_m_s2: float = 0.0
     turn_deg: float = 0.0
     turn_deg_s: float = 0.0
@@ -132,6 +132,11 @@ class Mover:
     def moves(self) -> bool:
         """Faster than votes jitter."""
         return self.speed_m_s >= _STILL_M_S
+
+    @property
+    def slows(self) -> bool:
+        """It brakes, by more than votes jitter."""
+        return self.change_m_s2 < -_SLOWS_M_S2
 
     def after(self, seconds: float) -> Box3D:
         """Its box if it went straight on over the floor."""
@@ -160,7 +165,6 @@ def mover(track: Track | None, box: Box3D, until_s: float) -> Mover | None:
     return Mover(
         box=here,
         velocity_m_s=velocity,
-        change=(lately - before) / max(before, 0.1),
         change_m_s2=2 * (lately - before) / float(np.ptp(track.time_s)),
         turn_deg=turn,
         turn_deg_s=rate,

@@ -11,7 +11,7 @@ from video3d.answers.references import plain
 from video3d.answers.task import Asked
 from video3d.answers.wishes import thing_names
 from video3d.geometry.boxes import iou_3d_matrix
-from video3d.geometry.lifted_boxes import lift_boxes
+from video3d.geometry.lifted_boxes import NEAR, apart, lift_boxes
 from video3d.geometry.rigid import is_known
 from video3d.types import Detection, PosedClip
 from video3d.types.detector import Detector
@@ -20,7 +20,6 @@ from video3d.vocabulary import CATEGORIES, normalise
 LOOKED = 8
 """Frames that a detector is shown: each takes seconds on a CPU."""
 _SAME_IOU = 0.25
-_NEAR = 0.5  # of the longer of two things' longest sides: two of one name nearer to each other are one
 _MOST_SAID = 6
 
 
@@ -67,7 +66,7 @@ def found_by(
         return tuple(known), (f"objects: {detector.name} was not asked, for no frame has depth, a pose and intrinsics",)
     looked = [frames[i] for i in np.unique(np.linspace(0, len(frames) - 1, LOOKED).round().astype(int))]
     seen = [replace(one, frame=looked[one.frame]) for one in detector(clip.rgb[looked], names)]
-    things = [one.detection for one in lift_boxes(seen, clip, looked=looked, floor_z=facts.floor_z)]
+    things = lift_boxes(seen, clip, looked=looked, floor_z=facts.floor_z)
     what = f"{len(names)} names" if len(names) > _MOST_SAID else ", ".join(names)
     notes = [
         f"objects: {detector.name} was asked for {what} in {len(looked)} frames; {len(seen)} boxes, lifted by depth, are "
@@ -85,10 +84,7 @@ def _others(known: Sequence[Detection], things: Sequence[Detection]) -> list[Det
     shared = iou_3d_matrix([one.box for one in known], [one.box for one in things])
 
     def same(one: Detection, other: Detection) -> bool:
-        apart = float(np.linalg.norm(one.box.center_world - other.box.center_world))
-        return normalise(one.label) == normalise(other.label) and apart <= _NEAR * max(
-            one.box.size_m.max(), other.box.size_m.max()
-        )
+        return normalise(one.label) == normalise(other.label) and apart(one.box, other.box) <= NEAR
 
     return [
         one for i, one in enumerate(known) if shared[i].max() < _SAME_IOU and not any(same(one, two) for two in things)

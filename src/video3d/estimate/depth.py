@@ -8,7 +8,8 @@ import re
 from pathlib import Path
 from typing import Any
 
-from video3d.estimate.hub import check_complete, folder_or_hub, quiet, unusable
+from video3d.estimate.hub import check_complete, folder_or_hub, unusable
+from video3d.quiet import quiet
 from video3d.types import InputError
 from video3d.types.depth import DepthEstimator
 

@@ -218,13 +218,7 @@ class NetworkDepth:
             stop = min(start + batch, num_frames)
             values[start:stop], focal = self._batch(rgb[start:stop], known[start:stop])
             focals[start:stop] = np.nan if focal is None else focal
-        # Depth is undefined at 0 and below, and a NaN says so.
-        usable = np.isfinite(values) & ((values > 0) | (self.kind != "metric_depth"))
-        return DepthEstimate(
-            values=np.where(usable, values, np.float32(np.nan)),
-            kind=self.kind,
-            focal_px=focals if np.isfinite(focals).any() else None,
-        )
+        return DepthEstimate.said(values, self.kind, focals)
 
     @torch.inference_mode()
     def _batch(

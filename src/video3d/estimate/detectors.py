@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Float64, Int64, UInt8
 
-from video3d.estimate.hub import check_complete, folder_or_hub, quiet, unusable
+from video3d.estimate.hub import check_complete, folder_or_hub, unusable
+from video3d.quiet import quiet
 from video3d.types import InputError
 from video3d.types.detector import Detector, SeenBox
 
@@ -52,6 +53,9 @@ class NetworkDetector:
     def __call__(self, rgb: UInt8[np.ndarray, "f h w 3"], names: Sequence[str]) -> tuple[SeenBox, ...]:
         """What of the names is in each frame, the surest of a frame first."""
         dino = "dino" in self.model.config.model_type
+        names = [name for name in names if _plain(name)]
+        if not names:
+            return ()
         return tuple(
             seen
             for frame, picture in enumerate(rgb)
@@ -205,7 +209,7 @@ def _iou(box: Float64[np.ndarray, "4"], boxes: Float64[np.ndarray, "n 4"]) -> Fl
 
 def _plain(name: str) -> str:
     """A name as networks read it: in lower case, without what would end it."""
-    return " ".join(re.sub(r"[.?!,;:]", " ", name.casefold()).split()) or "thing"
+    return " ".join(re.sub(r"[.?!,;:]", " ", name.casefold()).split())
 
 
 def _corners(said: Any) -> Float64[np.ndarray, "q 4"]:

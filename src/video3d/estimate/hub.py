@@ -1,8 +1,6 @@
 """Models of others by name: a folder, or an id on the hub, which is asked only because the user named it."""
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from video3d.types import InputError
@@ -55,22 +53,6 @@ def _without_hub() -> bool:
     except OSError:
         return True
     return False
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Loading without the library's progress bars and reports: what is wrong is said here, in one line."""
-    from transformers.utils import logging
-
-    shown, level = logging.is_progress_bar_enabled(), logging.get_verbosity()
-    logging.disable_progress_bar()
-    logging.set_verbosity_error()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(level)
-        if shown:
-            logging.enable_progress_bar()
 
 
 def unusable(

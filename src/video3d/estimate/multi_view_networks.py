@@ -31,7 +31,7 @@ from torch.nn.functional import interpolate, pad
 
 from video3d.estimate.hub import check_complete
 from video3d.types import InputError
-from video3d.types.depth import FACTOR_KINDS, DepthEstimate, DepthEstimator, DepthKind
+from video3d.types.depth import DepthEstimate, DepthEstimator, DepthKind
 
 Package = Literal["vggt", "depth_anything_3"]
 
@@ -206,13 +206,7 @@ class MultiViewDepth:
             done = frames.stop
         if self.metric:
             values *= self._metres(k_px, num_frames, hw, layout)[:, None, None]
-        # Depth is undefined at 0 and below, and a NaN says so.
-        usable = np.isfinite(values) & ((values > 0) | (self.kind not in FACTOR_KINDS))
-        return DepthEstimate(
-            values=np.where(usable, values, np.float32(np.nan)),
-            kind=self.kind,
-            focal_px=focals if np.isfinite(focals).any() else None,
-        )
+        return DepthEstimate.said(values, self.kind, focals)
 
     @torch.inference_mode()
     def _window(

@@ -18,7 +18,7 @@ import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int64
 
 from video3d.geometry.boxes import iou_3d_matrix
-from video3d.geometry.rigid import inverse_rigid, is_known, pixel_rays, scale_k, transform_points
+from video3d.geometry.rigid import inverse_rigid, is_known, pixel_rays, project, scale_k, transform_points
 from video3d.types import Box3D, Detection, PosedClip, World
 from video3d.types.detector import SeenBox
 
@@ -37,7 +37,8 @@ _TRIM = 1.0  # percent off each end of an extent
 _CLOSE = 0.03  # of a rectangle's side: points as close to it are on it
 _MOST = 600  # points that tell a direction
 _SAME_IOU = 0.1
-_NEAR = 0.5  # of the longest side, between the middles of two boxes of one thing
+NEAR = 0.5
+"""``apart`` up to which two boxes of one name are of one thing."""
 _DISAGREE = 0.3  # of the other views that see a point outside their box of the thing
 _MARGIN = 0.04  # of a box's sides, around it
 _HIDDEN = 0.05  # nearer by this share of the depth hides a place
@@ -58,24 +59,13 @@ class Lifted:
     box: Box3D
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class LiftedThing:
-    """A thing that one or several frames show.
-
-    Attributes:
-        detection: name, upright box around what was seen, and the mean score over the frames that look at its middle, 0 where a
-            frame does and has no box of it.
-        frames: positions in the clip of the frames that have a box of it, ascending.
-    """
-
-    detection: Detection
-    frames: tuple[int, ...]
-
-
 def lift_boxes(
     seen: Sequence[SeenBox], clip: PosedClip, *, looked: Sequence[int], floor_z: float | None
-) -> tuple[LiftedThing, ...]:
+) -> tuple[Detection, ...]:
     """Things in the world from boxes in frames, the surest first; boxes without depth or pose are left out.
+
+    A thing has an upright box around what was seen of it. Its score is the mean over the frames that look at its middle, 0 where a frame
+    does and has no box of it.
 
     Args:
         seen: boxes in pixels of ``clip.rgb``, ``frame`` being the position in the clip.
@@ -91,12 +81,12 @@ def lift_boxes(
     ...     piece=np.array([0]), world=World(metric=True))
     >>> cup = SeenBox(frame=0, label="cup", score=0.8, box_px=(14.0, 9.0, 26.0, 31.0))
     >>> [thing] = lift_boxes([cup], clip, looked=[0], floor_z=None)
-    >>> thing.detection.box.center_world.round(1).tolist(), thing.detection.score
+    >>> thing.box.center_world.round(1).tolist(), thing.score
     ([0.0, 0.0, 2.0], 0.8)
     """
     lifted = [one for one in (lift_box(box, clip, floor_z) for box in seen) if one is not None]
     things = [_thing([lifted[i] for i in group], clip, looked, floor_z) for group in same_things(lifted)]
-    return tuple(sorted(things, key=lambda one: (-one.detection.score, one.detection.box.center_world.tolist())))
+    return tuple(sorted(things, key=lambda one: (-one.score, one.box.center_world.tolist())))
 
 
 def lift_box(seen: SeenBox, clip: PosedClip, floor_z: float | None = None) -> Lifted | None:
@@ -160,6 +150,11 @@ def _heading(xy: Float64[np.ndarray, "n 2"]) -> float:
     return float(angle[(1 / np.maximum(away / side, _CLOSE)).mean(axis=0).argmax()])
 
 
+def apart(a: Box3D, b: Box3D) -> float:
+    """How far the middles of two boxes are from each other, in their longest sides (the mean of both)."""
+    return float(np.linalg.norm(a.center_world - b.center_world) / ((a.size_m.max() + b.size_m.max()) / 2))
+
+
 def same_things(lifted: Sequence[Lifted]) -> list[list[int]]:
     """Which boxes show one thing: of one name, in one place, no two of one frame. The order of the boxes does not matter.
 
@@ -173,10 +168,9 @@ def same_things(lifted: Sequence[Lifted]) -> list[list[int]]:
             b = lifted[j]
             if a.seen.label != b.seen.label or a.seen.frame == b.seen.frame:
                 continue
-            longest = (a.box.size_m.max() + b.box.size_m.max()) / 2
-            apart = float(np.linalg.norm(a.box.center_world - b.box.center_world) / longest)
-            if apart <= _NEAR or shared[i, j] >= _SAME_IOU:
-                pairs.append((apart, sorted([(a.seen.frame, a.seen.box_px), (b.seen.frame, b.seen.box_px)]), i, j))
+            away = apart(a.box, b.box)
+            if away <= NEAR or shared[i, j] >= _SAME_IOU:
+                pairs.append((away, sorted([(a.seen.frame, a.seen.box_px), (b.seen.frame, b.seen.box_px)]), i, j))
     group = list(range(len(lifted)))
     frames = [{one.seen.frame} for one in lifted]
     for _, _, i, j in sorted(pairs):
@@ -187,18 +181,15 @@ def same_things(lifted: Sequence[Lifted]) -> list[list[int]]:
     return [[i for i, g in enumerate(group) if g == name] for name in dict.fromkeys(group)]
 
 
-def _thing(members: list[Lifted], clip: PosedClip, looked: Sequence[int], floor_z: float | None) -> LiftedThing:
+def _thing(members: list[Lifted], clip: PosedClip, looked: Sequence[int], floor_z: float | None) -> Detection:
     members = sorted(members, key=lambda one: one.seen.frame)
     points = np.concatenate([one.points_world for one in members])
     kept = points[_agreed(points, members, clip)]
     box = box_around(kept if len(kept) >= _LEAST else points, floor_z)
     score = {one.seen.frame: one.seen.score for one in members}
     others = [frame for frame in looked if frame not in score and _looks_at(box, clip, frame)]
-    return LiftedThing(
-        detection=Detection(
-            box=box, label=members[0].seen.label, score=float(sum(score.values()) / (len(score) + len(others)))
-        ),
-        frames=tuple(score),
+    return Detection(
+        box=box, label=members[0].seen.label, score=float(sum(score.values()) / (len(score) + len(others)))
     )
 
 
@@ -301,12 +292,10 @@ def _in_frame(
     points_world: Float64[np.ndarray, "n 3"], clip: PosedClip, frame: int
 ) -> tuple[Float64[np.ndarray, "n 2"], Float64[np.ndarray, "n"], Float32[np.ndarray, "n"]]:
     """Where a frame shows points (pixels of ``clip.rgb``, NaN outside), their depth, and the depth that it has there."""
-    camera = transform_points(inverse_rigid(clip.world_from_camera[frame]), points_world)
-    z = camera[:, 2]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        px = (camera @ clip.k_px[frame].T)[:, :2] / z[:, None]
-        size = np.array([clip.size_hw[1], clip.size_hw[0]], dtype=np.float64)
-        outside = ~((z > 0) & ((px >= 0) & (px < size)).all(axis=1))
+    px, z = project(transform_points(inverse_rigid(clip.world_from_camera[frame]), points_world), clip.k_px[frame])
+    size = np.array([clip.size_hw[1], clip.size_hw[0]], dtype=np.float64)
+    with np.errstate(invalid="ignore"):
+        outside = ~((px >= 0) & (px < size)).all(axis=1)
     px[outside] = np.nan
     depth = clip.depth_m[frame]
     at = np.nan_to_num(px * (depth.shape[1], depth.shape[0]) / size).astype(np.int64)

@@ -11,20 +11,19 @@ import hashlib
 import importlib.metadata
 import json
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from transformers import AutoConfig
-from transformers.utils import logging as transformers_logging
 
 from video3d.cache_dir import default_cache_dir
 from video3d.model.configuration_video3d import Video3DConfig
 from video3d.model.modeling_video3d import Video3DForConditionalGeneration
 from video3d.model.processing_video3d import SCENE_TOKEN, Video3DProcessor
+from video3d.quiet import quiet
 from video3d.types import InputError
 
 # Raise it when what is written to the cache changes: older folders are then left alone and a new one is made.
@@ -93,18 +92,6 @@ def cpu_dtype() -> torch.dtype:
     except OSError:
         return torch.float32
     return torch.bfloat16 if words & {"avx512_bf16", "amx_bf16", "bf16"} else torch.float32
-
-
-@contextmanager
-def _no_bars() -> Iterator[None]:
-    """Loading takes a second or less: no progress bars of Hugging Face's."""
-    shown = transformers_logging.is_progress_bar_enabled()
-    transformers_logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        if shown:
-            transformers_logging.enable_progress_bar()
 
 
 def compose_nano(name: str = NANO) -> tuple[Video3DForConditionalGeneration, Video3DProcessor]:
@@ -188,7 +175,7 @@ def prepare_nano(cache_dir: Path | None = None, name: str = NANO) -> Path:
     folder = nano_dir(cache_dir, name)
     if _is_whole(folder):
         return folder
-    with _no_bars():
+    with quiet():
         model, processor = compose_nano(name)
         _keep(model, processor, folder)
     return folder
@@ -289,7 +276,7 @@ def _load(
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     dtype = dtype or (torch.bfloat16 if device.startswith("cuda") else cpu_dtype())
     try:
-        with _no_bars():
+        with quiet():
             config = AutoConfig.from_pretrained(name)
             if not isinstance(config, Video3DConfig):  # another model's would be filled up with defaults of 7 billion
                 raise ValueError(f"config.json with model_type {config.model_type}")

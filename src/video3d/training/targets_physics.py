@@ -31,7 +31,6 @@ from video3d.data.questions.events import (
     velocity_mps,
 )
 from video3d.data.questions.movers import (
-    ROUND,
     foreseeable_span_s,
     goes_by_itself,
     moves_in_sight,
@@ -39,6 +38,7 @@ from video3d.data.questions.movers import (
 )
 from video3d.data.truth import GROUND, ObjectTruth, Rollout, SceneTruth
 from video3d.geometry.rigid import is_known
+from video3d.vocabulary import ROUND
 
 EVENTS = ("stays", "moves on", "stops", "hits something", "is hit", "falls")
 """For ``Video3DConfig.events``; each is said behind "What happens next to the ball: "."""

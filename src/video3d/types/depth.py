@@ -40,6 +40,19 @@ class DepthEstimate:
     focal_px: Float64[np.ndarray, "f"] | None = None
     log_sigma: Float32[np.ndarray, "f h w"] | None = None
 
+    @classmethod
+    def said(
+        cls, values: Float32[np.ndarray, "f h w"], kind: DepthKind, focal_px: Float64[np.ndarray, "f"]
+    ) -> "DepthEstimate":
+        """What a network said, with NaN where that is no depth (not finite, or 0 and below where values are depth itself).
+
+        >>> DepthEstimate.said(np.array([[[2.0, 0.0]]], np.float32), "metric_depth", np.array([np.nan])).values.tolist()
+        [[[2.0, nan]]]
+        """
+        usable = np.isfinite(values) & ((values > 0) | (kind not in FACTOR_KINDS))
+        focals = focal_px if np.isfinite(focal_px).any() else None
+        return cls(values=np.where(usable, values, np.float32(np.nan)), kind=kind, focal_px=focals)
+
 
 @runtime_checkable
 class DepthEstimator(Protocol):

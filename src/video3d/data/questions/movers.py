@@ -28,8 +28,6 @@ from video3d.data.questions.wording import Said
 from video3d.data.row import Answer, Frame, Text, YesNo
 from video3d.data.truth import GROUND, WALL, ObjectTruth, SceneTruth
 
-ROUND = frozenset({"ball", "football", "soccer ball", "basketball", "sphere", "marble", "orange", "apple"})
-"""Categories that turn as they move, so that their lean says nothing."""
 FLAT = frozenset({"rug", "carpet", "mat", "crossing", "ramp", "stair", "window", "curtain"})
 """Categories that are no place to stop at: one lies on them or cannot come near."""
 _LIVING = frozenset({"person", "animal", "vehicle"})

@@ -17,7 +17,6 @@ from video3d.data.questions.events import (
     side_of,
 )
 from video3d.data.questions.movers import (
-    ROUND,
     SIDES,
     asked_span_s,
     foreseeable_span_s,
@@ -29,6 +28,7 @@ from video3d.data.questions.movers import (
 )
 from video3d.data.questions.wording import Said, Wordings, at_most, choice
 from video3d.data.truth import ObjectTruth, Rollout, SceneTruth
+from video3d.vocabulary import ROUND
 
 _STACK = Said("the stack", "那一摞东西")
 

@@ -14,7 +14,6 @@ from video3d.data.questions.events import (
     still_at,
 )
 from video3d.data.questions.movers import (
-    ROUND,
     foreseeable_span_s,
     gap_m,
     key_of,
@@ -29,6 +28,7 @@ from video3d.data.questions.movers import (
 from video3d.data.questions.references import referable
 from video3d.data.questions.wording import Bilingual, Wordings, choice
 from video3d.data.truth import GROUND, Rollout, SceneTruth
+from video3d.vocabulary import ROUND
 
 _WHAT_FALLS = Wordings(
     en=(
