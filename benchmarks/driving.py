@@ -1,6 +1,7 @@
 """What ``analyze`` says of a drive, against labels, GPS and simulated truth: distances, bearings, velocities, speed, drift.
 
     python benchmarks/driving.py SOURCE... [--depth NAME] [--ignore poses] [--camera-height 1.65] [--fps 9.65] [--json]
+    python benchmarks/driving.py SOURCE... --detector yolov4-tiny [--depth NAME] [--pictures DIR]
     python benchmarks/driving.py --simulated DATASET_DIR --num 100 [--pictures DIR] [--profile]
 
 SOURCE is a KITTI object folder (every frame alone, against label_2), a folder with a packed nuScenes key frame (six cameras, against
@@ -10,6 +11,11 @@ streets have exact depth and poses; the truth is that of the last frame, and thi
 Rows of things: ``boxes given`` are the true boxes as detections, so what is left is the error of the chain; ``nothing given`` is what
 geometry finds without a name: a label counts as found if the nearest thing in its direction (its edges and a degree) is within 2 m or
 10 % of it. Distances are level, to the nearest point, in metres; bearings in degrees.
+
+``detector`` is a table of its own: boxes of the last instant's pictures, lifted by depth, by the same rule. Of labels count the kinds
+that the detector has a name for (no barriers). ``misnamed`` are labels found with a wrong name; ``without_depth`` boxes of
+which nothing could be lifted; of what is ``claimed``, ``twice`` is at a label that has its claim, ``uncounted`` at one of another
+kind or that the LiDAR hardly hit, and ``false`` at none. Boxes that lie in KITTI's DontCare regions are left out.
 """
 
 import argparse
@@ -27,6 +33,8 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "video"))
 
 import numpy as np
+from driving_detected import RIGHT, Found, Place, draw_seen, judge_seen, look_now
+from driving_odometry import odometry_rows
 from driving_pictures import draw
 from packed_nuscenes import annotated_boxes, read_packed, write_tables
 
@@ -38,10 +46,12 @@ from video3d.data.presented import recording_of
 from video3d.data.sources.kitti_labels import read_labels, read_rig
 from video3d.data.store import open_dataset
 from video3d.estimate.complete import complete_geometry
+from video3d.estimate.detectors import load_detector
 from video3d.geometry.boxes import box_corners
 from video3d.geometry.gravity import align_to_gravity
 from video3d.pipeline import Video3D, load
 from video3d.types import Box3D, Detection, PosedClip, Recording
+from video3d.types.detector import Detector
 from video3d.video import forget, open_recording, read_clip
 
 _SHOWN_PX = 150
@@ -60,13 +70,15 @@ class Truth:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """A clip in a driving world, and what is true of it."""
+    """A clip in a driving world, and what is true of it; labels that nothing is asked of, and regions without labels."""
 
     name: str
     clip: PosedClip
     truths: tuple[Truth, ...]
     ordered: bool
     seconds: float
+    hardly_seen: tuple[Truth, ...] = ()
+    dont_care_px: tuple[tuple[float, ...], ...] = ()
 
 
 @dataclass(slots=True)
@@ -176,7 +188,10 @@ def kitti_cases(source: Path, engine: Video3D, depth: str | None, height_m: floa
             pose = metres @ rig.camera_from_rectified @ label.camera_from_object
             box = Box3D(center_world=pose[:3, 3], size_m=label.size_m, world_from_box=pose[:3, :3])
             truths.append(Truth(name=label.kind.lower(), box=box, velocity=None))
-        yield Case(name=name, clip=clip, truths=tuple(truths), ordered=False, seconds=seconds)
+        rows = [line.split() for line in (root / "label_2" / f"{name}.txt").read_text().splitlines()]
+        regions = tuple(tuple(float(v) for v in row[4:8]) for row in rows if row[0] == "DontCare")
+        case = Case(name=name, clip=clip, truths=tuple(truths), ordered=False, seconds=seconds)
+        yield replace(case, dont_care_px=regions)
 
 
 def _only(recording: Recording, number: int) -> Recording:
@@ -202,66 +217,12 @@ def nuscenes_case(source: Path, engine: Video3D, depth: str | None, out: Path) -
     posed = complete_geometry(read_clip(recording), depth_estimator=engine.depth_estimator, video_depth=False)
     clip = align_to_gravity(posed)
     seconds = time.perf_counter() - started
-    truths = tuple(
-        Truth(name=name, box=box, velocity=velocity)
-        for name, box, hits, velocity in annotated_boxes(frame)
-        if hits >= _LIDAR_POINTS
-    )
-    return Case(name="six cameras", clip=clip, truths=truths, ordered=False, seconds=seconds)
-
-
-def odometry_rows(source: Path, args: argparse.Namespace) -> list[dict[str, Any]]:
-    """Ego motion: travelled, speed, and the drift of the end of the path, against the recording's poses."""
-    recording = open_recording(source)
-    if not np.isfinite(recording.time_s).all():
-        recording = replace(recording, time_s=np.arange(recording.num_frames) / args.fps)
-    true = recording.world_from_camera
-    assert true is not None
-    step = np.linalg.norm(np.diff(true[:, :3, 3], axis=0), axis=1)
-    rows = []
-    ignore = frozenset(args.ignore)
-    scene = load(depth=args.depth or "video:none").read(recording, num_frames=args.frames, ignore=ignore)
-    started = time.process_time()
-    clip, _ = driving_world(scene.clip, camera_height_m=args.camera_height)
-    facts = scene_facts(clip, sequence=True)
-    said = drive(clip, facts, ())
-    seconds = time.process_time() - started
-    ego, path = said.ego, vehicle_path(clip, ordered=True)
-    if ego is not None and path is not None:
-        covered = slice(int(path.frame_index[0]), int(path.frame_index[-1]) + 1)
-        way = float(step[covered.start : covered.stop - 1].sum())
-        own = np.linalg.inv(path.world_from_camera[0]) @ path.world_from_camera
-        reference = np.linalg.inv(true[path.frame_index[0]]) @ true[path.frame_index]
-        factor = 1.0 if clip.world.metric else float(way / ego.travelled) if ego.travelled else float("nan")
-        off = own[:, :3, 3] * factor - reference[:, :3, 3]
-        true_speed = way / float(path.time_s[-1] - path.time_s[0])
-        speed = ego.speed if clip.world.metric else None
-        rows.append(
-            {
-                "what": f"{source.name}, {'poses ignored' if 'poses' in ignore else 'given poses'}",
-                "poses": len(path.frame_index),
-                "metric": clip.world.metric,
-                "travelled": round(float(ego.travelled or np.nan), 3),
-                "true_m": round(way, 3),
-                "scale_error": round(float((ego.travelled or np.nan) / way - 1), 4) if clip.world.metric else None,
-                "speed_error_m_s": None if speed is None else round(speed - true_speed, 3),
-                "drift_of_path": round(float(np.linalg.norm(off[-1]) / way), 4),
-                "drift_scale_apart": round(_drift_apart(own, reference, way), 4),
-                "camera_height": None if said.road is None else round(said.road.camera_height or 0.0, 3),
-                "free_ahead": None if said.road is None else said.road.free_ahead,
-                "cpu_s": round(seconds, 2),
-            }
-        )
-    print("\n".join(said.notes), file=sys.stderr)
-    if args.pictures:
-        draw(source.name, clip, (), said, args.pictures, ordered=True)
-    return rows
-
-
-def _drift_apart(own: np.ndarray, reference: np.ndarray, way: float) -> float:
-    """Distance of the ends over the path, the paths brought to one length."""
-    length = np.linalg.norm(np.diff(own[:, :3, 3], axis=0), axis=1).sum()
-    return float(np.linalg.norm(own[-1, :3, 3] * way / length - reference[-1, :3, 3]) / way)
+    labels = [
+        (hits, Truth(name=name, box=box, velocity=velocity)) for name, box, hits, velocity in annotated_boxes(frame)
+    ]
+    truths = tuple(truth for hits, truth in labels if hits >= _LIDAR_POINTS)
+    hardly = tuple(truth for hits, truth in labels if hits < _LIDAR_POINTS)
+    return Case(name="six cameras", clip=clip, truths=truths, ordered=False, seconds=seconds, hardly_seen=hardly)
 
 
 def simulated_cases(folder: Path, num: int, engine: Video3D | None = None) -> Iterator[Case]:
@@ -308,19 +269,40 @@ def table(rows: list[dict[str, Any]]) -> str:
     return "\n".join("  ".join(text.rjust(w) for text, w in zip(line, width, strict=True)) for line in grid)
 
 
-def measure(cases: Iterator[Case], what: str, pictures: Path | None) -> list[dict[str, Any]]:
-    """Two rows of things for a set of cases."""
-    given, found, seconds = Errors(), Errors(), []
+def measure(
+    cases: Iterator[Case], what: str, pictures: Path | None, detector: Detector | None
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Two rows of things for a set of cases, and one of what a detector finds where there is one."""
+    given, found, seen, seconds = Errors(), Errors(), Found(), []
     for number, case in enumerate(cases):
         named, unnamed = judge(case, given, found)
         seconds.append(case.seconds)
+        drawn = pictures if number < 12 else None
         if number % 10 == 9:  # what is known so far, for a run that takes long
             print(f"{number + 1} clips: {given.row('given')} {found.row('found')}", file=sys.stderr, flush=True)
-        if pictures and number < 12:
+        if drawn:
             both = replace(named, distance_to_objects=(*named.distance_to_objects, *unnamed.distance_to_objects))
-            draw(case.name, case.clip, [one.box for one in case.truths], both, pictures, ordered=case.ordered)
+            draw(case.name, case.clip, [one.box for one in case.truths], both, drawn, ordered=case.ordered)
+        if detector is not None:
+            judge_detector(case, detector, seen, drawn)
     print(f"{what}: geometry {np.median(seconds):.2f} s a clip", file=sys.stderr)
-    return [given.row(f"{what}, boxes given"), found.row(f"{what}, nothing given")]
+    rows = [given.row(f"{what}, boxes given"), found.row(f"{what}, nothing given")]
+    return rows, [] if detector is None else [seen.row(f"{what}, {detector.name}")]
+
+
+def judge_detector(case: Case, detector: Detector, sums: Found, pictures: Path | None) -> None:
+    """Adds what a detector finds in a case; what was said of each thing goes to stderr."""
+    boxes, frames = look_now(detector, case.clip, case.ordered, case.dont_care_px)
+    places = []
+    for truth in (*case.truths, *case.hardly_seen):
+        distance, bearing, left, right = truth_of(truth, case.clip, case.ordered)
+        counts = truth.name in RIGHT and not any(truth is one for one in case.hardly_seen)
+        half = (right - left) / 2
+        places.append(Place(kind=truth.name, distance=distance, bearing_deg=bearing, half_deg=half, counts=counts))
+    said = judge_seen(case.clip, case.ordered, boxes, frames, places, sums)
+    print("\n".join(f"{case.name}: {line}" for line in said), file=sys.stderr)
+    if pictures:
+        draw_seen(case.clip, boxes, frames, pictures / f"{case.name} seen.png")
 
 
 def main() -> None:
@@ -330,6 +312,7 @@ def main() -> None:
     parser.add_argument("--simulated", type=Path)
     parser.add_argument("--num", type=int, default=100)
     parser.add_argument("--depth")
+    parser.add_argument("--detector", help="yolov4-tiny, or another that load_detector knows; none by default")
     parser.add_argument("--ignore", nargs="*", default=[])
     parser.add_argument("--camera-height", type=float)
     parser.add_argument("--fps", type=float, default=9.65, help="of a sequence without times")
@@ -344,7 +327,9 @@ def main() -> None:
     if args.profile:
         profile.enable()
     things: list[dict[str, Any]] = []
+    seen: list[dict[str, Any]] = []
     drives: list[dict[str, Any]] = []
+    detector = load_detector(args.detector) if args.detector else None
     engine = load(depth=args.depth or "none")
     with tempfile.TemporaryDirectory() as work:
         for source in args.sources:
@@ -353,21 +338,25 @@ def main() -> None:
                 drives += odometry_rows(source, args)
             elif any(source.glob("*.pkl")):
                 case = nuscenes_case(source, engine, args.depth, Path(work))
-                things += measure(iter([case]), f"nuScenes, {depth}", args.pictures)
+                rows = measure(iter([case]), f"nuScenes, {depth}", args.pictures, detector)
+                things, seen = things + rows[0], seen + rows[1]
             else:
                 cases = kitti_cases(source, engine, args.depth, args.camera_height)
-                things += measure(cases, f"KITTI, {depth}", args.pictures)
+                rows = measure(cases, f"KITTI, {depth}", args.pictures, detector)
+                things, seen = things + rows[0], seen + rows[1]
     if args.simulated:
-        things += measure(
+        rows = measure(
             simulated_cases(args.simulated, args.num, engine if args.depth else None),
             f"simulated streets, {args.depth or 'exact depth'}",
             args.pictures,
+            detector,
         )
+        things, seen = things + rows[0], seen + rows[1]
     profile.disable()
     if args.json:
-        print(json.dumps({"things": things, "drives": drives}))
+        print(json.dumps({"things": things, "seen": seen, "drives": drives}))
     else:
-        print("\n\n".join(table(rows) for rows in (things, drives) if rows))
+        print("\n\n".join(table(rows) for rows in (things, seen, drives) if rows))
     if args.profile:
         pstats.Stats(profile, stream=sys.stderr).sort_stats("cumulative").print_stats(45)
 

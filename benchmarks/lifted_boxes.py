@@ -70,7 +70,8 @@ def main():
                 seen += boxes
                 things += [(thing, len(boxes))] if boxes else []
         began = time.perf_counter()
-        found = lift_boxes(seen, scene.clip, looked=looked, floor_z=scene.facts.floor_z)
+        things = lift_boxes(seen, scene.clip, looked=looked, floor_z=scene.facts.floor_z)
+        found = [one.found for one in things]
         took.append(time.perf_counter() - began)
         true = [thing.box(-1) for thing, _ in things]
         shared = iou_3d_matrix(true, [one.box for one in found]) if found and true else np.zeros((len(true), 0))

@@ -157,6 +157,7 @@ class SeesCups:
     """A detector that sees the middle of every frame, whatever it is asked for."""
 
     name = "sees-cups"
+    most_frames = 8
 
     def __init__(self):
         self.asked = []

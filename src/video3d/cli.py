@@ -23,8 +23,10 @@ from video3d.cli_geometry import Depth, Frames, Ignore, Json, Source, check_fram
 from video3d.cli_text import answer_json, answer_text, dump, grounding_json, grounding_text, table
 from video3d.cli_train import train
 from video3d.cli_view import view
+from video3d.cli_wishes import Sees
 from video3d.types import InputError
 from video3d.types.depth import DEPTH_OF_VIEWS
+from video3d.types.detector import EMBEDDED
 
 app = App(
     name="video3d",
@@ -58,6 +60,7 @@ def ask(
     frames: Frames = 32,
     depth: Depth = DEPTH_OF_VIEWS,
     model: Model = "nano",
+    detector: Sees = EMBEDDED,
     ignore: Ignore = "",
     point: Annotated[
         str | None, Parameter(name="--point", help='FRAME,X,Y: what "this" in the question means.')
@@ -73,7 +76,7 @@ def ask(
         raise InputError("--point and --box", expected="one of them", got="both")
     pointed = point if point is not None else box
     at = None if pointed is None else read_pointed(pointed, box=box is not None)
-    engine = load(model, depth=depth)
+    engine = load(model, depth=depth, detector=detector)
     answer = engine.ask(source, question, num_frames=frames, ignore=ignored(ignore), at=at)
     print(dump(answer_json(answer)) if json_ else answer_text(answer))
 
@@ -96,6 +99,7 @@ def ground(
     frames: Frames = 32,
     depth: Depth = DEPTH_OF_VIEWS,
     model: Model = "nano",
+    detector: Sees = EMBEDDED,
     ignore: Ignore = "",
     threshold: Annotated[float, Parameter(help="Take objects until their shares sum up to this, 0 to 1.")] = 0.4,
 ) -> None:
@@ -105,7 +109,7 @@ def ground(
     check_frames(frames)
     if not 0 < threshold <= 1:
         raise InputError("--threshold", expected="a share above 0, up to 1", got=threshold)
-    engine = load(model, depth=depth)
+    engine = load(model, depth=depth, detector=detector)
     found = engine.ground(source, phrase, num_frames=frames, ignore=ignored(ignore), threshold=threshold)
     print(dump(grounding_json(found)) if json_ else grounding_text(found))
 

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Literal, get_args
 from cyclopts import App, Parameter
 
 from video3d.cli_text import dump
+from video3d.cli_wishes import Sees
 from video3d.types import InputError
+from video3d.types.detector import EMBEDDED
 
 if TYPE_CHECKING:
     from video3d.evaluation.qa_ask import AskSettings
@@ -44,6 +46,7 @@ def video3d_qa(
     types: Types = "",
     path: Way = "model",
     closed: Closed = "generate",
+    detector: Sees = EMBEDDED,
     set_: Sets = None,
     json_: Json = False,
 ) -> None:
@@ -55,8 +58,8 @@ def video3d_qa(
     from video3d.evaluation.qa_run import fingerprint, run_exam
     from video3d.pipeline import load
 
-    dataset, engine = open_dataset(data), load(model)
-    identity = fingerprint(model)
+    dataset, engine = open_dataset(data), load(model, detector=detector)
+    identity = fingerprint(model) | {"detector": detector}
     found, _ = run_exam(
         out, dataset, identity, lambda: engine, split=split, limit=limit, types=wanted, settings=settings
     )
@@ -72,6 +75,7 @@ def questions_(
     ] = None,
     model: Model = "nano",
     path: Way = "product",
+    detector: Sees = EMBEDDED,
     frames: Annotated[int, Parameter(name="--frames", help="Frames of a recording, evenly spread.")] = 32,
     json_: Json = False,
 ) -> None:
@@ -81,7 +85,7 @@ def questions_(
     from video3d.evaluation.questions import Answered, ask_questions, questions_json, questions_text, read_questions
     from video3d.pipeline import load
 
-    asked, engine, count = read_questions(file), load(model), 0
+    asked, engine, count = read_questions(file), load(model, detector=detector), 0
 
     def each(one: Answered) -> None:
         nonlocal count

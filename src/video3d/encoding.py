@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from video3d.answers.detected import ASKED, Detected, detect, joined
 from video3d.answers.named import Finders, Located
 from video3d.answers.named_question import Mention
 from video3d.answers.notes import notes_on
@@ -12,8 +13,9 @@ from video3d.answers.prompt import build_prompt
 from video3d.geometry.lift import lift_patches
 from video3d.scene import KeptScene, Scene
 from video3d.types import Detection, PatchPoints
+from video3d.types.detector import Detector
 from video3d.types.track import Track
-from video3d.vocabulary import category
+from video3d.vocabulary import MOVING, category
 
 if TYPE_CHECKING:
     from video3d.model.modeling_video3d import Video3DForConditionalGeneration
@@ -25,8 +27,6 @@ if TYPE_CHECKING:
 MAX_FINDINGS = 12
 LEAST_SURE = 0.3
 """Score from which a thing that patches vote for counts as an object (docs/results/objects.md)."""
-MOVING = ("vehicle", "person", "animal", "experiment")
-"""Kinds of things that may be elsewhere in another frame: where they are is asked of the frames around."""
 NUM_SCENES_KEPT = 4
 _T = TypeVar("_T")
 
@@ -41,7 +41,8 @@ class LookedAt:
         votes: what patches say of the objects that they show; None where no object head is trained, or the world is not upright
             and in metres, which it was trained for.
         things: what the votes agree on, the surest first.
-        objects: what was found, of them or by the reasoning module; () where nothing that finds objects is trained.
+        detected: what a detector sees besides; None where none was asked.
+        objects: what was found, of both or by the reasoning module; () where nothing that finds objects is trained.
         findings: the reasoning module's in sentences. Votes have none: no language model has learned to read them yet.
     """
 
@@ -49,12 +50,25 @@ class LookedAt:
     tokens: "SceneTokens"
     votes: "ObjectVotes | None" = None
     things: "tuple[FoundObject, ...]" = ()
+    detected: Detected | None = None
     objects: tuple[Detection, ...] = ()
     findings: tuple[str, ...] = ()
 
 
-def look(model: "Video3DForConditionalGeneration", processor: "Video3DProcessor", scene: Scene) -> LookedAt:
-    """Steps 4-7: pixels and geometry to the model's size, points of patches, one batch, scene tokens, objects."""
+def look(
+    model: "Video3DForConditionalGeneration",
+    processor: "Video3DProcessor",
+    scene: Scene,
+    detector: Callable[[], Detector | None] = lambda: None,
+) -> LookedAt:
+    """Steps 4-7: pixels and geometry to the model's size, points of patches, one batch, scene tokens, objects.
+
+    Args:
+        model: that looks.
+        processor: of it.
+        scene: at which.
+        detector: gives one that is asked too, where patches vote; None: none is.
+    """
     import torch
 
     from video3d.model.scene_encoder import SCENE_KEYS
@@ -74,8 +88,11 @@ def look(model: "Video3DForConditionalGeneration", processor: "Video3DProcessor"
     tokens = model.encode_scene(keep_patches=by_patches, features=features, **given)
     if votes is not None:
         things = things_in(votes)
-        objects = tuple(Detection(box=thing.box, label=thing.category, score=thing.score) for thing in things)
-        return LookedAt(scene=scene, tokens=tokens, votes=votes, things=things, objects=objects)
+        asked = detector()
+        detected = None if asked is None else detect(asked, ASKED, scene.clip, scene.facts.floor_z)
+        found = _finders_of(votes, things, detected).count(None)
+        objects = tuple(Detection(box=place.box, label=label, score=place.score) for label, place in found)
+        return LookedAt(scene=scene, tokens=tokens, votes=votes, things=things, detected=detected, objects=objects)
     if not model.config.reasoning_trained:
         return LookedAt(scene=scene, tokens=tokens)
     found = model.reason(tokens, "layout", metric=scene.clip.world.metric)
@@ -128,8 +145,13 @@ def notes_for(model: "Video3DForConditionalGeneration", looked: LookedAt, questi
 
 
 def finders(looked: LookedAt) -> Finders | None:
-    """How questions find things by name in what patches vote for; None without votes."""
-    return None if looked.votes is None else finders_in(looked.votes, looked.things)
+    """How questions find things by name in what patches vote for and a detector sees; None without votes."""
+    return None if looked.votes is None else _finders_of(looked.votes, looked.things, looked.detected)
+
+
+def _finders_of(votes: "ObjectVotes", things: "Sequence[FoundObject]", detected: Detected | None) -> Finders:
+    find = finders_in(votes, things)
+    return find if detected is None else joined(find, detected)
 
 
 def finders_in(votes: "ObjectVotes", things: "Sequence[FoundObject]") -> Finders:

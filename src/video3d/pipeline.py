@@ -28,15 +28,18 @@ from video3d.answers.question import MetricQuestion, parse_question, required_fr
 from video3d.answers.results import AnyResult
 from video3d.answers.task import check_words, understand
 from video3d.answers.unread import unread_measure
+from video3d.depth_network import load_depth
 from video3d.encoding import NUM_SCENES_KEPT, LookedAt, finders, keep, look, notes_for, remembered, say
 from video3d.estimate.complete import complete_geometry
 from video3d.estimate.depth import depth_parts
+from video3d.estimate.detectors import load_detector
 from video3d.estimate.reconstruction import missing_camera
 from video3d.geometry.gravity import align_to_gravity
 from video3d.grounding import check_phrase, ground
 from video3d.scene import KeptScene, Scene, every_pose, opened, scene_of_recording, source_identity, timed
 from video3d.types import Answer, Detection, Evidence, InputError, Recording
 from video3d.types.depth import DEPTH_OF_VIEWS
+from video3d.types.detector import EMBEDDED, Detector
 from video3d.types.grounding import Grounding
 from video3d.video import forget, read_clip, register_colour, sample_uniform, with_colour_notes
 
@@ -56,9 +59,11 @@ class Video3D:
     Args:
         name: ``nano``, a model folder, or a Hugging Face id.
         depth: where recordings have none, see ``load``.
+        detector: see ``load``.
     """
 
-    def __init__(self, name: str = "nano", *, depth: str = DEPTH_OF_VIEWS) -> None:
+    def __init__(self, name: str = "nano", *, depth: str = DEPTH_OF_VIEWS, detector: str = EMBEDDED) -> None:
+        self.detector_name = detector
         self.name, (self.network_name, self.compare_views) = name, depth_parts(depth)
         # With what was asked for, so that a Recording's id stays its own as long as its scene is kept.
         self._scenes: OrderedDict[tuple[Any, ...], tuple[Any, Scene]] = OrderedDict()
@@ -86,6 +91,11 @@ class Video3D:
     def depth_estimator(self) -> "DepthEstimator | None":
         """The depth network, loaded on first use; None where none was named."""
         return load_depth(self.network_name)
+
+    @cached_property
+    def detector(self) -> Detector | None:
+        """The detector, loaded on first use; None where none was wanted."""
+        return None if self.detector_name == "none" else load_detector(self.detector_name)
 
     def read(
         self,
@@ -140,7 +150,7 @@ class Video3D:
 
     def look(self, scene: Scene) -> LookedAt:
         """Steps 4-7, the half that looks: the scene's tokens and the objects that a trained model finds; done once, then kept."""
-        return remembered(self._looked, scene, lambda: look(*self.model_and_processor, scene))
+        return remembered(self._looked, scene, lambda: look(*self.model_and_processor, scene, lambda: self.detector))
 
     def encode(self, scene: Scene) -> KeptScene:
         """Step 7, the half that reads: the scene as the language model has read it; done once, then kept."""
@@ -357,43 +367,28 @@ class Video3D:
         return scene, timings
 
 
-def load(name: str = "nano", *, depth: str = DEPTH_OF_VIEWS) -> Video3D:
+def load(name: str = "nano", *, depth: str = DEPTH_OF_VIEWS, detector: str = EMBEDDED) -> Video3D:
     """An object with ``ask(video, query)`` and ``analyze(video, query)``.
 
     Args:
         name: ``nano`` (its weights come with the package), a model folder, or a Hugging Face id.
         depth: where a recording has none: ``none`` (reconstructed points only), a network's name (as for ``load_depth``),
             ``video:none`` (many views compared, 2-3 s a frame), ``video`` or ``video:NAME`` (nano or NAME, and many views).
+        detector: what sees things in pictures besides nano's patches: ``yolov4-tiny`` (its weights come with the package),
+            ``none``, or a name as for ``load_detector``.
 
     Raises:
-        InputError: no such model, or no name of depth.
+        InputError: no such model or detector, or no name of depth.
 
     >>> load("nano").name
     'nano'
     """
     if name != "nano" and not Path(name).is_dir() and name.count("/") != 1:
         raise InputError(name, expected="nano, a model folder, or a Hugging Face id (owner/name)", got="none of these")
-    return Video3D(name, depth=depth)
-
-
-def load_depth(name: str) -> "DepthEstimator | None":
-    """A depth network by name: ``nano`` (its weights come with the package), ``none``, a Hugging Face id or a folder.
-
-    Raises:
-        InputError: no such network.
-
-    >>> load_depth("none") is None
-    True
-    """
-    if name == "none":
-        return None
-    if name == "nano":
-        from video3d.model.nano_depth import load_nano_depth
-
-        return load_nano_depth()
-    from video3d.estimate.depth import load_depth_estimator
-
-    return load_depth_estimator(name)
+    engine = Video3D(name, depth=depth, detector=detector)
+    if detector not in ("none", EMBEDDED):  # a wrong name should not be found out after the long work
+        _ = engine.detector
+    return engine
 
 
 def _frames_of(question: MetricQuestion | None, recording: Recording) -> tuple[int, ...]:

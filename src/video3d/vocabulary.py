@@ -115,6 +115,32 @@ def _index(categories: tuple[Category, ...]) -> dict[str, Category]:
 CATEGORIES: tuple[Category, ...] = _read_table(TABLE)
 ROUND = frozenset({"ball", "football", "soccer ball", "basketball", "sphere", "marble", "orange", "apple"})
 """Categories that roll, and turn as they do, so that their lean says nothing."""
+MOVING = ("vehicle", "person", "animal", "experiment")
+"""Kinds of things that may be elsewhere in another frame: where they are is asked of the frames around."""
+BROADER = {
+    "office chair": "chair",
+    "armchair": "chair",
+    "high chair": "chair",
+    "desk": "table",
+    "coffee table": "table",
+    "monitor": "tv",
+    "van": "car",
+    "basketball": "ball",
+    "soccer ball": "ball",
+}
+"""Categories that are a sort of another: who sees a chair may be looking at an armchair."""
+LARGEST_M = {
+    "person": 2.3,
+    "dog": 1.5,
+    "cat": 1.0,
+    "bicycle": 2.5,
+    "motorcycle": 3.0,
+    "car": 6.5,
+    "van": 7.5,
+    "truck": 20.0,
+    "bus": 20.0,
+}
+"""How long or tall a thing of a category may be that is seen from afar, in metres: with room to spare."""
 COLORS: tuple[Color, ...] = tuple(Color(name=name, zh=zh, rgb=rgb) for name, (zh, rgb) in _RGB.items())
 _BY_NAME = _index(CATEGORIES)
 _COLOR_BY_NAME = {color.name: color for color in COLORS}

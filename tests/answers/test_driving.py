@@ -19,6 +19,7 @@ from video3d.answers.wishes import Wishes
 from video3d.geometry.boxes import moved_box
 from video3d.scene import Scene
 from video3d.types import Detection, GeometryStatus, PosedClip, Recording, World
+from video3d.vocabulary import CATEGORIES
 
 WALL = ((-10.0, 9.0, 0.0), (80.0, 9.5, 4.0))
 POST = ((20.0, -4.0, 0.0), (20.3, -3.7, 2.2))
@@ -104,6 +105,13 @@ def test_vehicle_by_a_detection(street):
     assert "lamp post" in names and "lamp post" not in [one.name for one in found.vehicles]
     # Things with a name are not found again without one: the car's place holds nothing else.
     assert not any(one.name is None and abs(one.bearing_deg) < 2 for one in found.distance_to_objects)
+
+
+def test_every_vehicle_and_person_of_the_vocabulary_is_on_the_road(street):
+    kinds = [one.name for one in CATEGORIES if one.kind in ("vehicle", "person")]
+    objects = [Detection(box=box_of(*car_at(0.7)), label=name, score=0.9) for name in kinds]
+    named = {one.name for one in drive(street, facts_of(street), objects).vehicles}
+    assert set(kinds) - named == {"boat", "airplane"}
 
 
 def test_estimated_depth_tells_no_velocity(street):
@@ -257,6 +265,10 @@ def test_rig(street):
     assert found.ego.speed == pytest.approx(4.0)
     [behind] = [one for one in found.distance_to_objects if abs(abs(one.bearing_deg) - 180) < 2]
     assert behind.distance == pytest.approx(12.0, abs=0.2) and behind.frames == (4, 5, 6, 7)
+    # Of its cameras those show a thing that look at it, at every instant that it was followed through.
+    named = drive(clip, facts_of(clip, sequence=False), (Detection(box=box_of(*car), label="car", score=0.9),))
+    assert {3, 7} <= set(named.vehicles[0].frames) and not {0, 4} & set(named.vehicles[0].frames)
+    assert named.vehicles[0].velocity == pytest.approx((0.0, 0.0, 0.0), abs=0.1)
     # Photographs at places of their own are no vehicle.
     assert vehicle_path(replace(clip, time_s=np.arange(8.0)), ordered=False) is None
 

@@ -33,7 +33,7 @@ def rgb(rng: np.random.Generator) -> np.ndarray:
 @pytest.mark.parametrize("family", MAKERS)
 def test_every_family_loads_and_finds_names_in_frames(saved, rgb, family):
     detector = load_detector(str(saved[family]))
-    assert isinstance(detector, Detector) and detector.name == str(saved[family])
+    assert isinstance(detector, Detector) and detector.name == str(saved[family]) and detector.most_frames == 8
     assert load_detector(str(saved[family])) is detector
     all_of = replace(detector, least=0.0)(rgb, NAMES)
     assert {one.frame for one in all_of} == {0, 1} and {one.label for one in all_of} <= set(NAMES)

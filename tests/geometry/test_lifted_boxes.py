@@ -73,10 +73,11 @@ def test_a_cuboid_seen_from_around_has_its_place_and_size(cuboid):
     truth = upright_box((x, 0.1), size, yaw)
     clip, masks = photograph([truth], around(3))
     [thing] = lift_boxes(seen_boxes(masks, ["crate"]), clip, looked=range(3), floor_z=0.0)
-    box = thing.box
+    box = thing.found.box
     assert iou_3d(box, truth) > 0.75
     assert np.linalg.norm(box.center_world - truth.center_world) < 0.06
-    assert thing.score == pytest.approx(0.9)
+    assert thing.found.score == pytest.approx(0.9)
+    assert thing.frames == (0, 1, 2) and thing.sure == pytest.approx(1 - 0.1**3)
 
 
 @settings(max_examples=15, deadline=None)
@@ -86,7 +87,7 @@ def test_from_one_side_it_is_what_was_seen_and_no_more(cuboid):
     truth = upright_box((x, 0.1), size, yaw)
     clip, masks = photograph([truth], around(1))
     [thing] = lift_boxes(seen_boxes(masks, ["crate"]), clip, looked=[0], floor_z=0.0)
-    box = thing.box
+    box = thing.found.box
     assert np.prod(box.size_m) < 1.05 * np.prod(truth.size_m)
     assert points_in_box(box.center_world, truth)
     assert box.center_world[2] + box.size_m[2] / 2 == pytest.approx(truth.size_m[2], abs=0.06)
@@ -105,9 +106,9 @@ def test_two_of_one_name_stay_two_and_two_names_in_one_place_as_well():
     found = lift_boxes(seen, clip, looked=range(5), floor_z=0.0)
     assert len(found) == 2
     for truth in PAIR:
-        assert max(iou_3d(one.box, truth) for one in found) > 0.6
+        assert max(iou_3d(one.found.box, truth) for one in found) > 0.6
     twice = [*seen, *(replace(one, label="stool") for one in seen)]
-    assert sorted(one.label for one in lift_boxes(twice, clip, looked=range(5), floor_z=0.0)) == [
+    assert sorted(one.found.label for one in lift_boxes(twice, clip, looked=range(5), floor_z=0.0)) == [
         "chair", "chair", "stool", "stool",
     ]  # fmt: skip
 
@@ -117,10 +118,11 @@ def test_the_order_of_the_boxes_does_not_matter(rng):
     first = lift_boxes(seen, clip, looked=range(5), floor_z=0.0)
     for _ in range(4):
         again = lift_boxes([seen[i] for i in rng.permutation(len(seen))], clip, looked=range(5), floor_z=0.0)
-        assert [one.label for one in again] == [one.label for one in first]
+        assert [one.found.label for one in again] == [one.found.label for one in first]
         for one, other in zip(again, first, strict=True):
-            assert box_corners(one.box) == pytest.approx(box_corners(other.box))
-            assert one.score == pytest.approx(other.score)
+            assert box_corners(one.found.box) == pytest.approx(box_corners(other.found.box))
+            assert one.found.score == pytest.approx(other.found.score)
+            assert (one.frames, one.sure) == (other.frames, pytest.approx(other.sure))
 
 
 @pytest.mark.parametrize("scale, yaw", [(1.0, np.pi / 2), (0.3, 0.0), (7.0, np.pi), (2.0, 0.7)])
@@ -133,8 +135,8 @@ def test_a_world_that_is_scaled_and_turned_has_its_boxes_scaled_and_turned(scale
     poses[:, :3, 3] *= scale
     one, other = (replace(clip, world=World(gravity_aligned=True)) for _ in range(2))
     other = replace(other, depth_m=(clip.depth_m * np.float32(scale)), world_from_camera=poses)
-    here = lift_boxes(seen, one, looked=range(5), floor_z=0.0)
-    there = lift_boxes(seen, other, looked=range(5), floor_z=0.5 * scale)
+    here = [thing.found for thing in lift_boxes(seen, one, looked=range(5), floor_z=0.0)]
+    there = [thing.found for thing in lift_boxes(seen, other, looked=range(5), floor_z=0.5 * scale)]
     assert len(here) == len(there) == 2
     for a in here:
         center = scale * (turn[:3, :3] @ a.box.center_world + turn[:3, 3])
@@ -146,10 +148,33 @@ def test_a_world_that_is_scaled_and_turned_has_its_boxes_scaled_and_turned(scale
 def test_a_frame_that_looks_there_and_says_nothing_makes_a_thing_less_sure():
     clip, masks = photograph(PAIR[:1], around(4))
     seen = seen_boxes(masks, ["chair"], score=0.8)
-    [thing] = lift_boxes(seen[:1], clip, looked=range(4), floor_z=0.0)
-    assert thing.score == pytest.approx(0.2)
-    [thing] = lift_boxes(seen[:1], clip, looked=[0], floor_z=0.0)
-    assert thing.score == pytest.approx(0.8)
+    for looked, score in ((range(4), 0.2), ([0], 0.8)):
+        [thing] = lift_boxes(seen[:1], clip, looked=looked, floor_z=0.0)
+        assert thing.found.score == pytest.approx(score)
+        assert thing.sure == pytest.approx(0.8) and thing.frames == (0,)  # that one box is right, whatever others say
+
+
+def test_a_thing_is_as_sure_as_that_one_of_its_three_surest_boxes_is_right(rng):
+    clip, masks = photograph(PAIR[:1], around(5))
+    seen = seen_boxes(masks, ["chair"])
+    for _ in range(5):
+        scores = rng.uniform(0.05, 0.95, 5)
+        order = rng.permutation(5)
+        boxes = [replace(seen[i], score=float(scores[i])) for i in order]
+        [thing] = lift_boxes(boxes, clip, looked=range(5), floor_z=0.0)
+        assert thing.sure == pytest.approx(1 - np.prod(1 - np.sort(scores)[-3:]))
+        assert thing.found.score == pytest.approx(scores.mean()) and thing.frames == (0, 1, 2, 3, 4)
+        [two] = lift_boxes(boxes[:2], clip, looked=range(5), floor_z=0.0)
+        assert two.sure == pytest.approx(1 - np.prod(1 - scores[order[:2]]))
+        assert two.frames == tuple(sorted(order[:2].tolist()))
+
+
+def test_those_of_the_highest_score_come_first():
+    clip, masks = photograph(PAIR, around(5, first=1.0))
+    score = {"stool": 0.5, "chair": 0.9}
+    seen = [replace(one, score=score[one.label]) for one in seen_boxes(masks, ["stool", "chair"])]
+    found = lift_boxes(seen, clip, looked=range(5), floor_z=0.0)
+    assert [one.found.label for one in found] == ["chair", "stool"] and found[0].found.score > found[1].found.score
 
 
 def test_the_wall_behind_does_not_count_and_what_stands_before_is_not_the_thing_behind():
@@ -159,7 +184,8 @@ def test_the_wall_behind_does_not_count_and_what_stands_before_is_not_the_thing_
         for one in seen_boxes(masks, ["near chair", "far chair"])
         for left, t, r, b in [one.box_px]
     ]
-    found = {one.label: one.box for one in lift_boxes(loose, clip, looked=range(3), floor_z=0.0)}
+    lifted = [one.found for one in lift_boxes(loose, clip, looked=range(3), floor_z=0.0)]
+    found = {one.label: one.box for one in lifted}
     assert max(found["near chair"].size_m) < 1.2 and iou_3d(found["near chair"], PAIR[0]) > 0.4
 
 
@@ -183,12 +209,32 @@ def test_depth_between_the_rings_of_a_lidar_is_enough(rng):
     found = lift_boxes(seen, replace(clip, depth_m=sparse), looked=range(5), floor_z=0.0)
     assert len(found) == 2
     for truth in PAIR:
-        assert max(iou_3d(one.box, truth) for one in found) > 0.5
+        assert max(iou_3d(one.found.box, truth) for one in found) > 0.5
 
 
 def test_what_lies_flat_is_not_taken_for_the_floor_that_it_lies_on():
     rug = upright_box((0.3, 0.2), (1.2, 0.8, 0.012), 0.5)
     clip, masks = photograph([rug], around(3))
     [thing] = lift_boxes(seen_boxes(masks, ["rug"]), clip, looked=range(3), floor_z=0.0)
-    assert np.linalg.norm(thing.box.center_world[:2] - rug.center_world[:2]) < 0.15
-    assert thing.box.size_m[2] < 0.05 and 0.7 < max(thing.box.size_m) < 1.9
+    box = thing.found.box
+    assert np.linalg.norm(box.center_world[:2] - rug.center_world[:2]) < 0.15
+    assert box.size_m[2] < 0.05 and 0.7 < max(box.size_m) < 1.9
+
+
+def test_what_would_make_a_thing_too_large_lies_behind_it():
+    clip, masks = photograph(PAIR[:1], around(1))
+    [seen] = seen_boxes(masks, ["person"])
+    left, _, right, _ = seen.box_px
+    beyond = (masks == 1) & (np.arange(HW[1]) < left + 0.67 * (right - left))
+    clip = replace(clip, depth_m=np.where(beyond, clip.depth_m * np.float32(3), clip.depth_m))
+    [far] = lift_boxes([seen], clip, looked=[0], floor_z=None)
+    [near] = lift_boxes([seen], clip, looked=[0], floor_z=None, largest_m={"person": 1.5})
+    eye = clip.world_from_camera[0, :3, 3]
+    away = np.linalg.norm(PAIR[0].center_world - eye)
+    assert np.linalg.norm(far.found.box.center_world - eye) > 2 * away
+    assert np.linalg.norm(near.found.box.center_world - eye) == pytest.approx(away, abs=0.4)
+    scaled = replace(clip, world=World(gravity_aligned=True))  # without metres nothing is too large
+    for case, largest in ((clip, {"car": 1.5}), (scaled, {"person": 1.5})):
+        [same] = lift_boxes([seen], case, looked=[0], floor_z=None, largest_m=largest)
+        assert same.found.box.center_world == pytest.approx(far.found.box.center_world)
+    assert lift_boxes([seen], clip, looked=[0], floor_z=None, largest_m={"person": 0.1}) == ()

