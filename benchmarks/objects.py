@@ -63,7 +63,9 @@ class Given:
         self.shared, self.near = self.shared + len(taken[0]), self.near + len(taken[1])
         for (thing, _), box in zip(things, boxes, strict=True):
             if names.count(thing.category) == 1:
-                place = find.locate([Mention(thing.category, thing.category, thing.color or None)], position)[0]
+                place = find.locate(
+                    [Mention(said=thing.category, category=thing.category, color=thing.color or None)], position
+                )[0]
                 off = np.inf if place is None else float(np.linalg.norm(place.box.center_world - box.center_world))
                 self.off.append(off)
 

@@ -23,7 +23,8 @@ from video3d.types import Box3D, PosedClip
 from video3d.types.detector import Detector, SeenBox
 from video3d.vocabulary import BROADER, CATEGORIES, LARGEST_M, MOVING, category, normalise
 
-ASKED = tuple(one.name for one in CATEGORIES if one.kind != "experiment" and (one.kind != "structure" or one.countable))
+_STAGED = {one.name for one in CATEGORIES if one.kind == "experiment"} - {"ball"}  # ramps, dominoes, ...
+ASKED = tuple(one.name for one in CATEGORIES if one.name not in _STAGED and (one.kind != "structure" or one.countable))
 """All that a detector may be asked for."""
 SURE_OF_IT, SURE_OF_MOVING = 0.7, 0.4
 """``LiftedThing.sure`` from which a thing that nobody asked for is believed to be there; what may move has a few frames to show it."""

@@ -185,7 +185,8 @@ def read_darknet(network: nn.Module, values: Float32[np.ndarray, "n"]) -> None:
 class YoloDetector:
     """YOLOv4-tiny as a Detector of the sorts of things that it knows; of other names it finds nothing.
 
-    A name's colour or other words are not looked at: asked for a red chair it finds chairs.
+    A name's colour or other words are not looked at: asked for a red chair it finds chairs. Names that COCO has and the vocabulary
+    has not ("frisbee") are taken as they are.
 
     Attributes:
         network: with its weights.
@@ -204,7 +205,7 @@ class YoloDetector:
         asked: dict[int, str] = {}
         for name in names:
             kind = known_class(name)
-            if kind is not None and (kind not in asked or normalise(name) not in BROADER):
+            if kind is not None and (kind not in asked or (_is_narrow(asked[kind]) and not _is_narrow(name))):
                 asked[kind] = name  # of chairs and armchairs that were asked for, "chair" is what it sees
         if not asked:
             return ()
@@ -266,6 +267,10 @@ def known_class(name: str) -> int | None:
     ('chair', 'cup', None)
     """
     return _numbers().get(normalise(name) or name.casefold())
+
+
+def _is_narrow(name: str) -> bool:
+    return normalise(name) in BROADER
 
 
 @lru_cache(maxsize=1)
