@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from video3d import pipeline
+from video3d import depth_network
 from video3d.cli import run
 from video3d.evaluation.depth_eval import DepthReport, EstimatorResult, evaluate_depth
 from video3d.evaluation.depth_sheet import depth_sheet
@@ -44,7 +44,7 @@ class Knows:
 
 
 def judged(room: Path, estimator: Knows, monkeypatch: pytest.MonkeyPatch) -> EstimatorResult:
-    monkeypatch.setattr(pipeline, "load_depth", lambda name: estimator)
+    monkeypatch.setattr(depth_network, "load_depth", lambda name: estimator)
     report = evaluate_depth(room, ["made/up"], num_frames=5, isolate=False)
     return report.results[0]
 
