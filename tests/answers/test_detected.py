@@ -128,7 +128,7 @@ def test_all_cameras_of_an_instant_count_for_it():
 def test_all_that_moves_in_one_frame_is_there_the_surest_first():
     clip = painted([{"person": (20, 4.0)}, {"person": (20, 4.0), "car": (60, 4.0)}])
     seen = detect(SeesPaint(), ["person", "car"], clip, 0.0)
-    seen = replace(seen, moving=tuple(replace(one, score=0.9 if one.label == "car" else 0.5) for one in seen.moving))
+    seen = replace(seen, seen=tuple(replace(one, score=0.9 if one.label == "car" else 0.5) for one in seen.seen))
     assert [one.found.label for one in seen.at(1)] == ["car", "person"]
     assert [one.found.label for one in seen.at(0)] == ["person"]
 
@@ -245,7 +245,7 @@ def by_votes(voted: Sequence[tuple[str, Located]]) -> Finders:
 
 def seen_in_room(*things: LiftedThing) -> Detected:
     return Detected(
-        clip=walk(), looked=(), floor_z=0.0, things=tuple(sorted(things, key=lambda one: -one.sure)), moving=()
+        clip=walk(), looked=(), floor_z=0.0, things=tuple(sorted(things, key=lambda one: -one.sure)), seen=()
     )
 
 

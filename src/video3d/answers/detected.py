@@ -43,14 +43,19 @@ class Detected:
         looked: positions in it of the frames that were looked at.
         floor_z: height of the floor; None: not known.
         things: that stay where they are, the surest first.
-        moving: boxes of what may be elsewhere in another frame, frames being positions in the clip.
+        seen: all boxes, frames being positions in the clip.
     """
 
     clip: PosedClip
     looked: tuple[int, ...]
     floor_z: float | None
     things: tuple[LiftedThing, ...]
-    moving: tuple[SeenBox, ...]
+    seen: tuple[SeenBox, ...]
+
+    @property
+    def moving(self) -> tuple[SeenBox, ...]:
+        """Boxes of what may be elsewhere in another frame."""
+        return tuple(one for one in self.seen if _moves(one.label))
 
     def at(self, position: int) -> tuple[LiftedThing, ...]:
         """All things as of a frame: those that may move as they are at the nearest instant that was looked at."""
@@ -59,7 +64,8 @@ class Detected:
         nearest = min(self.looked, key=lambda frame: (abs(frame - position), frame))
         frames = [frame for frame in self.looked if _one_instant(self.clip, frame, nearest)]
         seen = [one for one in self.moving if one.frame in frames]
-        here = lift_boxes(seen, self.clip, looked=frames, floor_z=self.floor_z, largest_m=LARGEST_M)
+        largest = {one.label: LARGEST_M.get(normalise(one.label) or "", np.inf) for one in seen}
+        here = lift_boxes(seen, self.clip, looked=frames, floor_z=self.floor_z, largest_m=largest)
         return _surest((*self.things, *here))
 
 
@@ -83,7 +89,7 @@ def detect(detector: Detector, names: Sequence[str], clip: PosedClip, floor_z: f
 
     Args:
         detector: of things in pictures.
-        names: of the vocabulary.
+        names: that it is asked for.
         clip: with complete geometry.
         floor_z: height of the floor; None: not known.
     """
@@ -91,8 +97,7 @@ def detect(detector: Detector, names: Sequence[str], clip: PosedClip, floor_z: f
     seen = [replace(one, frame=frames[one.frame]) for one in detector(clip.rgb[frames], names)] if frames else []
     still = [one for one in seen if not _moves(one.label)]
     things = _surest(lift_boxes(still, clip, looked=frames, floor_z=floor_z))
-    moving = tuple(one for one in seen if _moves(one.label))
-    return Detected(clip=clip, looked=tuple(frames), floor_z=floor_z, things=things, moving=moving)
+    return Detected(clip=clip, looked=tuple(frames), floor_z=floor_z, things=things, seen=tuple(seen))
 
 
 def joined(find: Finders, detected: Detected) -> Finders:

@@ -1,16 +1,15 @@
 """Objects that a detector of the user's finds by their names, beside those that the model finds."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
-from video3d.answers.detected import ASKED, looked_at
+from video3d.answers.detected import ASKED, detect
 from video3d.answers.facts import SceneFacts
 from video3d.answers.named_question import mentions
 from video3d.answers.references import plain
 from video3d.answers.task import Asked
 from video3d.answers.wishes import thing_names
 from video3d.geometry.boxes import iou_3d_matrix
-from video3d.geometry.lifted_boxes import NEAR, apart, lift_boxes
+from video3d.geometry.lifted_boxes import NEAR, apart
 from video3d.types import Detection, PosedClip
 from video3d.types.detector import Detector
 from video3d.vocabulary import normalise
@@ -54,14 +53,13 @@ def found_by(
         facts: of it: the floor.
         known: what else was found, in the same world.
     """
-    looked = looked_at(clip, detector.most_frames)
-    if not looked:
+    detected = detect(detector, names, clip, facts.floor_z)
+    if not detected.looked:
         return tuple(known), (f"objects: {detector.name} was not asked, for no frame has depth, a pose and intrinsics",)
-    seen = [replace(one, frame=looked[one.frame]) for one in detector(clip.rgb[looked], names)]
-    things = [one.found for one in lift_boxes(seen, clip, looked=looked, floor_z=facts.floor_z)]
+    things = sorted((one.found for one in detected.at(clip.num_frames - 1)), key=lambda one: -one.score)
     what = f"{len(names)} names" if len(names) > _MOST_SAID else ", ".join(names)
     notes = [
-        f"objects: {detector.name} was asked for {what} in {len(looked)} frames; {len(seen)} boxes, lifted by depth, are "
+        f"objects: {detector.name} was asked for {what} in {len(detected.looked)} frames; {len(detected.seen)} boxes, lifted by depth, are "
         f"{len(things)} things, as large as what was seen of them"
     ]
     if things and not clip.world.gravity_aligned:
