@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import save_model
 
-from video3d import pipeline
+from video3d import depth_network
 from video3d.estimate import load_depth_estimator
 from video3d.estimate import multi_view_networks as networks
 from video3d.estimate.multi_view_networks import Layout, MultiViewDepth, da3_layout, vggt_layout, windows
@@ -218,7 +218,7 @@ def test_the_command_gives_it_the_whole_clip_and_aligns_by_a_factor(
             at = [int(np.flatnonzero((colours == one).all(axis=(1, 2, 3)))[0]) for one in rgb]
             return networks.DepthEstimate(values=(truth[at] / 7).astype(np.float32), kind="scaled_depth")
 
-    monkeypatch.setattr(pipeline, "load_depth", lambda name: Joint())
+    monkeypatch.setattr(depth_network, "load_depth", lambda name: Joint())
     (found,) = evaluate_depth(room, ["made/up"], num_frames=5, isolate=False).results
     assert calls == [5]
     assert {row.alignment: round(row.errors.abs_rel, 4) for row in found.rows} == {"median": 0.0, "scale_shift": 0.0}
