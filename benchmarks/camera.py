@@ -13,7 +13,8 @@ mean reprojection error, seconds of structure from motion (reading included).
 
 Then, for every name of ``--depth``: error of the scale in percent of the truth, where poses are in metres, and of up in
 degrees, where the recording tells it or shows a floor under measured depth. ``measured`` is the recording's own depth,
-other names are those of ``video3d --depth``: ``nano``, ``video``, a metric network's; 32 frames. ``-``: no truth, or the
+other names are those of ``video3d --depth``: ``nano``, ``video``, a metric network's; 32 frames, and the usual sizes of what the
+detector sees (``--detector none``: without). ``-``: no truth, or the
 result says that it does not know. Videos without poses (``--only bedroom,street``) show what can be shown without truth.
 
 Colour of 7-Scenes is registered first (``register_colour``): the stated 585 px are the depth camera's, colour has about
@@ -35,10 +36,13 @@ from video3d.estimate.camera import estimate_camera
 from video3d.estimate.camera_estimate import CameraEstimate
 from video3d.estimate.complete import complete_geometry
 from video3d.estimate.depth import depth_parts
+from video3d.estimate.detectors import load_detector
+from video3d.estimate.usual_sizes import in_metres
 from video3d.geometry.align import align_trajectories
 from video3d.geometry.rigid import rotation_angle_rad
 from video3d.pipeline import load_depth
 from video3d.types import InputError, PosedClip, Recording
+from video3d.types.detector import EMBEDDED
 from video3d.video import forget, open_recording, read_clip, register_colour
 
 # name on the command line -> path below DATA_DIR, number of frames taken evenly (None: all)
@@ -90,7 +94,7 @@ def every_nth(recording: Recording, count: int) -> Recording:
     )
 
 
-def completed(recording: Recording, found: CameraEstimate, depth: str) -> PosedClip | None:
+def completed(recording: Recording, found: CameraEstimate, depth: str, detector: str = EMBEDDED) -> PosedClip | None:
     """What a user gets of a video whose camera was found so: 32 frames of the largest piece, depth as named.
 
     ``measured`` keeps the recording's own depth (None where it has none); other names are those of ``video3d --depth``.
@@ -102,7 +106,8 @@ def completed(recording: Recording, found: CameraEstimate, depth: str) -> PosedC
     mine = mine[np.unique(np.linspace(0, len(mine) - 1, NUM_COMPLETED).round().astype(int))]
     network, views = ("none", False) if depth == "measured" else depth_parts(depth)
     clip = read_clip(forget(recording, lost), indices=mine)
-    return complete_geometry(clip, depth_estimator=load_depth(network), camera=found, video_depth=views)
+    posed = complete_geometry(clip, depth_estimator=load_depth(network), camera=found, video_depth=views)
+    return in_metres(posed, lambda: None if detector == "none" else load_detector(detector), network=network)
 
 
 def scale_error_percent(recording: Recording, posed: PosedClip) -> float | None:
@@ -122,7 +127,15 @@ def own_rotation_deg(truth: np.ndarray, estimate: np.ndarray) -> float:
     return float(np.degrees(np.median(rotation_angle_rad(np.swapaxes(a, 1, 2) @ common @ b))))
 
 
-def measure(name: str, recording: Recording, *, seed: int, timeout_s: float, depths: Sequence[str] = ()) -> Row:
+def measure(
+    name: str,
+    recording: Recording,
+    *,
+    seed: int,
+    timeout_s: float,
+    depths: Sequence[str] = (),
+    detector: str = EMBEDDED,
+) -> Row:
     """Estimates the camera of one recording and compares."""
     blind = forget(recording, [q for q in ("depth", "poses", "intrinsics") if has(recording, q)])
     started = time.perf_counter()
@@ -144,7 +157,7 @@ def measure(name: str, recording: Recording, *, seed: int, timeout_s: float, dep
         measured = recording.up_world is not None or recording.load_depth_m is not None
         up = true_up(recording) if depths and measured else None
         for depth in depths if recording.world.metric or up is not None else ():  # else there is nothing to judge by
-            posed = completed(recording, found, depth)
+            posed = completed(recording, found, depth, detector)
             if posed is None:
                 continue
             scale_error[depth] = scale_error_percent(recording, posed)
@@ -210,6 +223,7 @@ def main() -> int:
     parser.add_argument("--json", action="store_true", help="print one JSON list instead of the table")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--depth", default="measured,nano", help="for scale and up: measured, nano, video, ...")
+    parser.add_argument("--detector", default=EMBEDDED)
     parser.add_argument("--timeout", type=float, default=600.0, help="seconds for one recording")
     options = parser.parse_args()
     names = options.only.split(",")
@@ -233,7 +247,11 @@ def main() -> int:
             print(f"{name}: left out: {error}", file=sys.stderr)
             continue
         recording = recording if count is None else every_nth(recording, count)
-        rows.append(measure(name, recording, seed=options.seed, timeout_s=options.timeout, depths=depths))
+        rows.append(
+            measure(
+                name, recording, seed=options.seed, timeout_s=options.timeout, depths=depths, detector=options.detector
+            )
+        )
         if not options.json:
             print(line(rows[-1]), flush=True)
             for note in rows[-1].notes:

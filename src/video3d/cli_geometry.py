@@ -8,6 +8,7 @@ from cyclopts import Parameter
 from video3d.cli_text import dump, geometry_json, table
 from video3d.types import InputError
 from video3d.types.depth import DEPTH_OF_VIEWS
+from video3d.types.detector import EMBEDDED
 
 Json = Annotated[bool, Parameter(name="--json", negative="", help="Print one JSON object for programs.")]
 Frames = Annotated[int, Parameter(name="--frames", help="How many frames to read, 1 to 1024, evenly spread.")]
@@ -18,6 +19,14 @@ Depth = Annotated[
         help="Where a recording has no depth. none: at reconstructed points only, the fastest. nano, a Hugging Face id or a "
         "folder: that network, frame by frame. video:none: many views compared, 2-3 s a frame. video: nano and many "
         "views; video:NAME: another network and many views.",
+    ),
+]
+Sized = Annotated[
+    str,
+    Parameter(
+        name="--detector",
+        help="What sees things whose usual size tells a plain video's metres: yolov4-tiny, which comes along, none, or a folder or "
+        "Hugging Face id of OWL-ViT, OWLv2 or Grounding DINO.",
     ),
 ]
 Ignore = Annotated[
@@ -33,6 +42,7 @@ def geometry(
     out: Annotated[Path, Parameter(name="--out", help="Folder to make.")],
     frames: Frames = 32,
     depth: Depth = DEPTH_OF_VIEWS,
+    detector: Sized = EMBEDDED,
     ignore: Ignore = "",
     overwrite: Annotated[bool, Parameter(negative="", help="Replace an earlier result in --out.")] = False,
     json_: Json = False,
@@ -43,7 +53,7 @@ def geometry(
 
     check_frames(frames)
     check_out(out, overwrite=overwrite)  # before the long work, not after it
-    scene = load(depth=depth).read(source, num_frames=frames, ignore=ignored(ignore))
+    scene = load(depth=depth, detector=detector).read(source, num_frames=frames, ignore=ignored(ignore))
     report = write_geometry(scene.clip, out, report=scene.report(), overwrite=overwrite)
     print(dump(report) if json_ else table(report | {"out": str(out)}))
 
@@ -62,6 +72,7 @@ def reconstruct(
     ] = None,
     frames: Frames = 64,
     depth: Depth = DEPTH_OF_VIEWS,
+    detector: Sized = EMBEDDED,
     ignore: Ignore = "",
     overwrite: Annotated[bool, Parameter(negative="", help="Replace an earlier PLY of that name.")] = False,
     json_: Json = False,
@@ -75,7 +86,7 @@ def reconstruct(
     check_frames(frames)
     check_voxel(voxel_m)
     check_mesh_out(out, overwrite=overwrite)
-    clip = load(depth=depth).read(source, num_frames=frames, ignore=ignored(ignore)).clip
+    clip = load(depth=depth, detector=detector).read(source, num_frames=frames, ignore=ignored(ignore)).clip
     mesh, side = mesh_of(clip, voxel_m)
     unit = "m" if clip.world.metric else "x"
     write_mesh(mesh, out, unit="metres" if clip.world.metric else "one unknown unit", overwrite=overwrite)

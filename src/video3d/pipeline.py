@@ -34,6 +34,7 @@ from video3d.estimate.complete import complete_geometry
 from video3d.estimate.depth import depth_parts
 from video3d.estimate.detectors import load_detector
 from video3d.estimate.reconstruction import missing_camera
+from video3d.estimate.usual_sizes import in_metres
 from video3d.geometry.gravity import align_to_gravity
 from video3d.grounding import check_phrase, ground
 from video3d.scene import KeptScene, Scene, every_pose, opened, scene_of_recording, source_identity, timed
@@ -138,6 +139,7 @@ class Video3D:
             posed = complete_geometry(
                 clip, depth_estimator=self.depth_estimator, camera=camera, video_depth=self.compare_views
             )
+            posed = in_metres(posed, lambda: self.detector, network=self.network_name)
             posed = align_to_gravity(with_colour_notes(posed, recording))
         with timed(timings, "facts"):
             facts = scene_facts(

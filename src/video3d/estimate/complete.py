@@ -8,6 +8,7 @@ What the recording measured is passed on unaltered, and what could not be known 
 | intrinsics | structure from motion; a network that estimates the focal length | pixels |
 | depth | a network, aligned to the reconstructed points, and what many views show; without either, those points | that of the poses |
 
+Metres that nothing here tells may still come from the usual sizes of what is seen: ``usual_sizes``, the step after this one.
 A scale from measured depth counts as ``measured``: a sensor said how long a metre is. One from a metric network counts
 as ``estimated``. Frames of measured and estimated poses are never mixed: where some poses are measured, the others stay
 unknown.
