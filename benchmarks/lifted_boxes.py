@@ -1,11 +1,12 @@
 """How well depth lifts the boxes of a detector that makes no mistakes into the world, on simulated clips whose truth is known.
 
-    python benchmarks/lifted_boxes.py DATASET [--split test] [--clips 30] [--looked 8] [--jitter 0.0]
+    python benchmarks/lifted_boxes.py DATASET [--split test] [--clips 30] [--looked 8] [--jitter 0.0] [--masks [--leak 0]]
 
 The boxes are those around the masks of the truth, of things with at least 0.4 of their outline and 150 pixels shown in a frame. Every
 still thing that has such a box is to be found; a thing is found where a lifted box of its name shares 0.25 (0.5) of the union
 with its true box, each lifted box for one thing. The true box is the whole thing, the lifted one what was seen of it. Things that
-move are left out. ``--jitter`` moves every side of every box by a normal error of that share of the box's side.
+move are left out. ``--jitter`` moves every side of every box by a normal error of that share of the box's side. ``--masks`` gives the
+masks too, as they are, or with so many pixels around them (``--leak``; fewer than 0: off them).
 """
 
 import argparse
@@ -14,6 +15,7 @@ from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
+from scipy.ndimage import binary_dilation, binary_erosion
 
 from video3d.data.presented import recording_of
 from video3d.data.questions.arrangement import box_at, is_still
@@ -21,19 +23,29 @@ from video3d.data.store import open_dataset
 from video3d.geometry.boxes import iou_3d_matrix
 from video3d.geometry.lifted_boxes import lift_boxes
 from video3d.pipeline import load
-from video3d.types.detector import SeenBox
+from video3d.types.detector import SeenBox, SeenMask
 
 LEAST_SHARE, LEAST_PX = 0.4, 150
 
 
-def boxes_of(clip, thing, looked, jitter, rng):
-    """Boxes around a thing's mask in the frames that show it well."""
+def leaking(shows, px):
+    """A mask with pixels around it, or without those at its edge."""
+    if not px:
+        return shows
+    cross = np.ones((3, 3), bool)
+    less = binary_erosion(shows, cross, iterations=-px) if px < 0 else binary_dilation(shows, cross, iterations=px)
+    return less if less.any() else shows
+
+
+def boxes_of(clip, thing, looked, jitter, rng, leak=None):
+    """Boxes around a thing's mask in the frames that show it well; with masks where ``leak`` is not None."""
     truth, found = clip.truth, []
     column = truth.index(thing.object_id)
     for frame in looked:
         if truth.visible_share[frame, column] < LEAST_SHARE or truth.visible_px[frame, column] < LEAST_PX:
             continue
-        row, col = np.nonzero(clip.instance[frame] == thing.object_id)
+        shows = clip.instance[frame] == thing.object_id
+        row, col = np.nonzero(shows)
         low, high = np.array([col.min(), row.min()]), np.array([col.max() + 1, row.max() + 1])
         side = (high - low) * jitter
         low, high = low + rng.normal(size=2) * side, high + rng.normal(size=2) * side
@@ -41,7 +53,8 @@ def boxes_of(clip, thing, looked, jitter, rng):
         low, high = np.clip(low, 0, edge - 2), np.clip(high, 2, edge)
         if (high - low > 1).all():
             box = (float(low[0]), float(low[1]), float(high[0]), float(high[1]))
-            found.append(SeenBox(frame=int(frame), label=thing.category, score=1.0, box_px=box))
+            mask = None if leak is None else SeenMask.of(leaking(shows, leak))
+            found.append(SeenBox(frame=int(frame), label=thing.category, score=1.0, box_px=box, mask=mask))
     return found
 
 
@@ -52,6 +65,8 @@ def main():
     options.add_argument("--clips", type=int, default=30)
     options.add_argument("--looked", type=int, default=8)
     options.add_argument("--jitter", type=float, default=0.0)
+    options.add_argument("--masks", action="store_true")
+    options.add_argument("--leak", type=int, default=0)
     options.add_argument("--by-name", action="store_true")
     asked = options.parse_args()
     dataset, engine, rng = open_dataset(asked.dataset), load(), np.random.default_rng(0)
@@ -66,12 +81,12 @@ def main():
         seen, things = [], []
         for thing in truth.objects:
             if is_still(truth, thing.object_id) and box_at(truth, thing.object_id) is not None:
-                boxes = boxes_of(clip, thing, looked, asked.jitter, rng)
+                boxes = boxes_of(clip, thing, looked, asked.jitter, rng, asked.leak if asked.masks else None)
                 seen += boxes
                 things += [(thing, len(boxes))] if boxes else []
         began = time.perf_counter()
-        things = lift_boxes(seen, scene.clip, looked=looked, floor_z=scene.facts.floor_z)
-        found = [one.found for one in things]
+        lifted = lift_boxes(seen, scene.clip, looked=looked, floor_z=scene.facts.floor_z)
+        found = [one.found for one in lifted]
         took.append(time.perf_counter() - began)
         true = [thing.box(-1) for thing, _ in things]
         shared = iou_3d_matrix(true, [one.box for one in found]) if found and true else np.zeros((len(true), 0))

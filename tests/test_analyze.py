@@ -8,6 +8,7 @@ import torch
 from pydantic import TypeAdapter
 from small_cli import refused
 from tiny_detectors import save_owl
+from tiny_segmenters import save_sam2
 
 import video3d
 from video3d.analysis import analyze_scene
@@ -194,3 +195,12 @@ def test_a_detector_by_its_folder(room, tmp_path, capsys):
     assert run(argv) == 0
     found = RESULT.validate_json(capsys.readouterr().out)
     assert any(f"{folder} was asked for cup in 4 frames" in note for note in found.notes)
+
+
+def test_a_segmenter_by_its_folder(room, tmp_path, capsys):
+    torch.manual_seed(5)
+    owl, sam = save_owl(tmp_path / "owl", 2), save_sam2(tmp_path / "sam")
+    argv = ["analyze", str(room), "--query", "where is the cup?", "--detector", str(owl), "--segmenter", str(sam)]
+    assert run([*argv, "--frames", "4", "--json"]) == 0
+    found = RESULT.validate_json(capsys.readouterr().out)
+    assert any(f"{owl} with masks of {sam} was asked for cup in 4 frames" in note for note in found.notes)

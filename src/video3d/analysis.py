@@ -74,11 +74,15 @@ class Analysis:
     objects: tuple[Detection, ...] = ()
 
 
-def wishes_from(options: Options) -> Wishes:
+def wishes_from(options: Options, segmenter: str = "none") -> Wishes:
     """Options as wishes. A detector is loaded: that its name is wrong should not be found out after the long work.
 
+    Args:
+        options: by name.
+        segmenter: whose masks the detector's boxes are to have, as for ``load``.
+
     Raises:
-        InputError: a name that is none of them, or a detector that cannot be loaded.
+        InputError: a name that is none of them, or a detector or segmenter that cannot be loaded.
     """
     known = Options.__annotations__
     strange = next((name for name in options if name not in known), None)
@@ -89,6 +93,10 @@ def wishes_from(options: Options) -> Wishes:
         from video3d.estimate.detectors import load_detector
 
         given["detector"] = load_detector(given["detector"])
+    if given.get("detector") is not None and segmenter != "none":
+        from video3d.estimate.segmenters import with_masks
+
+        given["detector"] = with_masks(given["detector"], segmenter)
     return Wishes(**given)
 
 

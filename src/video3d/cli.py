@@ -23,7 +23,7 @@ from video3d.cli_geometry import Depth, Frames, Ignore, Json, Source, check_fram
 from video3d.cli_text import answer_json, answer_text, dump, grounding_json, grounding_text, table
 from video3d.cli_train import train
 from video3d.cli_view import view
-from video3d.cli_wishes import Sees
+from video3d.cli_wishes import Masks, Sees
 from video3d.types import InputError
 from video3d.types.depth import DEPTH_OF_VIEWS
 from video3d.types.detector import EMBEDDED
@@ -61,6 +61,7 @@ def ask(
     depth: Depth = DEPTH_OF_VIEWS,
     model: Model = "nano",
     detector: Sees = EMBEDDED,
+    segmenter: Masks = "none",
     ignore: Ignore = "",
     point: Annotated[
         str | None, Parameter(name="--point", help='FRAME,X,Y: what "this" in the question means.')
@@ -76,7 +77,7 @@ def ask(
         raise InputError("--point and --box", expected="one of them", got="both")
     pointed = point if point is not None else box
     at = None if pointed is None else read_pointed(pointed, box=box is not None)
-    engine = load(model, depth=depth, detector=detector)
+    engine = load(model, depth=depth, detector=detector, segmenter=segmenter)
     answer = engine.ask(source, question, num_frames=frames, ignore=ignored(ignore), at=at)
     print(dump(answer_json(answer)) if json_ else answer_text(answer))
 
@@ -100,6 +101,7 @@ def ground(
     depth: Depth = DEPTH_OF_VIEWS,
     model: Model = "nano",
     detector: Sees = EMBEDDED,
+    segmenter: Masks = "none",
     ignore: Ignore = "",
     threshold: Annotated[float, Parameter(help="Take objects until their shares sum up to this, 0 to 1.")] = 0.4,
 ) -> None:
@@ -109,7 +111,7 @@ def ground(
     check_frames(frames)
     if not 0 < threshold <= 1:
         raise InputError("--threshold", expected="a share above 0, up to 1", got=threshold)
-    engine = load(model, depth=depth, detector=detector)
+    engine = load(model, depth=depth, detector=detector, segmenter=segmenter)
     found = engine.ground(source, phrase, num_frames=frames, ignore=ignored(ignore), threshold=threshold)
     print(dump(grounding_json(found)) if json_ else grounding_text(found))
 

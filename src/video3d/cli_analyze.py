@@ -50,7 +50,7 @@ def analyze(
     understand(query, task, wishes_from(options))  # before the long work, not after it
     if out is not None:
         check_analysis_out(out, overwrite=overwrite)
-    engine = load(model, depth=depth, detector=wishes.sees)
+    engine = load(model, depth=depth, detector=wishes.sees, segmenter=wishes.segmenter)
     found = engine.analysis(source, query, task=task, num_frames=frames, ignore=ignored(ignore), **options)
     written = () if out is None else write_analysis(found, out, overwrite=overwrite)
     print(found.result.model_dump_json(indent=1) if json_ else result_text(found.result))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, get_args
 from cyclopts import App, Parameter
 
 from video3d.cli_text import dump
-from video3d.cli_wishes import Sees
+from video3d.cli_wishes import Masks, Sees
 from video3d.types import InputError
 from video3d.types.detector import EMBEDDED
 
@@ -47,6 +47,7 @@ def video3d_qa(
     path: Way = "model",
     closed: Closed = "generate",
     detector: Sees = EMBEDDED,
+    segmenter: Masks = "none",
     set_: Sets = None,
     json_: Json = False,
 ) -> None:
@@ -58,8 +59,10 @@ def video3d_qa(
     from video3d.evaluation.qa_run import fingerprint, run_exam
     from video3d.pipeline import load
 
-    dataset, engine = open_dataset(data), load(model, detector=detector)
+    dataset, engine = open_dataset(data), load(model, detector=detector, segmenter=segmenter)
     identity = fingerprint(model) | {"detector": detector}
+    if segmenter != "none":
+        identity |= {"segmenter": segmenter}
     found, _ = run_exam(
         out, dataset, identity, lambda: engine, split=split, limit=limit, types=wanted, settings=settings
     )
@@ -76,6 +79,7 @@ def questions_(
     model: Model = "nano",
     path: Way = "product",
     detector: Sees = EMBEDDED,
+    segmenter: Masks = "none",
     frames: Annotated[int, Parameter(name="--frames", help="Frames of a recording, evenly spread.")] = 32,
     json_: Json = False,
 ) -> None:
@@ -85,7 +89,7 @@ def questions_(
     from video3d.evaluation.questions import Answered, ask_questions, questions_json, questions_text, read_questions
     from video3d.pipeline import load
 
-    asked, engine, count = read_questions(file), load(model, detector=detector), 0
+    asked, engine, count = read_questions(file), load(model, detector=detector, segmenter=segmenter), 0
 
     def each(one: Answered) -> None:
         nonlocal count

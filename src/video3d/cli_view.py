@@ -52,7 +52,7 @@ def view(
     if save is not None:
         check_view_out(save, overwrite=overwrite)
     _check_viewer(save, web)
-    engine = load(model, depth=depth, detector=wishes.sees)
+    engine = load(model, depth=depth, detector=wishes.sees, segmenter=wishes.segmenter)
     scene = in_task_world(engine.read(source, num_frames=frames, ignore=ignored(ignore)), asked)[0]
     found = engine.analysis(scene, query, task=task, **options)
     timings = {name: round(value, 3) for name, value in scene.timings_s.items()} | found.result.timings_s

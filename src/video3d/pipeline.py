@@ -19,25 +19,24 @@ import numpy as np
 from video3d.analysis import Analysis, How, analyze_scene, in_task_world, wishes_from
 from video3d.answers.facts import scene_facts
 from video3d.answers.measure import measure
-from video3d.answers.model_words import without_quantities
-from video3d.answers.named import answer_named
+from video3d.answers.model_words import fitting, without_quantities
 from video3d.answers.named_question import parse_named
 from video3d.answers.pointed import Pointed, answer_at
 from video3d.answers.prompt import build_prompt
-from video3d.answers.question import MetricQuestion, parse_question, required_frames
+from video3d.answers.question import MetricQuestion, parse_question
 from video3d.answers.results import AnyResult
 from video3d.answers.task import check_words, understand
 from video3d.answers.unread import unread_measure
 from video3d.depth_network import load_depth
-from video3d.encoding import NUM_SCENES_KEPT, LookedAt, finders, keep, look, notes_for, remembered, say
+from video3d.encoding import NUM_SCENES_KEPT, LookedAt, answer_about, finders, keep, look, notes_for, remembered, say
 from video3d.estimate.complete import complete_geometry
 from video3d.estimate.depth import depth_parts
-from video3d.estimate.detectors import load_detector
 from video3d.estimate.reconstruction import missing_camera
+from video3d.estimate.segmenters import load_seeing, without_masks
 from video3d.estimate.usual_sizes import in_metres
 from video3d.geometry.gravity import align_to_gravity
 from video3d.grounding import check_phrase, ground
-from video3d.scene import KeptScene, Scene, every_pose, opened, scene_of_recording, source_identity, timed
+from video3d.scene import KeptScene, Scene, every_pose, frames_of, opened, scene_of_recording, source_identity, timed
 from video3d.types import Answer, Detection, Evidence, InputError, Recording
 from video3d.types.depth import DEPTH_OF_VIEWS
 from video3d.types.detector import EMBEDDED, Detector
@@ -59,12 +58,13 @@ class Video3D:
 
     Args:
         name: ``nano``, a model folder, or a Hugging Face id.
-        depth: where recordings have none, see ``load``.
-        detector: see ``load``.
+        depth, detector, segmenter: see ``load``.
     """
 
-    def __init__(self, name: str = "nano", *, depth: str = DEPTH_OF_VIEWS, detector: str = EMBEDDED) -> None:
-        self.detector_name = detector
+    def __init__(
+        self, name: str = "nano", *, depth: str = DEPTH_OF_VIEWS, detector: str = EMBEDDED, segmenter: str = "none"
+    ) -> None:
+        self.detector_name, self.segmenter_name = detector, segmenter
         self.name, (self.network_name, self.compare_views) = name, depth_parts(depth)
         # With what was asked for, so that a Recording's id stays its own as long as its scene is kept.
         self._scenes: OrderedDict[tuple[Any, ...], tuple[Any, Scene]] = OrderedDict()
@@ -96,7 +96,7 @@ class Video3D:
     @cached_property
     def detector(self) -> Detector | None:
         """The detector, loaded on first use; None where none was wanted."""
-        return None if self.detector_name == "none" else load_detector(self.detector_name)
+        return load_seeing(self.detector_name, self.segmenter_name)
 
     def read(
         self,
@@ -139,7 +139,7 @@ class Video3D:
             posed = complete_geometry(
                 clip, depth_estimator=self.depth_estimator, camera=camera, video_depth=self.compare_views
             )
-            posed = in_metres(posed, lambda: self.detector, network=self.network_name)
+            posed = in_metres(posed, lambda: without_masks(self.detector), network=self.network_name)
             posed = align_to_gravity(with_colour_notes(posed, recording))
         with timed(timings, "facts"):
             facts = scene_facts(
@@ -220,7 +220,7 @@ class Video3D:
         about = parse_named(query) if question is None else None
         if about is not None and self._finds_objects():
             with timed(timings, "objects"):
-                answer = (find := finders(self.look(scene))) and answer_named(about, scene.clip, scene.facts, find)
+                answer = answer_about(about, self.look(scene), lambda: without_masks(self.detector))
             if answer:
                 return replace(answer, timings_s=timings | {"total": time.perf_counter() - started})
         with timed(timings, "measure"):  # an amount that nobody measured is not the model's to make up either
@@ -292,7 +292,7 @@ class Video3D:
     ) -> Analysis:
         """``analyze`` with what its files are made of besides: the map behind a navigation result."""
         num_frames, ignore = how.pop("num_frames", 32), how.pop("ignore", frozenset())
-        asked = understand(query, task, wishes_from(how))
+        asked = understand(query, task, wishes_from(how, self.segmenter_name))
         scene, timings = self._scene(video, None, num_frames, ignore)
         scene, _ = in_task_world(scene, asked)
         answer = None
@@ -331,9 +331,10 @@ class Video3D:
 
     def _may_stand(self, scene: Scene, query: str, said: str) -> str:
         """Of a model's words, what it can know: one that sees nothing has no quantity to give, one that reads notes only those."""
-        closed, reads_notes = self.model_and_processor[0].scene_closed, self.look(scene).votes is not None
+        model = self.model_and_processor[0]
+        closed, reads_notes = model.scene_closed, model.config.objects_trained
         read = self.prompt(scene, query) if reads_notes and not closed else ""
-        return without_quantities(said, read=read) if closed or reads_notes else said
+        return fitting(query, without_quantities(said, read=read)) if closed or reads_notes else said
 
     def _scene(
         self,
@@ -350,7 +351,7 @@ class Video3D:
             kept = self._scenes.get(key)
             if kept is None:
                 recording = opened(video)
-                frames = _frames_of(question, recording)
+                frames = frames_of(question, recording)
                 scene = self.read(recording, num_frames=num_frames, ignore=ignore, frames=frames)
                 timings = dict(scene.timings_s)
                 self._scenes[key] = (video, scene)
@@ -359,7 +360,7 @@ class Video3D:
             else:
                 scene, timings = kept[1], {}
                 self._scenes.move_to_end(key)
-        missing = set(_frames_of(question, scene.recording)) - set(scene.clip.frame_index.tolist())
+        missing = set(frames_of(question, scene.recording)) - set(scene.clip.frame_index.tolist())
         if missing:  # same recording, same cameras: only these frames are new
             frames = tuple(sorted({*scene.clip.frame_index.tolist(), *missing}))
             more = self.read(scene.recording, num_frames=1, frames=frames, camera=scene.camera)
@@ -369,29 +370,29 @@ class Video3D:
         return scene, timings
 
 
-def load(name: str = "nano", *, depth: str = DEPTH_OF_VIEWS, detector: str = EMBEDDED) -> Video3D:
+def load(
+    name: str = "nano", *, depth: str = DEPTH_OF_VIEWS, detector: str = EMBEDDED, segmenter: str = "none"
+) -> Video3D:
     """An object with ``ask(video, query)`` and ``analyze(video, query)``.
 
     Args:
         name: ``nano`` (its weights come with the package), a model folder, or a Hugging Face id.
         depth: where a recording has none: ``none`` (reconstructed points only), a network's name (as for ``load_depth``),
             ``video:none`` (many views compared, 2-3 s a frame), ``video`` or ``video:NAME`` (nano or NAME, and many views).
-        detector: what sees things in pictures besides nano's patches: ``yolov4-tiny`` (its weights come with the package),
-            ``none``, or a name as for ``load_detector``.
+        detector: what sees things besides nano's patches: ``yolov4-tiny`` (embedded), ``none``, or as for ``load_detector``.
+        segmenter: what tells things from the rest of a detector's boxes: ``none``, or a name as for ``load_segmenter``.
 
     Raises:
-        InputError: no such model or detector, or no name of depth.
+        InputError: no such model, detector or segmenter, no detector for the segmenter, or no name of depth.
 
     >>> load("nano").name
     'nano'
     """
     if name != "nano" and not Path(name).is_dir() and name.count("/") != 1:
         raise InputError(name, expected="nano, a model folder, or a Hugging Face id (owner/name)", got="none of these")
-    engine = Video3D(name, depth=depth, detector=detector)
-    if detector not in ("none", EMBEDDED):  # a wrong name should not be found out after the long work
+    engine = Video3D(name, depth=depth, detector=detector, segmenter=segmenter)
+    if (
+        detector not in ("none", EMBEDDED) or segmenter != "none"
+    ):  # a wrong name should not be found out after the long work
         _ = engine.detector
     return engine
-
-
-def _frames_of(question: MetricQuestion | None, recording: Recording) -> tuple[int, ...]:
-    return () if question is None else required_frames(question, recording.num_frames, recording.time_s)

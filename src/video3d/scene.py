@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from video3d.answers.facts import SceneFacts, scene_facts
+from video3d.answers.question import MetricQuestion, required_frames
 from video3d.types import GeometryStatus, PosedClip, Recording, World
 from video3d.video import open_recording, read_clip
 
@@ -74,6 +75,11 @@ class KeptScene:
     tokens: "SceneTokens"
     findings: tuple[str, ...]
     cache: "SceneCache"
+
+
+def frames_of(question: MetricQuestion | None, recording: Recording) -> tuple[int, ...]:
+    """The frames that a question names."""
+    return () if question is None else required_frames(question, recording.num_frames, recording.time_s)
 
 
 def source_identity(video: str | Path | Recording) -> tuple[Any, ...]:

@@ -8,11 +8,12 @@ from box_rooms import upright_box
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from ray_cast_room import intrinsics, look_at
+from scipy.ndimage import binary_dilation
 
 from video3d.geometry.boxes import box_corners, iou_3d, points_in_box
-from video3d.geometry.lifted_boxes import lift_boxes
+from video3d.geometry.lifted_boxes import lift_box, lift_boxes
 from video3d.types import PosedClip, World
-from video3d.types.detector import SeenBox
+from video3d.types.detector import SeenBox, SeenMask
 
 HW = (60, 80)
 
@@ -238,3 +239,112 @@ def test_what_would_make_a_thing_too_large_lies_behind_it():
         [same] = lift_boxes([seen], case, looked=[0], floor_z=None, largest_m=largest)
         assert same.found.box.center_world == pytest.approx(far.found.box.center_world)
     assert lift_boxes([seen], clip, looked=[0], floor_z=None, largest_m={"person": 0.1}) == ()
+
+
+# With masks
+
+
+def with_masks(seen, masks, leak=0):
+    """The boxes of ``seen_boxes`` of one label each a number, with their masks."""
+    numbers = {label: number for number, label in enumerate(dict.fromkeys(one.label for one in seen), 1)}
+    found = []
+    for one in seen:
+        shows = masks[one.frame] == numbers[one.label]
+        shows = binary_dilation(shows, np.ones((3, 3)), iterations=leak) if leak else shows
+        found.append(replace(one, mask=SeenMask.of(shows)))
+    return found
+
+
+@settings(max_examples=10, deadline=None)
+@given(CUBOID, st.integers(0, 1))
+def test_a_mask_gives_a_cuboid_its_place_and_size_though_it_leaks(cuboid, leak):
+    *size, yaw, x = cuboid
+    truth = upright_box((x, 0.1), size, yaw)
+    clip, masks = photograph([truth], around(3))
+    [thing] = lift_boxes(with_masks(seen_boxes(masks, ["crate"]), masks, leak), clip, looked=range(3), floor_z=0.0)
+    assert iou_3d(thing.found.box, truth) > 0.75
+    assert np.linalg.norm(thing.found.box.center_world - truth.center_world) < 0.06
+
+
+def trellis(behind_m=2.12):
+    """One frame of a chair's back of three slats and a rail, 2 m away, with a wall right behind it; and which pixels are the chair's."""
+    shows = np.zeros(HW, bool)
+    for column in (20, 36, 52):
+        shows[10:50, column : column + 8] = True
+    shows[10:16, 20:60] = True
+    depth = np.where(shows, np.float32(2.0), np.float32(behind_m))
+    clip = PosedClip(
+        frame_index=np.arange(1), time_s=np.zeros(1), rgb=np.zeros((1, *HW, 3), np.uint8), depth_m=depth[None],
+        k_px=intrinsics(HW)[None], world_from_camera=look_at(np.array([0.0, -2, 1]), (0.0, 0.0, 1.0))[None],
+        piece=np.zeros(1, np.int64), world=World(metric=True, gravity_aligned=True),
+    )  # fmt: skip
+    return clip, shows, SeenBox(frame=0, label="chair", score=0.9, box_px=(20.0, 10.0, 60.0, 50.0))
+
+
+def depths(lifted):
+    return lifted.points_world[:, 1] + 2  # the camera looks along y
+
+
+def test_what_is_seen_through_a_thing_is_not_of_it_where_a_mask_says_so():
+    clip, shows, seen = trellis()
+    alone = lift_box(seen, clip, None)
+    assert depths(alone).max() > 2.1  # a box cannot tell slats from a wall that is so near
+    masked = lift_box(replace(seen, mask=SeenMask.of(shows)), clip, None)
+    assert depths(masked) == pytest.approx(2.0, abs=1e-6)
+    assert len(masked.points_world) == shows.sum()  # all of it, and nothing else
+    assert masked.box.size_m[:2].min() < 0.05 < alone.box.size_m[:2].min()
+
+
+def test_a_mask_decides_where_the_box_is_beside_its_thing():
+    clip, shows, seen = trellis()
+    mask = SeenMask.of(shows)
+    exact = lift_box(replace(seen, mask=mask), clip, None)
+    moved = lift_box(replace(seen, box_px=(26.0, 18.0, 70.0, 58.0), mask=mask), clip, None)
+    assert box_corners(moved.box) == pytest.approx(box_corners(exact.box))
+
+
+@pytest.mark.parametrize("behind_m", [2.5, 3.5])
+def test_what_a_mask_leaks_onto_the_wall_is_not_of_the_thing(behind_m):
+    clip, shows, seen = trellis(behind_m)
+    leaks = binary_dilation(shows, np.ones((3, 3)))
+    lifted = lift_box(replace(seen, mask=SeenMask.of(leaks)), clip, None)
+    assert depths(lifted) == pytest.approx(2.0, abs=1e-6)
+    assert len(lifted.points_world) == shows.sum()
+
+
+def test_what_is_nothing_but_edge_is_still_the_thing():
+    clip, _, seen = trellis()
+    thin = np.zeros(HW, bool)
+    thin[10:50, 30] = thin[20, 20:60] = True
+    lifted = lift_box(replace(seen, mask=SeenMask.of(thin)), clip, None)
+    assert len(lifted.points_world) == thin.sum()
+
+
+def test_a_thin_part_apart_from_the_rest_is_kept_where_it_is_as_far():
+    clip, _, seen = trellis(2.0)
+    clip.depth_m[0, 30:34] = 1.0  # something before it
+    shows = np.zeros(HW, bool)
+    shows[10:30, 20:60], shows[34:50, 22] = True, True
+    lifted = lift_box(replace(seen, mask=SeenMask.of(shows)), clip, None)
+    assert len(lifted.points_world) == shows.sum()
+    clip.depth_m[0, 34:] = 2.4  # what only the edge shows and is farther is a leak
+    assert len(lift_box(replace(seen, mask=SeenMask.of(shows)), clip, None).points_world) == 20 * 40
+
+
+def test_depth_of_another_size_than_the_frame_has_the_mask_in_its_place():
+    clip, shows, seen = trellis()
+    large = replace(
+        clip, rgb=np.zeros((1, 120, 160, 3), np.uint8), k_px=intrinsics((120, 160))[None]
+    )  # depth stays as it is
+    mask = SeenMask.of(np.kron(shows, np.ones((2, 2), bool)))
+    lifted = lift_box(replace(seen, box_px=(40.0, 20.0, 120.0, 100.0), mask=mask), large, None)
+    assert depths(lifted) == pytest.approx(2.0, abs=1e-6) and len(lifted.points_world) == shows.sum()
+
+
+@pytest.mark.parametrize(
+    "top, left, hw", [(0, 0, (61, 10)), (0, 75, (5, 6)), (-1, 0, (5, 5)), (3, -2, (5, 5)), (0, 0, (0, 4))]
+)
+def test_a_mask_that_is_not_of_such_a_frame_is_refused(top, left, hw):
+    clip, _, seen = trellis()
+    with pytest.raises(ValueError, match="is not within a frame of 60 x 80"):
+        lift_box(replace(seen, mask=SeenMask(top=top, left=left, shows=np.ones(hw, bool))), clip, None)

@@ -42,6 +42,21 @@ def without_quantities(text: str, read: str = "") -> str:
     return " ".join(kept)
 
 
+_COUNTS = re.compile(
+    r"\bhow many (?!met|cent|milli|kilo|feet|foot|inch|yard|second|minute|degree|square)|\bnumber of\b|[几多少][个把张只辆本台扇盏盆]",
+    re.IGNORECASE,
+)
+
+
+def fitting(question: str, said: str) -> str:
+    """What was said, or "" where a number of things was asked for and a length or an angle comes.
+
+    >>> fitting("How many monitors are on the desk?", "1.47 m"), fitting("How many chairs?", "3 chairs"), fitting("How high is it?", "1.4 m")
+    ('', '3 chairs', '1.4 m')
+    """
+    return "" if _COUNTS.search(question) and any(_quantities(said)) else said
+
+
 def _once(sentence: str) -> str:
     """A list in which small models go round, each of its items once.
 

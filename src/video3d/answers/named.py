@@ -100,7 +100,23 @@ def answer_named(asked: NamedQuestion, clip: PosedClip, facts: SceneFacts, find:
         f" (Estimated: found by the model, score {sure:.2f}, seen from frame {int(clip.frame_index[position])}.)",
         f"（估计：由模型找到，置信度{sure:.2f}，以第{int(clip.frame_index[position])}帧的相机为准。）",
     )
-    return _answer(asked, clip, text, quantities, places)
+    return _answer(asked, clip, text + _doubts(asked, speak, find), quantities, places)
+
+
+def _doubts(asked: NamedQuestion, speak: Speaker, find: Finders) -> str:
+    """A place for a name is found whether or not there is such a thing: what was not found when everything was looked for may be none."""
+    doubtful = [
+        one
+        for one in asked.things
+        if max((place.score for _, place in find.count(one.category)), default=0.0) < SURELY_THERE
+    ]
+    if not doubtful:
+        return ""
+    what = speak.say(" and ".join(_one(thing.said) for thing in doubtful), "和".join(thing.said for thing in doubtful))
+    return speak.say(
+        f" Whether there is {what} at all is not certain: the place is where one would be.",
+        f" 是否真的有{what}并不确定：这是最像它的位置。",
+    )
 
 
 def _one_place(things: Sequence[Mention], places: Sequence[Located]) -> tuple[Mention, Mention] | None:

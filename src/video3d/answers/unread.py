@@ -57,10 +57,11 @@ def unread_measure(text: str) -> Measurement | None:
 
 _EXAMPLE = ('"How far is pixel (320, 240) in frame 12?"', "“第12帧像素(320,240)离相机多远？”")
 _NAME_WORDS = (
-    "This asks for an amount that was not measured: things known only by name are not located here. What is measured is "
-    f"the camera's motion, the room, and points in the images; name a pixel and a frame, for example {_EXAMPLE[0]}.",
-    "这个问题要的是一个量，但所问之物只有名称，没有在画面中定位，因此没有测量值。可测量的有：相机运动、房间、图像中的点；"
-    f"请给出像素和帧，例如{_EXAMPLE[1]}。",
+    "This asks for an amount, but was not understood as one that can be measured or estimated here: how far, how high or how large a "
+    "thing is that has a common name, the camera's motion, the room, points in the images. Please ask in other words, or name a pixel and "
+    f"a frame, for example {_EXAMPLE[0]}. Paths, free floor and places to put things are what `video3d analyze` finds.",
+    "这个问题要的是一个量，但没有理解为这里能测量或估计的量：常见物体的距离、高度或大小，相机运动，房间，图像中的点。请换一种说法，或给出像素和帧，"
+    f"例如{_EXAMPLE[1]}。路径、可通行地面和放置位置请用 `video3d analyze`。",
 )
 _POINT_WORDS = (
     "This names a point in an image but was not understood as one of the measurements of points: distance from the camera, "

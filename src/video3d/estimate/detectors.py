@@ -15,6 +15,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -147,12 +148,18 @@ def load_detector(name: str, *, device: str | None = None) -> Detector:
     >>> load_detector("no such model")
     Traceback (most recent call last):
     ...
-    video3d.types.errors.InputError: no such model: expected a directory or a hub name OWNER/NAME of a zero-shot object ...
+    video3d.types.errors.InputError: no such model: expected yolov4-tiny, none, a directory, or a hub name OWNER/NAME of ...
     """
     if name == EMBEDDED:
         from video3d.estimate.yolo import load_yolo
 
         return load_yolo()
+    if "/" not in name and not Path(name).exists():  # hub names of such networks have an owner
+        raise InputError(
+            name if name.strip() else repr(name),
+            expected=f"{EMBEDDED}, none, a directory, or a hub name OWNER/NAME of {_WHAT}",
+            got="none of these",
+        )
     local, offline = folder_or_hub(name, what=_WHAT, example="google/owlv2-base-patch16-ensemble")
     files = "the processor's files"
     import torch

@@ -5,7 +5,8 @@
 A box in a picture holds more than its thing: wall and floor behind it, and what stands before it. The thing is taken for the
 surface that most of the box's middle shows, and all that hangs together with it without a jump in depth; the floor, where its height
 is known, does not count. What is left of the background another view tells: a point that it sees outside its own box of the thing
-is none of it.
+is none of it. Where a mask says which pixels show the thing, it decides, and depth has only what the mask leaks to take away
+(``lifted_masks``).
 
 Nothing here has a length of its own: a world that is scaled gives scaled boxes. The size is that of what was seen, so a thing that was
 seen from one side only comes out too thin.
@@ -18,6 +19,7 @@ import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int64
 
 from video3d.geometry.boxes import iou_3d_matrix
+from video3d.geometry.lifted_masks import check_mask, shown_at, without_leaks
 from video3d.geometry.rigid import inverse_rigid, is_known, pixel_rays, project, scale_k, transform_points
 from video3d.types import Box3D, Detection, PosedClip, World
 from video3d.types.detector import SeenBox
@@ -113,33 +115,43 @@ def lift_boxes(
 
 
 def lift_box(seen: SeenBox, clip: PosedClip, floor_z: float | None = None, largest_m: float = np.inf) -> Lifted | None:
-    """What depth shows in one box; None where that is too little, or the frame has no place in the world.
+    """What depth shows in one box, or of its mask; None where that is too little, or the frame has no place in the world.
 
     Args:
         seen: the box, in pixels of ``clip.rgb``.
         clip: with depth, intrinsics and poses.
         floor_z: height of the floor; None: not known.
         largest_m: how large the thing may be; what would make it larger lies behind it. For worlds in metres.
+
+    Raises:
+        ValueError: a mask that is not of a frame of this size.
     """
+    check_mask(seen.mask, clip.size_hw)
     frame, pose = seen.frame, clip.world_from_camera[seen.frame]
     if clip.piece[frame] != 0 or not (is_known(pose) and is_known(clip.k_px[frame])):
         return None
     depth = clip.depth_m[frame]
     k_px = scale_k(clip.k_px[frame], clip.size_hw, (depth.shape[0], depth.shape[1]))
-    left, top, right, bottom = np.array(seen.box_px) * np.tile(depth.shape[::-1] / np.array(clip.size_hw[::-1]), 2)
+    left, top, right, bottom = np.array(_window(seen)) * np.tile(depth.shape[::-1] / np.array(clip.size_hw[::-1]), 2)
     rows, columns = _places(top, bottom, depth.shape[0]), _places(left, right, depth.shape[1])
     row, column = (index.reshape(-1) for index in np.meshgrid(rows, columns, indexing="ij"))
+    shown = core = (column + 0.5 > left) & (column + 0.5 < right) & (row + 0.5 > top) & (row + 0.5 < bottom)
+    if seen.mask is not None:
+        shown, core = shown_at(seen.mask, row, column, (depth.shape[0], depth.shape[1]), clip.size_hw)
+    below = (column + 0.5 > left) & (column + 0.5 < right) & (row + 0.5 >= bottom)
     z = _closed(depth[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1])[row - rows[0], column - columns[0]]
     points = transform_points(pose, pixel_rays(k_px, row, column) * z[:, None])
     size = z * max((right - left) / k_px[0, 0], (bottom - top) / k_px[1, 1])  # of the thing, were it this far
     if clip.world.metric:
         z[size > largest_m] = np.nan
-    within = (column + 0.5 > left) & (column + 0.5 < right) & (row + 0.5 > top) & (row + 0.5 < bottom)
-    below = (column + 0.5 > left) & (column + 0.5 < right) & (row + 0.5 >= bottom)
-    z[_of_what_it_stands_on(points[:, 2], size, within, below, floor_z, clip.world)] = np.nan
+    low = _of_what_it_stands_on(points[:, 2], size, shown, below, floor_z, clip.world)
+    z[low if seen.mask is None else ~shown | (low & ~core)] = np.nan
     grid = (len(rows), len(columns))
     label = _hanging_together(z.reshape(grid), _JUMP * size.reshape(grid)).reshape(-1)
-    on = _fitting(label, row + 0.5, column + 0.5, z, size, within, np.array([left, top, right, bottom]))
+    if seen.mask is None:
+        on = _fitting(label, row + 0.5, column + 0.5, z, size, shown, np.array([left, top, right, bottom]))
+    else:
+        on = without_leaks(label, z, size, core)
     if on.sum() < _LEAST:
         return None
     return Lifted(seen=seen, points_world=points[on], box=box_around(points[on], floor_z))
@@ -219,6 +231,11 @@ def _thing(members: list[Lifted], clip: PosedClip, looked: Sequence[int], floor_
     )
     wrong = np.prod([1 - one for one in sorted(score.values(), reverse=True)[:_SUREST]])
     return LiftedThing(found=found, frames=tuple(score), sure=float(1 - wrong))
+
+
+def _window(seen: SeenBox) -> tuple[float, float, float, float]:
+    """The box that is just around the mask, which knows better, else the one that was seen."""
+    return seen.box_px if seen.mask is None else seen.mask.box_px
 
 
 def _places(low: float, high: float, num: int) -> Int64[np.ndarray, "n"]:
@@ -336,7 +353,7 @@ def _agreed(points: Float64[np.ndarray, "n 3"], members: Sequence[Lifted], clip:
     beside, sees = np.zeros((2, len(points)))
     for one in members:
         px, z, there = _in_frame(points, clip, one.seen.frame)
-        left, top, right, bottom = one.seen.box_px
+        left, top, right, bottom = _window(one.seen)
         more = _MARGIN * np.array([right - left, bottom - top])
         with np.errstate(invalid="ignore"):
             inside = ((px >= np.array([left, top]) - more) & (px <= np.array([right, bottom]) + more)).all(axis=1)
