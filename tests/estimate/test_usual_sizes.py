@@ -122,6 +122,8 @@ def test_pieces_with_a_unit_of_their_own_are_left_out() -> None:
         (seen_as("laptop", 1.0, 0, score=0.6),),  # one frame, unsure
         tuple(seen_as("laptop", 1.0, frame, score=0.4) for frame in range(4)),
         tuple(seen_as("tv", 1.0, frame) for frame in range(4)),  # of any size
+        tuple(seen_as("person", 3.5, frame) for frame in range(4)),  # who may walk, or be a child
+        tuple(seen_as("car", 4.0, frame) for frame in range(4)),
         tuple(replace(seen_as("laptop", 1.0, frame), box_px=(0.0, 30.0, 34.0, 60.0)) for frame in range(4)),  # cut
         tuple(replace(seen_as("person", 4.0, i), box_px=(60.0, 40.0, 100.0, 80.0)) for i in range(4)),  # sits
     ],

@@ -20,6 +20,7 @@ from jaxtyping import Float32, Float64
 
 from video3d.types import PosedClip
 from video3d.types.detector import Detector, SeenBox
+from video3d.vocabulary import MOVING, category, normalise
 
 Side = Literal["longest", "width", "height"]
 
@@ -89,6 +90,9 @@ _MIDDLE = 0.5  # of a box's sides, where its depth is looked at
 _LEAST_KNOWN = 0.3  # of which so much must have depth
 _STANDING = (2.2, 4.5)  # height over width of a person who stands and is seen whole
 _BOX_SIGMA = 0.08  # of a box's side, common to all boxes of one kind
+_MOVING_SIGMA = (
+    0.25  # what moves stands elsewhere than many views together believe; children are no adults: never enough alone
+)
 _HUBER = 1.5
 _MORE = 2  # times the frames that a detector is asked to look at elsewhere: boxes that are cut or unsure tell no size
 _MOST_NAMED = 6
@@ -146,7 +150,8 @@ def witnesses_of(seen: Sequence[SeenBox], clip: PosedClip) -> tuple[SizeWitness,
         values = np.array([ratio for ratio, _, _ in each])
         middle = float(np.median(values))
         spread = 1.4826 * float(np.median(np.abs(values - middle))) if len(values) > 2 else 0.15
-        sigma = math.sqrt(USUAL[name].sigma ** 2 + _BOX_SIGMA**2 + spread**2 / len(frames))
+        moves = _MOVING_SIGMA if (normalise(name) and category(name).kind in MOVING) else 0.0
+        sigma = math.sqrt(USUAL[name].sigma ** 2 + _BOX_SIGMA**2 + moves**2 + spread**2 / len(frames))
         found.append(SizeWitness(name=name, log_factor=middle, sigma=sigma, boxes=len(each)))
     return tuple(sorted(found, key=lambda one: (one.sigma, one.name)))
 
