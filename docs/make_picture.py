@@ -16,6 +16,13 @@ from PIL import Image, ImageDraw, ImageFont
 PAPER, INK, SOFT, ACCENT = (250, 249, 246), (34, 38, 46), (120, 126, 138), (206, 72, 40)
 
 
+def font(size: int) -> ImageFont.FreeTypeFont:
+    """One that has a ² and comes along with a package that is there anyway."""
+    import matplotlib
+
+    return ImageFont.truetype(f"{matplotlib.get_data_path()}/fonts/ttf/DejaVuSans.ttf", size)
+
+
 def read_ply(path: Path) -> tuple[np.ndarray, np.ndarray]:
     """Positions and colours of a PLY that ``video3d geometry`` wrote."""
     header, body = path.read_bytes().split(b"end_header\n", 1)
@@ -65,7 +72,7 @@ def map_from_above(points: np.ndarray, colors: np.ndarray, cameras: np.ndarray, 
         draw.ellipse([eye[0] - 4, eye[1] - 4, eye[0] + 4, eye[1] + 4], fill=ACCENT)
     metre = (20, h - 16)
     draw.line([metre, (metre[0] + scale, metre[1])], fill=INK, width=3)
-    draw.text((metre[0] + scale + 8, metre[1] - 9), "1 m", fill=INK, font=ImageFont.load_default(14))
+    draw.text((metre[0] + scale + 8, metre[1] - 9), "1 m", fill=INK, font=font(14))
     return image
 
 
@@ -90,8 +97,8 @@ def main() -> None:  # noqa: D103
     y = 2 * tile_h + 62
     for question in questions:
         run = subprocess.run(["video3d", "ask", source, question, "--json"], check=True, capture_output=True, text=True)
-        draw.text((24, y), question, fill=SOFT, font=ImageFont.load_default(17))
-        draw.text((24, y + 22), json.loads(run.stdout)["answer"], fill=INK, font=ImageFont.load_default(19))
+        draw.text((24, y), question, fill=SOFT, font=font(17))
+        draw.text((24, y + 22), json.loads(run.stdout)["answer"], fill=INK, font=font(19))
         y += 52
     page.quantize(192).save(out, optimize=True)
 

@@ -112,7 +112,7 @@ def _navigation(found: Any) -> list[str]:
         to = (
             f"to {goal.said or 'the farthest place'}"
             if goal.found
-            else f"as near as it can to {goal.said or 'the goal'}, which was not found or cannot be reached"
+            else f"as near as it can to {goal.said or 'the goal'}, which cannot be reached"
         )
         lines.append(
             f"  path        {path.length:.2f} {unit} {to}, at ({_numbers(goal.place)}), clear by {path.clearance:.2f} {unit} ({_trust(path)})"
