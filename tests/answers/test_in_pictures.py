@@ -1,7 +1,7 @@
 """Named things in worlds that cannot place them: what single pictures show is said, and nothing else."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -85,8 +85,21 @@ def test_without_a_detector() -> None:
 
 
 def test_what_is_lacking() -> None:
+    """One cause after the other is taken away, and the next is named."""
     clip = _clip()
-    assert lacking(clip) == "no depth is known"
+    said = [lacking(clip)]
+    eye3, eye4 = np.tile(np.eye(3), (3, 1, 1)), np.tile(np.eye(4), (3, 1, 1))
+    for known in (
+        {"depth_m": np.ones((3, 12, 16), np.float32)},
+        {"k_px": eye3},
+        {"world_from_camera": eye4},
+        {"world": World(metric=True)},
+        {"world": World(metric=True, gravity_aligned=True)},
+    ):
+        clip = replace(clip, **known)
+        said.append(lacking(clip))
+    assert [one.split()[-1] for one in said] == ["known", "known", "known", "is", "is", "name"]
+    assert len(set(said)) == 6
 
 
 def test_a_count_is_no_length() -> None:

@@ -187,3 +187,14 @@ def test_gaps_are_symmetric_never_longer_than_between_centres_and_right_for_boxe
     assert gap_m(a, b) == pytest.approx(gap_m(b, a), abs=1e-3)
     point = rng.uniform(-5, 5, 3)
     assert bool((np.abs(nearest_point(a, point) - a.center_world) <= a.size_m / 2 + 1e-9).all())
+
+
+def test_a_place_for_what_may_not_be_there_says_so() -> None:
+    """The bed is placed by name, but was not found with certainty when everything was looked for."""
+    things = {**THINGS, "bed": (_box((0, 4, 0.4)), 0.45)}
+    doubt = "Whether there is a bed at all is not certain"
+    assert doubt in _ask("How far is the bed?", things).text
+    assert "Whether there is" not in _ask("How far is the chair?", things).text
+    both = _ask("How far is the bed from the chair?", things).text
+    assert doubt in both and "a chair" not in both
+    assert "是否真的有床并不确定" in _ask("床离相机多远？", things).text

@@ -20,7 +20,7 @@ from video3d.geometry.boxes import iou_3d
 from video3d.geometry.lifted_boxes import NEAR, LiftedThing, apart, lift_boxes
 from video3d.geometry.rigid import is_known
 from video3d.types import Box3D, PosedClip
-from video3d.types.detector import Detector, SeenBox
+from video3d.types.detector import Detector, SeenBox, even_frames
 from video3d.vocabulary import BROADER, CATEGORIES, LARGEST_M, MOVING, category, normalise
 
 _STAGED = {one.name for one in CATEGORIES if one.kind == "experiment"} - {"ball"}  # ramps, dominoes, ...
@@ -75,7 +75,7 @@ def looked_at(clip: PosedClip, most: int) -> list[int]:
     frames = [i for i in np.flatnonzero(usable).tolist() if np.isfinite(clip.depth_m[i]).any()]
     if not frames:
         return []
-    even = {frames[i] for i in np.linspace(0, len(frames) - 1, most).round().astype(int)}
+    even = set(even_frames(frames, most))
     return sorted(even | {frame for frame in frames if _one_instant(clip, frame, frames[-1])})
 
 

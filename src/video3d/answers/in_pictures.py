@@ -11,7 +11,7 @@ import numpy as np
 
 from video3d.answers.named_question import NamedQuestion
 from video3d.types import Answer, Evidence, PosedClip, Quantity
-from video3d.types.detector import Detector, SeenBox
+from video3d.types.detector import Detector, SeenBox, even_frames
 from video3d.vocabulary import BROADER, CATEGORIES, category, normalise
 
 _SURE = 0.5
@@ -34,7 +34,7 @@ def answer_in_pictures(asked: NamedQuestion, clip: PosedClip, detector: Detector
             f"I cannot place things by name here: {lacking(clip)}.",
             "这里无法按名称定位物体：缺少尺度、重力方向或深度。",
         )
-    frames = _spread(clip.num_frames, detector.most_frames)
+    frames = even_frames(range(clip.num_frames), detector.most_frames)
     names = [one.name for one in CATEGORIES] if asked.kind == "list" else _names_of(asked.things[0].category)
     seen = [one for one in detector(clip.rgb[frames], names) if one.score >= _SURE]
     if asked.kind == "list":
@@ -76,10 +76,6 @@ def lacking(clip: PosedClip) -> str:
 def _names_of(name: str) -> list[str]:
     """What a detector is asked for: the category, and the sorts of it."""
     return [name, *(sort for sort, broader in BROADER.items() if broader == name)]
-
-
-def _spread(total: int, most: int) -> list[int]:
-    return np.unique(np.linspace(0, total - 1, min(most, total)).round().astype(int)).tolist()
 
 
 def _list(asked: NamedQuestion, clip: PosedClip, frames: Sequence[int], seen: Sequence[SeenBox]) -> Answer:

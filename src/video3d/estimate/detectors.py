@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Float64, Int64, UInt8
 
-from video3d.estimate.hub import check_complete, folder_or_hub, unusable
+from video3d.estimate.hub import check_complete, config_of, folder_or_hub, unusable
 from video3d.quiet import quiet
 from video3d.types import InputError
 from video3d.types.detector import EMBEDDED, Detector, SeenBox
@@ -163,17 +163,10 @@ def load_detector(name: str, *, device: str | None = None) -> Detector:
     local, offline = folder_or_hub(name, what=_WHAT, example="google/owlv2-base-patch16-ensemble")
     files = "the processor's files"
     import torch
-    from transformers import AutoConfig, AutoModelForZeroShotObjectDetection, AutoProcessor
+    from transformers import AutoModelForZeroShotObjectDetection, AutoProcessor
 
     safe = {"local_files_only": offline, "trust_remote_code": False}
-    try:
-        config = AutoConfig.from_pretrained(name, **safe)
-    except Exception as error:  # transformers raises OSError, ValueError, KeyError, JSON and validation errors
-        raise unusable(name, local, error, what=_WHAT, files=files) from error
-    if config.model_type not in LEAST_SCORE:
-        raise InputError(
-            name, expected=f"a model of type {', '.join(LEAST_SCORE)}", got=f"model_type {config.model_type!r}"
-        )
+    config = config_of(name, LEAST_SCORE, local=local, offline=offline, what=_WHAT, files=files)
     try:
         with quiet():
             processor = AutoProcessor.from_pretrained(name, **safe)

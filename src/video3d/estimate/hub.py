@@ -1,7 +1,9 @@
 """Models of others by name: a folder, or an id on the hub, which is asked only because the user named it."""
 
 import re
+from collections.abc import Collection
 from pathlib import Path
+from typing import Any
 
 from video3d.types import InputError
 
@@ -76,6 +78,31 @@ def unusable(
         do = "check the spelling and the network, or give a local directory"
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return InputError(name, expected=expected, got=f"{type(error).__name__}: {lines[0][:300] if lines else ''}", do=do)
+
+
+def config_of(name: str, known: Collection[str], *, local: bool, offline: bool, what: str, files: str) -> Any:
+    """The configuration of a model of ``transformers``, of one of the types that are known here.
+
+    Args:
+        name: of the model.
+        known: model types.
+        local: it is a folder.
+        offline: to be read without the network.
+        what: kind of model.
+        files: what a folder has to hold besides ``config.json`` and weights.
+
+    Raises:
+        InputError: it cannot be read, or is of another type.
+    """
+    from transformers import AutoConfig
+
+    try:
+        config = AutoConfig.from_pretrained(name, local_files_only=offline, trust_remote_code=False)
+    except Exception as error:  # transformers raises OSError, ValueError, KeyError, JSON and validation errors
+        raise unusable(name, local, error, what=what, files=files) from error
+    if config.model_type not in known:
+        raise InputError(name, expected=f"a model of type {', '.join(known)}", got=f"model_type {config.model_type!r}")
+    return config
 
 
 def check_complete(name: str, missing: list[str]) -> None:

@@ -19,7 +19,7 @@ import numpy as np
 from jaxtyping import Bool, Float64, UInt8
 
 from video3d.estimate.detectors import load_detector
-from video3d.estimate.hub import check_complete, folder_or_hub, unusable
+from video3d.estimate.hub import check_complete, config_of, folder_or_hub, unusable
 from video3d.quiet import quiet
 from video3d.types import InputError
 from video3d.types.detector import Detector, SeenBox, SeenMask, Segmenter
@@ -195,14 +195,7 @@ def load_segmenter(name: str, *, device: str | None = None) -> Segmenter:
     import transformers
 
     safe = {"local_files_only": offline, "trust_remote_code": False}
-    try:
-        config = transformers.AutoConfig.from_pretrained(name, **safe)
-    except Exception as error:  # transformers raises OSError, ValueError, KeyError, JSON and validation errors
-        raise unusable(name, local, error, what=_WHAT, files=_FILES) from error
-    if config.model_type not in _CLASSES:
-        raise InputError(
-            name, expected=f"a model of type {', '.join(_CLASSES)}", got=f"model_type {config.model_type!r}"
-        )
+    config = config_of(name, _CLASSES, local=local, offline=offline, what=_WHAT, files=_FILES)
     try:
         with quiet():
             pictures = _pictures(name, config.model_type, safe)

@@ -19,7 +19,7 @@ import numpy as np
 from jaxtyping import Float32, Float64
 
 from video3d.types import PosedClip
-from video3d.types.detector import Detector, SeenBox
+from video3d.types.detector import Detector, SeenBox, even_frames
 from video3d.vocabulary import MOVING, category, normalise
 
 Side = Literal["longest", "width", "height"]
@@ -197,7 +197,7 @@ def in_metres(clip: PosedClip, detector: Callable[[], Detector | None], *, netwo
     sees = detector() if frames and not given else None
     if sees is None:
         return clip
-    frames = _spread(frames, _MORE * sees.most_frames)
+    frames = even_frames(frames, _MORE * sees.most_frames)
     boxes = sees(clip.rgb[frames], tuple(USUAL))
     witnesses = list(witnesses_of([replace(one, frame=frames[one.frame]) for one in boxes], clip))
     if not witnesses:
@@ -248,10 +248,6 @@ def _scaled(clip: PosedClip, fit: SizeFit) -> PosedClip:
 def _usable(clip: PosedClip) -> list[int]:
     known = (clip.piece == 0) & np.isfinite(clip.k_px).all((1, 2))
     return [int(i) for i in np.flatnonzero(known) if np.isfinite(clip.depth_m[i]).any()]
-
-
-def _spread(frames: Sequence[int], most: int) -> list[int]:
-    return [frames[i] for i in np.linspace(0, len(frames) - 1, min(most, len(frames))).round().astype(int)]
 
 
 def _size(one: SeenBox, clip: PosedClip) -> float | None:

@@ -98,3 +98,12 @@ class Segmenter(Protocol):
     def __call__(self, rgb: UInt8[np.ndarray, "f h w 3"], seen: Sequence[SeenBox]) -> tuple[SeenBox, ...]:
         """The boxes, as many and in the same order, with masks; ``frame`` being the position in ``rgb``. None where no pixel shows the thing."""
         ...
+
+
+def even_frames(frames: Sequence[int], most: int) -> list[int]:
+    """At most so many of some frames, at even steps, the first and the last among them: those worth a detector's time.
+
+    >>> even_frames([0, 1, 2, 3, 4, 5, 6], 3), even_frames([4, 7], 8), even_frames([], 8)
+    ([0, 3, 6], [4, 7], [])
+    """
+    return [frames[i] for i in np.linspace(0, len(frames) - 1, min(most, len(frames))).round().astype(int)]
