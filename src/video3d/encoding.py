@@ -3,7 +3,10 @@
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
 
 from video3d.answers.detected import ASKED, Detected, detect, joined
 from video3d.answers.in_pictures import answer_in_pictures
@@ -11,9 +14,12 @@ from video3d.answers.named import Finders, Located, answer_named
 from video3d.answers.named_question import Mention, NamedQuestion
 from video3d.answers.notes import notes_on
 from video3d.answers.prompt import build_prompt
+from video3d.geometry.fitted_box import seen_surface
 from video3d.geometry.lift import lift_patches
+from video3d.geometry.moving import Body, moving_bodies
+from video3d.geometry.rigid import scale_k
 from video3d.scene import KeptScene, Scene
-from video3d.types import Answer, Detection, PatchPoints
+from video3d.types import Answer, Box3D, Detection, PatchPoints, PosedClip
 from video3d.types.detector import Detector
 from video3d.types.track import Track
 from video3d.vocabulary import MOVING, category
@@ -91,7 +97,7 @@ def look(
         things = things_in(votes)
         asked = detector()
         detected = None if asked is None else detect(asked, ASKED, scene.clip, scene.facts.floor_z)
-        found = _finders_of(votes, things, detected).count(None)
+        found = _finders_of(votes, things, scene.clip, detected).count(None)
         objects = tuple(Detection(box=place.box, label=label, score=place.score) for label, place in found)
         return LookedAt(scene=scene, tokens=tokens, votes=votes, things=things, detected=detected, objects=objects)
     if not model.config.reasoning_trained:
@@ -126,14 +132,30 @@ def votes_of_scene(
         valid_share=torch.from_numpy(points.valid_share).to(model.device)[None],
         time_s=torch.from_numpy(scene.clip.time_s).float().to(model.device)[None],
     )
-    return model.object_votes(inputs, floor_z=_floor_z(scene, places), features=features)
+    votes = model.object_votes(inputs, floor_z=_floor_z(scene, places), features=features)
+    rows, columns = points.points_world.shape[1:3]
+    height, width = inputs.pixel_values.shape[-2:]
+    k_px = inputs.k_px[0].double().cpu().numpy() if inputs.k_px is not None else np.full((len(places), 3, 3), np.nan)
+    k_patch = scale_k(k_px, (height, width), (rows, columns))
+    surface = seen_surface(scene.clip, scene.facts.floor_z, k_patch, (rows, columns), _tops(scene))
+    return replace(votes, surface=surface)
+
+
+def _tops(scene: Scene) -> tuple[Box3D, ...]:
+    """Level surfaces that face up, as flat boxes with x along their longer side."""
+    found = []
+    for one in (surface for surface in scene.facts.surfaces if surface.kind == "top"):
+        x, y = one.along
+        turn = np.array([[x, -y, 0.0], [y, x, 0.0], [0.0, 0.0, 1.0]])
+        found.append(Box3D(center_world=np.array(one.center), size_m=np.array([one.length, one.width, 0.01]), world_from_box=turn))  # fmt: skip
+    return tuple(found)
 
 
 def things_in(votes: "ObjectVotes") -> "tuple[FoundObject, ...]":
-    """What votes agree on, the surest first, as far as it is sure enough."""
-    from video3d.model.object_votes import find_objects
+    """What votes agree on, the surest first, as far as it is sure enough, with boxes fitted to the surface that was seen."""
+    from video3d.model.object_votes import find_objects, fitted
 
-    return tuple(thing for thing in find_objects(votes) if thing.score >= LEAST_SURE)
+    return tuple(fitted(thing, votes) for thing in find_objects(votes) if thing.score >= LEAST_SURE)
 
 
 def notes_for(model: "Video3DForConditionalGeneration", looked: LookedAt, question: str) -> tuple[str, ...]:
@@ -161,23 +183,33 @@ def answer_about(asked: NamedQuestion, looked: LookedAt, detector: Callable[[], 
 
 def finders(looked: LookedAt) -> Finders | None:
     """How questions find things by name in what patches vote for and a detector sees; None without votes."""
-    return None if looked.votes is None else _finders_of(looked.votes, looked.things, looked.detected)
+    if looked.votes is None:
+        return None
+    return _finders_of(looked.votes, looked.things, looked.scene.clip, looked.detected)
 
 
-def _finders_of(votes: "ObjectVotes", things: "Sequence[FoundObject]", detected: Detected | None) -> Finders:
-    find = finders_in(votes, things)
+def _finders_of(
+    votes: "ObjectVotes", things: "Sequence[FoundObject]", clip: PosedClip, detected: Detected | None
+) -> Finders:
+    find = finders_in(votes, things, clip)
     return find if detected is None else joined(find, detected)
 
 
-def finders_in(votes: "ObjectVotes", things: "Sequence[FoundObject]") -> Finders:
+def finders_in(votes: "ObjectVotes", things: "Sequence[FoundObject]", clip: PosedClip) -> Finders:
     """How questions find things by name.
 
     Args:
         votes: of the patches of a clip.
         things: what they agree on.
+        clip: upright and in metres.
     """
     from video3d.model.object_tracks import track_named
-    from video3d.model.object_votes import find_named
+    from video3d.model.object_votes import find_named, fitted
+
+    @cache
+    def bodies() -> tuple[Body, ...]:
+        """What moved: told by depth that was measured only, for estimated depth changes by more than things move."""
+        return moving_bodies(clip) if clip.status.depth == "measured" else ()
 
     def located(thing: "FoundObject") -> Located:
         front = thing.front_world if category(thing.category).has_front else None
@@ -195,14 +227,17 @@ def finders_in(votes: "ObjectVotes", things: "Sequence[FoundObject]") -> Finders
         for one in asked:
             at = position if moves(one) else None
             found.append(find_named(votes, one.category, one.color, frame=at, besides=names(asked)))
-        return [None if one is None else located(one) for one in found]
+        return [None if one is None else located(fitted(one, votes)) for one in found]
 
     def count(name: str | None) -> tuple[tuple[str, Located], ...]:
         return tuple((one.category, located(one)) for one in things if name in (None, one.category))
 
     def follow(asked: "Sequence[Mention]") -> list[Track | None]:
         besides = names(asked)
-        return [track_named(votes, one.category, one.color, besides=besides) if moves(one) else None for one in asked]
+        return [
+            track_named(votes, one.category, one.color, besides=besides, bodies=bodies()) if moves(one) else None
+            for one in asked
+        ]
 
     return Finders(locate, count, follow)
 

@@ -19,7 +19,7 @@ import numpy as np
 from video3d.analysis import Analysis, How, analyze_scene, in_task_world, wishes_from
 from video3d.answers.facts import scene_facts
 from video3d.answers.measure import measure
-from video3d.answers.model_words import fitting, without_quantities
+from video3d.answers.model_words import fitting, nothing_said, without_quantities
 from video3d.answers.named_question import parse_named
 from video3d.answers.pointed import Pointed, answer_at
 from video3d.answers.prompt import build_prompt
@@ -324,8 +324,7 @@ class Video3D:
     def _open_answer(self, scene: Scene, query: str) -> Answer:
         text = self._may_stand(scene, query, self.say(scene, query))
         source = "model" if text else "unknown"
-        nothing = "The language model has nothing to say on this that was measured. Measured: "
-        text = text or f"{nothing}{'; '.join(scene.facts.lines())}."
+        text = text or nothing_said(query, scene.facts.lines())
         seen = Evidence(frames=tuple(int(i) for i in scene.clip.frame_index))
         return Answer(text=text, source=source, kind="open", evidence=seen, geometry=scene.clip.status)
 

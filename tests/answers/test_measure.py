@@ -180,7 +180,7 @@ def test_direction_in_the_frame_of_the_first_camera(step, word):
 def test_up_and_down(walk):
     found = ask("How much higher is the camera at the end than at the start?", *walk)
     assert value(found) == pytest.approx(0.1)
-    assert found.choice == "up"
+    assert found.choice == "higher"
     assert ask("Did the camera rise?", *walk).text.startswith("Yes")
     assert ask("Does the camera move up or down between frame 0 and frame 5?", *walk).choice == ""
     tilt = ask("Is the camera tilted down in frame 3?", *walk)

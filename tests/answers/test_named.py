@@ -21,7 +21,7 @@ READ = [
     ("Is the chair to the left of the table?", "side", ["chair", "table"], "left"),
     ("Is the tv in front of the couch?", "depth_order", ["tv", "sofa"], "front"),
     ("Is the clock above the door?", "higher", ["clock", "door"], "above"),
-    ("How tall is the bookshelf?", "size", ["bookcase"], ""),
+    ("How tall is the bookshelf?", "size", ["bookcase"], "tall"),
     ("How high is the lamp?", "height", ["lamp"], ""),
     ("Where is the blue car?", "where", ["car"], ""),
     ("Which is nearer to the plastic box: the mug or the lamp?", "nearest_to", ["cup", "lamp", "box"], "near"),

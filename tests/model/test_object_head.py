@@ -7,8 +7,11 @@ import numpy as np
 import pytest
 import torch
 
+from video3d.geometry.fitted_box import seen_surface
+from video3d.geometry.rigid import scale_k
 from video3d.model.object_head import GEOMETRY_WIDTH, ObjectHead, PatchTargets, object_loss, patch_geometry, view_axes
-from video3d.model.object_votes import ObjectVotes, find_named, find_objects, named_share, votes_of
+from video3d.model.object_votes import ObjectVotes, find_named, find_objects, fitted, named_share, votes_of
+from video3d.types import Box3D, PosedClip, World
 
 NAMES, COLORS = ("chair", "table", "ball"), ("red", "blue")
 
@@ -151,6 +154,7 @@ def _votes(things: list[tuple[str, str, tuple[float, float, float], int]], noise
         scale_m=np.full(num, 0.1),
         frame=frame,
         time_s=frame / 2.0,
+        patch=np.arange(num),
     )
 
 
@@ -210,3 +214,37 @@ def test_view_axes_are_level_unit_and_at_right_angles() -> None:
     torch.testing.assert_close(ahead.norm(dim=-1), torch.ones(2, 3, 4))
     torch.testing.assert_close((ahead * left).sum(-1), torch.zeros(2, 3, 4), atol=1e-6, rtol=0)
     assert float(ahead[..., 2].abs().max()) == 0
+
+
+def test_a_thing_is_fitted_where_depth_shows_it_and_only_if_it_stays() -> None:
+    """A camera looks down at a floor with a step on it: a table that is 1.6 by 0.8 m, believed to be 1.2 by 1."""
+    pose = np.diag([1.0, -1.0, -1.0, 1.0])
+    pose[2, 3] = 3.0
+    k_px = np.array([[160.0, 0, 112], [0, 160, 112], [0, 0, 1]])
+    rows, columns = np.indices((224, 224)) + 0.5
+    top = (np.abs(columns - 112) <= 0.8 * 160 / 2.3) & (np.abs(rows - 112) <= 0.4 * 160 / 2.3)
+    clip = PosedClip(
+        frame_index=np.array([0]), time_s=np.zeros(1), rgb=np.zeros((1, 224, 224, 3), np.uint8), k_px=k_px[None],
+        depth_m=np.where(top, 2.3, 3.0).astype(np.float32)[None], world_from_camera=pose[None], piece=np.array([0]),
+        world=World(metric=True, gravity_aligned=True),
+    )  # fmt: skip
+    shown = top.reshape(8, 28, 8, 28).mean((1, 3)).reshape(-1) > 0.5
+    num = int(shown.sum())
+    votes = ObjectVotes(
+        categories=("table", "ball", "chair"), colors=COLORS, color=np.full((num, 2), 0.5, np.float32),
+        category=np.tile(np.array([0.9, 0.05, 0.0], np.float32), (num, 1)), center_world=np.tile([0.05, 0.0, 0.35], (num, 1)),
+        size_m=np.tile([1.2, 1.0, 0.7], (num, 1)), axis_world=np.tile([1.0, 0.0], (num, 1)), scale_m=np.full(num, 0.1),
+        frame=np.zeros(num, np.int64), time_s=np.zeros(num), patch=np.flatnonzero(shown),
+    )  # fmt: skip
+    table, ball = find_named(votes, "table"), find_named(votes, "ball")
+    assert table is not None and ball is not None
+    assert fitted(table, votes) is table  # nothing to fit it to
+    flat = Box3D(center_world=np.array([0.0, 0.0, 0.7]), size_m=np.array([1.6, 0.8, 0.01]), world_from_box=np.eye(3))
+    k_patch = scale_k(k_px[None], (224, 224), (8, 8))
+    there = replace(votes, surface=seen_surface(clip, 0.0, k_patch, (8, 8), (flat,)))
+    assert there.only(np.arange(3)).surface is there.surface
+    fit = fitted(table, there)
+    np.testing.assert_allclose(fit.box.size_m, [1.6, 0.8, 0.7], atol=0.02)
+    np.testing.assert_allclose(fit.box.center_world, [0.0, 0.0, 0.35], atol=0.02)
+    assert (fit.category, fit.score, fit.frames) == (table.category, table.score, table.frames)
+    assert fitted(ball, there) is ball

@@ -22,6 +22,7 @@ def votes(places, seed=0, times=None):
         categories=("ball", "box"), colors=("red",), category=category, color=np.ones((len(frame), 1), np.float32),
         center_world=center, size_m=np.full((len(frame), 3), 0.3), axis_world=np.tile([1.0, 0.0], (len(frame), 1)),
         scale_m=np.full(len(frame), 0.1), frame=frame, time_s=(np.arange(len(places)) / 5 if times is None else times)[frame],
+        patch=np.arange(len(frame)),
     )  # fmt: skip
 
 

@@ -36,7 +36,7 @@ _ENGLISH = {
     "HOW_MANY": "how_many number_of count_of",
     "WHICH": "which what whats",
     "WHERE": "where",
-    "WHEN": "when",
+    "WHEN": "when at_what_time at_which_time at_what_moment at_which_moment which_moment what_moment",
     "MODAL": "can could would will should shall may might must",
     "NOT": "not no never none neither nor",
     "DISTANCE": "distance distances spacing separation separates separate gap clearance interval line_of_sight proximity separated",
@@ -74,6 +74,9 @@ _ENGLISH = {
     "PATH": "path paths trajectory trajectories route track trip",
     "PATH LENGTH": "path_length trajectory_length route_length",
     "DISPLACEMENT": "displacement displaced",
+    "RETURN": "return returns returned come_back comes_back came_back",
+    "STRAY TRAVEL": "stray strays strayed venture ventures ventured",
+    "RISE SINK": "rise_or_sink rises_or_sinks rise_or_fall rises_or_falls",
     "TURN": """turn turned turns turning rotate rotates rotated rotating rotation rotations pan panned panning pans yaw
         yawed yaws swing swings swung swivel swivels swivelled swiveled spin spins spun veer veers steer steers
         heading_change change_in_heading change_of_heading heading_changes
@@ -99,6 +102,8 @@ _ENGLISH = {
     "NEAREST": "nearest closest shallowest",
     "FARTHER": "farther further more_distant farther_away deeper more_remote",
     "FARTHEST": "farthest furthest most_distant deepest furthermost",
+    "FASTEST": "fastest quickest most_quickly most_rapidly",
+    "SLOWEST": "slowest most_slowly",
     "MORE": "larger greater bigger longer more",
     "LESS": "smaller shorter less lesser",
     "FRONT": "in_front in_front_of in_the_foreground",
@@ -119,8 +124,11 @@ _ENGLISH = {
         across in_general over_time cumulative over_the_whole over_the_entire over_the_course over_the""",
     "NET": "net",
     "STRAIGHT": "straight_line straight-line as_the_crow_flies euclidean direct directly beeline straight",
-    "START": "start started starts starting beginning begin began begins initial origin starting_point first beginnings",
-    "END": "end ended ends ending finish finished finishes final stopped stops last endpoint end_point",
+    "START": """start started starts starting beginning begin began begins initial origin starting_point first beginnings where_it_started where_it_began
+        where_it_starts where_it_begins""",
+    "START CAMERA": """where_i_started where_i_began where_we_started where_we_began where_the_camera_started where_the_camera_began
+        where_the_camera_starts where_the_camera_begins""",
+    "END": "end ended ends ending finish finished finishes final stopped stops last endpoint end_point end_up ends_up ended_up",
     "DIFFERENCE": "difference differences differ change changes changed",
     "BETWEEN": "between",
     "APART": "apart",
@@ -132,7 +140,7 @@ _ENGLISH = {
     "ORIENTATION": "orientation oriented normal",
     "SURFACE": "surface surfaces plane planes face_of",
     "POINT": """point points pixel pixels spot spots location locations position positions coordinate coordinates pose
-        poses""",
+        poses same_place same_spot same_position same_point""",
     "THING": "thing things object objects anything something everything item items stuff obstacle obstacles content",
     "FRAME": "frame frames image images picture pictures photo photos view",
     "VIDEO": "video clip recording footage sequence film movie scan walkthrough capture",
@@ -179,6 +187,7 @@ _CHINESE = {
     "HOW_MANY": "几 共有多少 多少个",
     "WHICH": "哪个 哪一个 哪 哪一 什么 谁",
     "WHERE": "哪里 哪儿 在哪",
+    "WHEN": "什么时候 何时 哪一刻 什么时刻",
     "DISTANCE": "距离 间距 相距 相隔",
     "DEPTH": "深度 深度值",
     "AXIS": "光轴 沿光轴",
@@ -223,7 +232,7 @@ _CHINESE = {
     "FARTHEST": "最远 最远的",
     "HIGHER": "更高 较高",
     "HIGHEST": "最高 最高的",
-    "LOWER": "更低 较低",
+    "LOWER": "更低 较低 低",
     "LOWEST": "最低 最低的",
     "MAX": "最大",
     "MIN": "最小",
@@ -231,7 +240,10 @@ _CHINESE = {
     "MEDIAN": "中位数 中值 中位",
     "TOTAL": "总 总共 一共 整个 全程 总的 共",
     "STRAIGHT": "直线 直线距离",
-    "START": "起点 开始 起始 最初",
+    "START": "起点 开始 起始 最初 先 最先 首先 出发点 起始点 起始位置",
+    "RETURN": "回到 返回 回到了",
+    "FASTEST": "最快",
+    "SLOWEST": "最慢",
     "END": "终点 结束 最后 最终",
     "DIFFERENCE": "差 相差 变化 之差",
     "BETWEEN": "之间 间",
@@ -251,13 +263,13 @@ _CHINESE = {
     "THAN": "比",
     "OR": "还是 或",
     "AND": "和 与 跟 及",
-    "FROM": "离 距 从 以",
+    "FROM": "离 距 从 以 离开",
     "TO": "到 至",
     "OF": "的",
     "ON": "上的",
     "AT": "在 位于 中 里 内 里面",
     FILLER: """了 是 有 吗 呢 请问 请 这 那 个 该 是否 一下 计算 估计 测量 告诉 大约 大概 约 多 哦 啊
-        那个 这个 它 其 段 这段 往 为 值 两 被 时 得 过 着 共计 能""",
+        那个 这个 它 其 段 这段 往 向 为 值 两 被 时 得 过 着 共计 能""",
 }
 
 

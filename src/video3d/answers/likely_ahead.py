@@ -10,6 +10,7 @@ from video3d.answers.likely_relations import carrier, margin_m
 from video3d.answers.noted import Noted, option_with, polar, span, the_one, yes_no
 from video3d.answers.notes_ahead import half_view, movers_of
 from video3d.answers.notes_motion import Mover, floor_gaps, heading_rad, meets, turn_between
+from video3d.answers.notes_ways import to_wall
 from video3d.geometry.boxes import footprint_gap_m, nearest_point
 from video3d.types import Box3D
 from video3d.vocabulary import ROUND, category
@@ -32,6 +33,7 @@ _ROLLS_S = 1.5
 _STROLLS_M_S = 0.3
 _SOON_S = 1.5
 """What moves now still does before that, whatever it does: unless it slides."""
+_AT_WALL_M, _AT_IT_M = 0.03, 0.1
 _SLIDES_M_S2 = 2.0
 """Friction that stops what slides: a fifth of gravity."""
 
@@ -109,6 +111,15 @@ def _touches(noted: Noted) -> str | None:
     if not polar(noted) or len(noted.marks) != 2 or not _LATER.search(noted.stem):
         return None
     return yes_no(bool(_touch_s(noted, noted.ahead_s)))
+
+
+def _hits_wall(noted: Noted) -> str | None:
+    """Whether a thing comes to a wall that was seen."""
+    one = movers_of(noted)[0]
+    if one is None or not polar(noted) or not any(surface.kind == "wall" for surface in noted.facts.surfaces):
+        return None
+    ahead = np.linspace(0.0, min(noted.ahead_s, one.rests_after_s), 31)
+    return yes_no(one.moves and any((to_wall(noted, one.after(float(t))) or 0.0) < _AT_WALL_M for t in ahead))
 
 
 def _meets_first(noted: Noted) -> str | None:
@@ -245,17 +256,23 @@ def _keeps_moving(noted: Noted) -> str | None:
     if not one.moves:
         return yes_no(stops)
     what = category(noted.things[0].category)
-    if what.kind in ("person", "animal"):
-        return None  # who walks stops where they like
-    if what.kind == "vehicle":
+    if what.kind in ("person", "animal"):  # who walks stops where they like, but not at once
+        return yes_no(not stops) if noted.ahead_s < _SOON_S and one.rests_known(noted.ahead_s) else None
+    if one.rests_known(noted.ahead_s):
+        goes = one.rests_after_s > noted.ahead_s and (what.kind == "vehicle" or not _runs_into(noted, one))
+    elif what.kind == "vehicle":
         goes = not one.slows or noted.ahead_s < _SOON_S
     elif what.name in ROUND:
-        goes = noted.ahead_s < _SOON_S or not any(
-            meets(one, box, noted.ahead_s)[0] is not None for box in _others(noted, one.box)
-        )
+        goes = noted.ahead_s < _SOON_S or not _runs_into(noted, one)
     else:
         goes = one.speed_m_s > _SLIDES_M_S2 * noted.ahead_s
     return yes_no(goes != stops)
+
+
+def _runs_into(noted: Noted, one: Mover) -> bool:
+    """Whether something is in a thing's way; what it is at already is not: that carries or pushes it, or goes along."""
+    ahead = [box for box in _others(noted, one.box) if footprint_gap_m(one.box, box) > _AT_IT_M]
+    return any(meets(one, box, noted.ahead_s)[0] is not None for box in ahead)
 
 
 def _others(noted: Noted, box: Box3D) -> list[Box3D]:
@@ -347,6 +364,7 @@ AHEAD = (
     rule(rf"(?:how long|how many seconds|how much time|how soon|when will).*{_HITS}|{_HITS}.*(?:how long|in seconds)", 2, _time_to),
     rule(r"(?:next thing that|what happens (?:next|first)|which of these events|these events involving)", 1, lambda noted: _event(noted) if any(" hits " in one or "keeps moving" in one or "stop" in one for one in noted.options) else None),
     rule(r"\b(?:touch(?:es)? next|next new contact|comes? into contact with|bump into first|hit first|gets? in the way of|in the way of|stop or deflect|stops the way|blocks?)\b", 1, lambda noted: None if polar(noted) else _meets_first(noted)),
+    rule(rf"# (?:{_HITS[2:-2]}) (?:a|the|any) wall", 1, _hits_wall),
     rule(_HITS, 2, _touches),
     rule(r"\b(?:camera|it)\b.*\b(?:nearest|closest)\b.*\b(?:after|later)\b|\b(?:after|later)\b.*\b(?:nearest|closest)\b.*\bcamera\b|camera be nearest|goes on as it does|after the video ends.*to the camera", 2, lambda noted: _camera_near(noted) if "camera" in noted.stem else None),
     rule(r"\b(?:nearest|closest|next to)\b.*\b(?:later|after|last frame)\b|\b(?:in|after) \d.*\b(?:nearest|closest)\b|later: next to|second\w* after.*closest to", 2, _nearest_later),
@@ -354,7 +372,7 @@ AHEAD = (
     rule(r"^(?!.*#).*\bcamera|\bthe viewer\b|\bcamera car\b|car (?:with|that carries) the camera|carries the camera|riding in", 0, lambda noted: _camera_way(noted) if noted.options and any("turns" in one for one in noted.options) else None),
     rule(r"\b(?:next|behave|do|does|action)\b", 1, lambda noted: _vehicle_way(noted) if any("brakes" in one for one in noted.options) else _person(noted) if any("walks" in one for one in noted.options) else None),
     rule(r"\b(?:heading|moving|move|moves|direction)\b", 1, lambda noted: _direction(noted) if any("to the left" in one for one in noted.options) else None),
-    rule(r"keep moving|moving still|still be moving|come to (?:a )?(?:rest|stop)|stand still|stop moving", 1, _keeps_moving),
+    rule(r"keep moving|in motion|moving still|still be moving|come to (?:a )?(?:rest|stop)|stand still|stop moving", 1, _keeps_moving),
     rule(r"end up|will .*(?:resting|rest on|standing on|lying on)|rest on\b", 1, lambda noted: _ends_on(noted) if "second" in noted.stem else None),
     rule(r"\b(?:falls?|drop|topple|tip|leave\b.*\bdrop)\b", 1, _falls),
 )  # fmt: skip

@@ -6,9 +6,10 @@ import numpy as np
 
 from video3d.answers.facts import SceneFacts, weakest
 from video3d.answers.look_up import read_frame
+from video3d.answers.measure_moments import higher, one_turn, pace, reach, returns
 from video3d.answers.measure_path import evidence, height, length_basis, opened, span_words, speed, stretch, travel
 from video3d.answers.measurement import CannotTell, Measurement, Speaker, quantity, speaker
-from video3d.answers.question import MetricQuestion
+from video3d.answers.question import CLOSING, OPENING, MetricQuestion
 from video3d.answers.trajectory import moved_from_start, path_length, roll_deg, tilt_deg, turning
 from video3d.types import PosedClip
 
@@ -32,6 +33,10 @@ def measure_camera(question: MetricQuestion, clip: PosedClip, facts: SceneFacts)
         "camera_direction": _direction,
         "camera_tilt": _tilt,
         "camera_moving": _moving,
+        "camera_reach": reach,
+        "camera_return": returns,
+        "camera_higher": higher,
+        "camera_pace": pace,
     }[question.kind]
     frames = [read_frame(ref, clip, facts) for ref in question.frames]
     if facts.trajectory.num_poses == 0:
@@ -39,11 +44,15 @@ def measure_camera(question: MetricQuestion, clip: PosedClip, facts: SceneFacts)
             "The camera's poses are not known: the recording has none and none could be estimated.",
             "相机位姿未知：录像没有位姿，也无法估计。",
         )
-    speak, reach = speaker(question, facts), 0
+    speak, near_enough = speaker(question, facts), 0
     if facts.trajectory.ordered:  # structure from motion may skip frames of a walk; its neighbour is almost there
-        reach = max(_NEAR_FRAMES, round(_NEAR_SHARE * facts.num_frames))
-    posed = [facts.trajectory.nearest(frame, reach) for frame in frames]
+        near_enough = max(_NEAR_FRAMES, round(_NEAR_SHARE * facts.num_frames))
+    posed = [facts.trajectory.nearest(frame, near_enough) for frame in frames]
     used = [frame if near is None else near for frame, near in zip(frames, posed, strict=True)]
+    if len(used) == 2 and used[0] == used[1] and question.frames in (OPENING, CLOSING):  # of a recording of few frames
+        whole = facts.trajectory.frame_index
+        ends = whole[:2] if question.frames == OPENING else whole[-2:]
+        used = frames = [int(ends[0]), int(ends[-1])]
     found = make(question, facts, speak, used)
     said = "".join(
         speak.say(
@@ -57,6 +66,8 @@ def measure_camera(question: MetricQuestion, clip: PosedClip, facts: SceneFacts)
 
 
 def _turn(question: MetricQuestion, facts: SceneFacts, speak: Speaker, frames: list[int]) -> Measurement:
+    if question.aspect in ("first", "last") and (found := one_turn(question, facts, speak, frames)) is not None:
+        return found
     path = stretch(facts, frames)
     turn = turning(path)
     total = turn.left + turn.right
@@ -73,7 +84,13 @@ def _turn(question: MetricQuestion, facts: SceneFacts, speak: Speaker, frames: l
         f"{speak.angle(turn.left)} to the left and {speak.angle(turn.right)} to the right in all",
         f"累计向左 {speak.angle(turn.left)}、向右 {speak.angle(turn.right)}",
     )
-    if choice:
+    if question.aspect == "total" and swung:
+        way = speak.say(f" {choice}" if choice else "", chinese[choice])
+        text = speak.say(
+            f"{lead}{span}the camera turns by {speak.angle(total)} in all ({parts}); from the first view to the last it is {net}{way}.",
+            f"{lead}{span}相机共转动 {speak.angle(total)}（{parts}）；从最初到最后的朝向{way}相差 {net}。",
+        )
+    elif choice:
         text = speak.say(
             f"{lead}{span}the camera turns {choice} by {net}" + (f" overall ({parts})." if swung else "."),
             f"{lead}{span}相机总体{chinese[choice]}转了 {net}" + (f"（{parts}）。" if swung else "。"),
@@ -105,7 +122,7 @@ def _turn(question: MetricQuestion, facts: SceneFacts, speak: Speaker, frames: l
         kind=question.kind,
         quantities=tuple(values[3:] + values[:3] if question.aspect == "total" else values),
         evidence=evidence(path),
-        key=net,
+        key=speak.angle(total) if question.aspect == "total" and swung else net,
         choice=word,
         not_chosen=tuple(
             speak.say(en, zh) for en, zh in (("left", "向左"), ("right", "向右")) if choice and en != choice

@@ -16,6 +16,7 @@ from video3d.answers.trajectory import (
 from video3d.types import Evidence, Status
 
 _MAX_EVIDENCE = 64
+_AROUND_S = 0.5  # to either side of a moment: over less, the noise of poses would count as speed
 
 
 def stretch(facts: SceneFacts, frames: list[int]) -> Trajectory:
@@ -136,8 +137,8 @@ def travel(question: MetricQuestion, facts: SceneFacts, speak: Speaker, frames: 
 
 
 def speed(question: MetricQuestion, facts: SceneFacts, speak: Speaker, frames: list[int]) -> Measurement:
-    """Mean and top speed."""
-    path = stretch(facts, frames)
+    """Mean and top speed; of one frame, over the second around it."""
+    path = _around(facts, frames[0]) if len(frames) == 1 else stretch(facts, frames)
     length, seconds = path_length(path), duration_s(path)
     if not seconds > 0:
         raise CannotTell(
@@ -172,6 +173,18 @@ def speed(question: MetricQuestion, facts: SceneFacts, speak: Speaker, frames: l
         key=speak.speed(value),
         basis=length_basis(facts),
     )
+
+
+def _around(facts: SceneFacts, frame: int) -> Trajectory:
+    """The path within half a second of a frame, its neighbours at least; where no times are known, between those."""
+    whole = stretch(facts, [])
+    place = whole.position(frame)
+    if place is None:
+        raise CannotTell(f"The camera's pose in frame {frame} is not known.", f"第{frame}帧的相机位姿未知。")
+    near = np.abs(whole.time_s - whole.time_s[place]) <= _AROUND_S
+    near[max(0, place - 1) : place + 2] = True
+    used = whole.frame_index[near]
+    return whole.between(int(used[0]), int(used[-1]))
 
 
 def height(question: MetricQuestion, facts: SceneFacts, speak: Speaker, frames: list[int]) -> Measurement:

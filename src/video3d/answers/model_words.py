@@ -1,7 +1,9 @@
 """What of a language model's words may stand that does not measure."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+
+from video3d.answers.asked_form import cannot_tell, has_form, wanted_form
 
 _NUMBER = re.compile(r"(?<![\w.])[-+]?\d+(?:[.,]\d+)*")
 _UNIT = re.compile(
@@ -42,19 +44,27 @@ def without_quantities(text: str, read: str = "") -> str:
     return " ".join(kept)
 
 
-_COUNTS = re.compile(
-    r"\bhow many (?!met|cent|milli|kilo|feet|foot|inch|yard|second|minute|degree|square)|\bnumber of\b|[几多少][个把张只辆本台扇盏盆]",
-    re.IGNORECASE,
-)
-
-
 def fitting(question: str, said: str) -> str:
-    """What was said, or "" where a number of things was asked for and a length or an angle comes.
+    """What was said, or "" where it is no answer to what was asked: a length to how many, a caption to of what it is made.
 
     >>> fitting("How many monitors are on the desk?", "1.47 m"), fitting("How many chairs?", "3 chairs"), fitting("How high is it?", "1.4 m")
     ('', '3 chairs', '1.4 m')
+    >>> fitting("Is it to the left or to the right?", "the table")
+    ''
     """
-    return "" if _COUNTS.search(question) and any(_quantities(said)) else said
+    amount = wanted_form(question) == "count" and any(_quantities(said))
+    return said if has_form(question, said) and not amount else ""
+
+
+def nothing_said(question: str, facts: Sequence[str]) -> str:
+    """What is said where none of a model's words may stand: what cannot be told, or, of open questions, what was measured.
+
+    Args:
+        question: in words.
+        facts: about the scene, one a line.
+    """
+    measured = f"The language model has nothing to say on this that was measured. Measured: {'; '.join(facts)}."
+    return cannot_tell(question) or measured
 
 
 def _once(sentence: str) -> str:

@@ -7,12 +7,14 @@ geometry. A thing that nothing points to with some certainty is said not to have
 import itertools
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from dataclasses import replace
+from typing import Literal, NamedTuple
 
 import numpy as np
 
 from video3d.answers.facts import SceneFacts
 from video3d.answers.measurement import Speaker
+from video3d.answers.named_color import say_color
 from video3d.answers.named_question import Mention, NamedQuestion
 from video3d.answers.named_say import SAY, Case, Located, the
 from video3d.answers.references import FrameRef, resolve_frame
@@ -28,6 +30,25 @@ SURELY_THERE = 0.5
 SURELY_ABSENT = 0.1
 
 
+class Sight(NamedTuple):
+    """What a detector that is known to work on a recording makes of a name that it has learned.
+
+    Attributes:
+        says: ``absent``: it sees none, and would hardly miss one; ``overlooks``: it sees none, but such things it may miss;
+            ``glimpse``: it sees what may be one.
+        frame: position in the clip of the likeliest glimpse; -1 without one.
+        score: of it; 0 without one.
+    """
+
+    says: Literal["absent", "overlooks", "glimpse"]
+    frame: int = -1
+    score: float = 0.0
+
+
+def _no_sight(name: str) -> Sight | None:
+    return None
+
+
 class Finders(NamedTuple):
     """How things are found by name.
 
@@ -36,16 +57,17 @@ class Finders(NamedTuple):
             for one of them speaks the less for the others.
         count: all things of a category (``None``: of any) that are believed to be there, with what they are called, the surest first.
         follow: where things that may move were in the last frames that show them; None for others, and where none does.
+        sight: what a detector makes of a name; None where none was asked, it does not know the name, or is not known to work here.
     """
 
     locate: Callable[[Sequence[Mention], int], list[Located | None]]
     count: Callable[[str | None], tuple[tuple[str, Located], ...]]
     follow: Callable[[Sequence[Mention]], list[Track | None]]
+    sight: Callable[[str], Sight | None] = _no_sight
 
 
 _MOST_LISTED = 12
 _SAME_IOU = 0.25
-_COLOR_SURE = 0.5
 
 
 def answer_named(asked: NamedQuestion, clip: PosedClip, facts: SceneFacts, find: Finders) -> Answer:
@@ -67,7 +89,14 @@ def answer_named(asked: NamedQuestion, clip: PosedClip, facts: SceneFacts, find:
         return _count(asked, clip, speak, [place for _, place in find.count(asked.things[0].category)])
     found = find.locate(asked.things, position)
     if asked.kind == "exists":
-        return _exists(asked, clip, speak, found[0], [place for _, place in find.count(asked.things[0].category)])
+        name = asked.things[0].category
+        return _exists(asked, clip, speak, found[0], [place for _, place in find.count(name)], find.sight(name))
+    if asked.kind == "color":
+        likely = [found[0], *(place for _, place in find.count(asked.things[0].category))]
+        said = say_color(asked, clip, facts, speak, _each_once(likely))
+        if said is not None:
+            doubts = _doubts(asked, speak, find) if said.source == "model" else ""
+            return replace(_answer(asked, clip, said.text + doubts, (), said.places), source=said.source)
     missing = [
         thing for thing, place in zip(asked.things, found, strict=True) if place is None or place.score < SURE_ENOUGH
     ]
@@ -83,14 +112,6 @@ def answer_named(asked: NamedQuestion, clip: PosedClip, facts: SceneFacts, find:
             speak.say(
                 f"I cannot tell {what} apart: both names fit what stands at one place.",
                 f"分不清{what}：两个名字指向同一处。",
-            ),
-        )
-    if asked.kind == "color" and places[0].color[1] < _COLOR_SURE:
-        return _unknown(
-            asked,
-            clip,
-            speak.say(
-                f"I cannot tell what colour {the(asked.things[0])} is.", f"不能确定{asked.things[0].said}的颜色。"
             ),
         )
     eye = clip.world_from_camera[position]
@@ -112,11 +133,23 @@ def _doubts(asked: NamedQuestion, speak: Speaker, find: Finders) -> str:
     ]
     if not doubtful:
         return ""
-    what = speak.say(" and ".join(_one(thing.said) for thing in doubtful), "和".join(thing.said for thing in doubtful))
+    named = [f"any {one.said}" if asked.which == "all" else _one(one.said) for one in doubtful]
+    what = speak.say(" and ".join(named), "和".join(thing.said for thing in doubtful))
     return speak.say(
-        f" Whether there is {what} at all is not certain: the place is where one would be.",
+        f" Whether there {'are' if asked.which == 'all' else 'is'} {what} at all is not certain: the place is where one would be.",
         f" 是否真的有{what}并不确定：这是最像它的位置。",
     )
+
+
+def _each_once(places: Sequence[Located | None]) -> list[Located]:
+    """Those of some places that are sure enough, each thing once."""
+    kept: list[Located] = []
+    for place in places:
+        if place is None or place.score < SURE_ENOUGH:
+            continue
+        if all(iou_3d(place.box, other.box) <= _SAME_IOU for other in kept):
+            kept.append(place)
+    return kept
 
 
 def _one_place(things: Sequence[Mention], places: Sequence[Located]) -> tuple[Mention, Mention] | None:
@@ -170,26 +203,49 @@ def _one(name: str) -> str:
 
 
 def _exists(
-    asked: NamedQuestion, clip: PosedClip, speak: Speaker, likeliest: Located | None, found: Sequence[Located]
+    asked: NamedQuestion,
+    clip: PosedClip,
+    speak: Speaker,
+    likeliest: Located | None,
+    found: Sequence[Located],
+    sight: Sight | None,
 ) -> Answer:
-    """A thing is there where one was found among all others; where hardly a patch may be called so, it is not."""
+    """A thing is there where one was found among all others; where hardly a patch may be called so, it is not.
+
+    Patches have learned their names in simulated rooms. Where a detector works that has learned from photographs, it decides what is not
+    there: nothing is, of what it knows and would hardly miss; and of what it may miss, nobody can tell.
+    """
     thing = asked.things[0]
     score = max((place.score for place in found), default=0.0)
     if score >= SURELY_THERE:
         sure = speak.say(f" (estimated by the model, score {score:.2f}).", f"（由模型估计，置信度{score:.2f}）。")
         text = speak.say(f"Yes, I find {_one(thing.said)}", f"有，找到{thing.said}") + sure
         return _answer(asked, clip, text, (), found)
-    if likeliest is None or likeliest.score < SURELY_ABSENT:
-        return _answer(
-            asked,
-            clip,
-            speak.say(
-                f"No, I do not see {_one(thing.said)} (estimated by the model).",
-                f"没有看到{thing.said}（由模型估计）。",
-            ),
-            (),
-            (),
+    if sight is not None and sight.says == "glimpse":
+        at = int(clip.frame_index[sight.frame])
+        text = speak.say(
+            f"Perhaps: what may be {_one(thing.said)} is seen in frame {at}, but not surely (a detector's score {sight.score:.2f}).",
+            f"也许：第{at}帧中有像{thing.said}的东西，但不能确定（检测器置信度{sight.score:.2f}）。",
         )
+        evidence = Evidence(frames=(at,))
+        return Answer(text=text, source="model", kind="object_exists", evidence=evidence, geometry=clip.status)
+    if sight is not None and sight.says == "overlooks":
+        text = speak.say(
+            f"I cannot tell whether there is {_one(thing.said)}: I see none, but may miss such a thing.",
+            f"不能确定有没有{thing.said}：没有看到，但可能看漏。",
+        )
+        return _unknown(asked, clip, text)
+    if sight is not None or likeliest is None or likeliest.score < SURELY_ABSENT:
+        doubt = ""
+        if likeliest is not None and likeliest.score >= SURELY_THERE:  # a detector and votes do not agree
+            doubt = speak.say(
+                ", but that is not certain: something looks a little like one", "，但不能肯定：有些地方略像"
+            )
+        text = speak.say(
+            f"No, I do not see {_one(thing.said)}{doubt} (estimated by the model).",
+            f"没有看到{thing.said}{doubt}（由模型估计）。",
+        )
+        return _answer(asked, clip, text, (), ())
     return _unknown(
         asked, clip, speak.say(f"I cannot tell whether there is {_one(thing.said)}.", f"不能确定有没有{thing.said}。")
     )

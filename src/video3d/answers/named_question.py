@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
+from video3d.answers.named_extent import asked_extent
 from video3d.answers.references import FrameRef, find_references, plain, without_options
-from video3d.vocabulary import CATEGORIES, COLORS
+from video3d.vocabulary import CATEGORIES, COLORS, pluralise
 
 Kind = Literal["distance", "apart", "nearer", "nearest_to", "side", "depth_order", "higher", "height", "size", "where", "count", "exists", "color", "list", "across"]  # fmt: skip
 # Names that questions use for something else: who films, and what is looked at.
@@ -37,8 +38,11 @@ class NamedQuestion:
         frame: seen from which frame's camera; None: the last one's.
         language: of the question.
         expects: what a yes-or-no question supposes (``left``, ``right``, ``front``, ``behind``, ``above``, ``below``, ``near``,
-            ``far``), or the end of the scale that is asked for; "" for none.
+            ``far``), or the end of the scale that is asked for, or of a size which extent (``named_extent.Extent``); "" for none.
         polar: a yes-or-no question.
+        options: colours that are offered to choose from, in English.
+        which: of several things of the name, where their colour is asked for: the likeliest, that one which is described by its
+            place, or all.
     """
 
     kind: Kind
@@ -47,6 +51,8 @@ class NamedQuestion:
     language: Literal["en", "zh"] = "en"
     expects: str = ""
     polar: bool = False
+    options: tuple[str, ...] = ()
+    which: Literal["one", "described", "all"] = "one"
 
 
 @lru_cache(maxsize=1)
@@ -57,6 +63,10 @@ def _words() -> tuple[re.Pattern[str], re.Pattern[str], dict[str, str], dict[str
         for word in (category.plural, *category.aliases, category.name):
             if word not in _NOT_THINGS:
                 names[word] = category.name
+    for category in CATEGORIES:  # cupboards, couches: what is a name of its own keeps what it means
+        for word in category.aliases:
+            if not word.endswith("s") and not {word, pluralise(word)} & _NOT_THINGS:
+                names.setdefault(pluralise(word), category.name)
     names |= {category.zh: category.name for category in CATEGORIES if category.name not in _NOT_THINGS}
     colors = (
         {color.name: color.name for color in COLORS} | {color.zh: color.name for color in COLORS} | {"gray": "grey"}
@@ -90,7 +100,7 @@ def mentions(text: str) -> list[tuple[int, int, Mention]]:
 
 _CUES: tuple[tuple[str, str, str], ...] = (
     # what is said, what is asked, which end of a scale or which side
-    (r"\b(?:what|which) colou?r\b|什么颜色|颜色是", "color", ""),
+    (r"\b(?:what|which) colou?rs?\b|\bwhat(?:'s| is| are) the colou?rs? of\b|什么颜色|颜色是", "color", ""),
     (r"\bhow many\b|\bnumber of\b|多少(?:个|把|张|台|辆|只)|几(?:个|把|张|台|辆|只)", "count", ""),
     (r"\bhow (?:tall|wide|long|big|large|deep|broad)\b|\b(?:size|dimensions) of\b|多宽|多长|多大", "size", ""),
     (r"\bhow high\b|\bheight of\b|多高", "height", ""),
@@ -130,7 +140,78 @@ _LIST = re.compile(
     rf"is|do you see|can you see|can be seen){_PLACE}[?. ]*$|^(?:list|name) (?:all )?(?:the )?(?:objects|things|furniture|items){_PLACE}[?. ]*$"
     r"|^(?:房间|场景|视频|画面)?(?:里|中)?有(?:什么|哪些)(?:东西|物体|家具|物品)?[？?]*$"
 )
+_OF_ANOTHER = re.compile(
+    r"\b(?:is|are|of) (?:the|a|an) (?:\w+ )?\w+ (?:of|on|under|in|at) "
+)  # "the cable of the lamp" is no lamp
 _ALLOWED = re.compile(r"in front of|前面|distances? between|之间的?距离")
+
+
+_HUES = {"violet": "purple", "tan": "beige", "cream": "beige", "gray": "grey", "beige": "beige", "米色": "beige"}
+_HUES |= {word: one.name for one in COLORS for word in (one.name, one.zh, one.zh.removesuffix("色"))}
+_HUE = "|".join(sorted(_HUES, key=len, reverse=True))
+_OFFERED = re.compile(
+    r"(?:[:,;?]|\bis it\b|\bare they\b|是|\boptions:|\s)*(?<![a-z])"
+    rf"(?P<offered>(?:{_HUE})(?:\s*(?:[,;/]|\bor\b|还是|或者?)[\s:]*(?:or )?(?:{_HUE}))+)[\s?.。]*$"
+)
+_COLOR_CUE = re.compile(_CUES[0][0])
+_MANY = re.compile(r"colou?rs? (?:are|do|of the #s)\b|都|这些|那些")
+_NO_PLACE = re.compile(rf"{_PLACE}[?. ]*$")
+
+
+def _color_question(words: str, language: Literal["en", "zh"], frame: FrameRef | None) -> NamedQuestion | None:
+    """What colour something is: "What colour are the doors along the corridor: black, red or green?".
+
+    Other things that are named say where it is. They come behind it in English and before it in Chinese.
+    """
+    offered = _OFFERED.search(words)
+    stem = words[: offered.start()] if offered else words
+    named = mentions(stem)
+    rest = stem
+    for start, end, _ in reversed(named):
+        rest = rest[:start] + "#" + rest[end:]
+    if not named or _BEYOND.search(_ALLOWED.sub("", rest).replace("next to", "")) or _POLAR.match(rest):
+        return None
+    thing = named[-1][2] if language == "zh" else named[0][2]
+    if language == "zh":
+        placed = len(named) > 1 or re.search(r"[上下左右旁边前后靠]", rest) is not None
+    else:
+        placed = bool(_NO_PLACE.sub("", rest[rest.index("#") + 1 :]).strip(" ?.,:;"))
+    which = "all" if _MANY.search(rest) else "described" if placed else "one"
+    options = () if offered is None else tuple(_HUES[word] for word in re.findall(_HUE, offered["offered"]))
+    return NamedQuestion(kind="color", things=(thing,), frame=frame, language=language, options=options, which=which)
+
+
+# What stands before a name and says nothing of which thing is meant that could be looked for.
+_PLAIN = re.compile(r"(?:long|round|square|big|large|small|little|tall|low|high|wooden|dark|light|main|only|whole) ")
+_OVER_FLOOR = re.compile(
+    r"(?<=how high) (?:above|over|off|from) the (?:floor|ground)\b|(?<=\w) (?:above|over|off) the (?:floor|ground)(?=[?. ]*$)"
+)
+_CHINESE_TABLE = re.compile(r"(?:长|圆|方|大|小|餐|会议)桌")
+
+
+def _extent_question(words: str, language: Literal["en", "zh"], frame: FrameRef | None) -> NamedQuestion | None:
+    """How long, wide, deep or tall one thing is, or how high an end of it: "How wide is the red sofa from end to end?"."""
+    asked = asked_extent(words)
+    if asked is None:
+        return None
+    said = words[asked.start : asked.end].strip()
+    named = mentions(said)
+    if not named and _CHINESE_TABLE.fullmatch(said):
+        named = [(0, len(said), Mention(said=said, category="table"))]
+    if not named or named[-1][1] < len(said) or re.sub(r"[\s#]", "", _without(said, named, _PLAIN)):
+        return None
+    hue = next((one.color for _, _, one in named if one.color), None)
+    thing = Mention(said=said, category=named[-1][2].category, color=hue)
+    kind: Kind = "height" if asked.extent in ("bottom", "top", "both") else "size"
+    expects = "" if asked.extent == "both" else asked.extent
+    return NamedQuestion(kind=kind, things=(thing,), frame=frame, language=language, expects=expects)
+
+
+def _without(text: str, named: list[tuple[int, int, Mention]], words: re.Pattern[str]) -> str:
+    """A text with # for what it names, and without some words."""
+    for start, end, _ in reversed(named):
+        text = text[:start] + "#" + text[end:]
+    return words.sub("", text)
 
 
 def parse_named(text: str) -> NamedQuestion | None:
@@ -151,6 +232,14 @@ def parse_named(text: str) -> NamedQuestion | None:
     language = "zh" if re.search(r"[\u4e00-\u9fff]", text) else "en"
     if _LIST.search(words) and not marked.points and not marked.frames:
         return NamedQuestion(kind="list", things=(), language=language)
+    if _COLOR_CUE.search(words) and not marked.points and len(marked.frames) <= 1:
+        # Options behind the question are the colours that it offers.
+        whole = find_references(plain(text[:1000])).text.strip()
+        return _color_question(whole, language, marked.frames[0] if marked.frames else None)
+    frame = marked.frames[0] if marked.frames else None
+    if not marked.points and len(marked.frames) <= 1 and (asked := _extent_question(words, language, frame)):
+        return asked
+    words = _OVER_FLOOR.sub("", words)
     named = mentions(words)
     if marked.points or not named or len(marked.frames) > 1:
         return None
@@ -161,6 +250,8 @@ def parse_named(text: str) -> NamedQuestion | None:
     if cue is None or _BEYOND.search(_ALLOWED.sub("", rest)):
         return None
     kind, expects = cue
+    if kind in ("size", "height") and _OF_ANOTHER.search(rest):
+        return None
     polar = _POLAR.search(rest) is not None and not _ASKS_WHICH.search(rest)
     if kind in ("side", "depth_order", "higher") and not polar and not _ASKS_WHICH.search(rest):
         return None  # "the poster behind the plant" is a description
@@ -179,7 +270,7 @@ def parse_named(text: str) -> NamedQuestion | None:
     return NamedQuestion(
         kind=kind,  # pyright: ignore[reportArgumentType]
         things=things,
-        frame=marked.frames[0] if marked.frames else None,
+        frame=frame,
         language=language,
         expects=expects,
         polar=polar,

@@ -13,7 +13,6 @@ from video3d.answers.measurement import Speaker
 from video3d.answers.named_question import Mention, NamedQuestion
 from video3d.geometry.boxes import gap_m, nearest_point
 from video3d.types import Box3D, Quantity
-from video3d.vocabulary import color
 
 _NEAREST_M = 0.05  # boxes are not known better than that
 
@@ -26,7 +25,7 @@ class Located:
         box: in the world.
         score: how sure, 0..1.
         frames: positions in the clip that show it.
-        color: its likeliest colour and that one's share.
+        color: the likeliest colour that patches vote for and its share; what pixels show is measured where it is asked for.
         front_world: level unit vector that its front faces, if its kind has one.
     """
 
@@ -149,6 +148,14 @@ def _height(case: Case) -> Said:
     asked, places, _, facts, speak = case
     low, high = (float(places[0].box.center_world[2] + side * places[0].box.size_m[2] / 2) for side in (-1, 1))
     low, high = max(0.0, low - (facts.floor_z or 0.0)), high - (facts.floor_z or 0.0)
+    if asked.expects in ("bottom", "top"):
+        value = low if asked.expects == "bottom" else high
+        edge = {"bottom": ("lower", "下"), "top": ("upper", "上")}[asked.expects]
+        text = speak.say(
+            f"The {edge[0]} edge of {the(asked.things[0])} is about {speak.length(value)} above the floor.",
+            f"{asked.things[0].said}的{edge[1]}边缘离地约{speak.length(value)}。",
+        )
+        return text, (Quantity(name=asked.expects, value=value, unit=facts.unit),)
     said = speak.length(low), speak.length(high)
     text = speak.say(
         f"{_start(asked.things[0])} reaches from about {said[0]} to {said[1]} above the floor.",
@@ -160,10 +167,29 @@ def _height(case: Case) -> Said:
     )
 
 
+_EXTENTS = {
+    "length": ("long", "长"),
+    "width": ("wide", "宽"),
+    "depth": ("deep", "深"),
+    "thickness": ("thick", "厚"),
+    "diameter": ("across", "直径"),
+    "tall": ("tall", "高"),
+    "long_side": ("long along the longer side", "长边"),
+    "short_side": ("long along the shorter side", "短边"),
+}
+
+
 def _size(case: Case) -> Said:
     asked, places, _, facts, speak = case
     size = places[0].box.size_m
     sides = sorted((float(size[0]), float(size[1])), reverse=True)
+    if asked.expects:
+        value = _extent(asked.expects, places[0])
+        en, zh = _EXTENTS[asked.expects]
+        said = speak.length(value)
+        text = speak.say(f"{_start(asked.things[0])} is about {said} {en}.", f"{asked.things[0].said}{zh}约{said}。")
+        name = {"tall": "height", "long_side": "length", "short_side": "width"}.get(asked.expects, asked.expects)
+        return text, (Quantity(name=name, value=value, unit=facts.unit),)
     numbers = [speak.length(side) for side in (*sides, float(size[2]))]
     text = speak.say(
         f"{_start(asked.things[0])} is about {numbers[0]} long, {numbers[1]} wide and {numbers[2]} high.",
@@ -171,6 +197,20 @@ def _size(case: Case) -> Said:
     )
     named = zip(("length", "width", "height"), (*sides, float(size[2])), strict=True)
     return text, tuple(Quantity(name=name, value=value, unit=facts.unit) for name, value in named)
+
+
+def _extent(asked: str, place: Located) -> float:
+    """The side that is asked for. Where people agree on a front, width is along it and depth is across it."""
+    across, along, up = (float(side) for side in place.box.size_m)
+    longer, shorter = max(across, along), min(across, along)
+    return {
+        "width": shorter if place.front_world is None else across,
+        "depth": shorter if place.front_world is None else along,
+        "thickness": min(shorter, up),
+        "diameter": (across + along) / 2,
+        "tall": up,
+        "short_side": shorter,
+    }.get(asked, longer)
 
 
 def _side(case: Case) -> Said:
@@ -221,12 +261,6 @@ def _where(case: Case) -> Said:
     )
 
 
-def _color(case: Case) -> Said:
-    asked, places, _, _, speak = case
-    hue = places[0].color[0]
-    return speak.say(f"{_start(asked.things[0])} is {hue}.", f"{asked.things[0].said}是{color(hue).zh}的。"), ()
-
-
 def _across(case: Case) -> Said:
     """Which of several is farthest to a side, as the camera sees them; one behind it is on neither."""
     asked, places, eye, _, speak = case
@@ -243,7 +277,6 @@ def _across(case: Case) -> Said:
 
 SAY = {
     "across": _across,
-    "color": _color,
     "distance": _distance,
     "apart": _apart,
     "nearer": _nearer,

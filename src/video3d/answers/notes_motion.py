@@ -17,6 +17,9 @@ _STEPS = 30
 _SLOWS_M_S2 = 0.7
 """Chosen on training clips of the simulator: vehicles that brake so hard come to a stop."""
 _MEETS_M = 0.05
+_TOGETHER_M_S, _TOGETHER_M = 0.1, 0.15
+_ONE_WAY = 2.0
+"""Standard deviations that a place may be off the parabola of the later ones."""
 _SURE_SIGMAS = 1.5
 """Slower than this many standard deviations of its speed is standing still."""
 
@@ -113,6 +116,7 @@ class Mover:
         box: there.
         velocity_m_s: lately.
         change_m_s2: of its speed, a second, from the earlier to the later half of the time (negative: slower).
+        change_error: standard deviation of that; infinite where it was not followed long enough.
         turn_deg: of its heading, between the earlier and the later half of the time; positive to the left.
         turn_deg_s: the same, a second.
     """
@@ -120,6 +124,7 @@ class Mover:
     box: Box3D
     velocity_m_s: Float64[np.ndarray, "3"]
     change_m_s2: float = 0.0
+    change_error: float = math.inf
     turn_deg: float = 0.0
     turn_deg_s: float = 0.0
 
@@ -138,6 +143,20 @@ class Mover:
         """It brakes, by more than votes jitter."""
         return self.change_m_s2 < -_SLOWS_M_S2
 
+    @property
+    def rests_after_s(self) -> float:
+        """When it would come to rest if it slowed on as it does; infinity where that is within the error."""
+        if self.change_m_s2 > -_SURE_SIGMAS * self.change_error or not self.moves:
+            return math.inf if self.moves else 0.0
+        return -self.speed_m_s / self.change_m_s2
+
+    def rests_known(self, within_s: float) -> bool:
+        """Whether it was followed well enough to tell if it comes to rest within a time."""
+        return (
+            self.change_m_s2 < -_SURE_SIGMAS * self.change_error
+            or _SURE_SIGMAS * self.change_error * within_s < self.speed_m_s
+        )
+
     def after(self, seconds: float) -> Box3D:
         """Its box if it went straight on over the floor."""
         way = self.velocity_m_s * seconds * np.array([1.0, 1.0, 0.0])
@@ -146,29 +165,66 @@ class Mover:
 
 def mover(track: Track | None, box: Box3D, until_s: float) -> Mover | None:
     """A thing that was followed, at the clip's last moment; None where too few frames show it."""
+    track = None if track is None else _of_one_way(track)
     found = None if track is None else track.velocity_m_s()
     if track is None or found is None or not np.isfinite(found[0]).all():
         return None
     velocity, error = found
+    curved, change, change_error = None, 0.0, math.inf
+    if len(track.frame) > 3:
+        curve = _curve(track)
+        change = float(curve.change_m_s2 @ velocity) / max(float(np.linalg.norm(velocity)), 1e-9)
+        change_error = curve.change_error
+        if abs(change) > _SURE_SIGMAS * change_error:
+            curved, velocity, error = curve, curve.velocity_m_s, curve.error
     if float(np.linalg.norm(velocity[:2])) < _SURE_SIGMAS * error and abs(velocity[2]) < _SURE_SIGMAS * error:
-        velocity = np.zeros(3)
-    since = max(0.0, until_s - float(track.time_s[-1]))
+        curved, velocity, change = None, np.zeros(3), 0.0
     now = track.center_world + (track.time_s[-1] - track.time_s)[:, None] * velocity
-    center = np.average(now, axis=0, weights=1.0 / track.sigma_m**2)
+    center = np.average(now, axis=0, weights=1.0 / track.sigma_m**2) if curved is None else curved.center
+    since = max(0.0, until_s - float(track.time_s[-1]))
     here = replace(box, center_world=center + velocity * since * np.array([1.0, 1.0, 0.0]))
     halves = _halves(track)
     if halves is None:
-        return Mover(box=here, velocity_m_s=velocity)
-    before, lately = (float(np.linalg.norm(one[:2])) for one in halves)
+        return Mover(box=here, velocity_m_s=velocity, change_m_s2=change, change_error=change_error)
     turn = math.degrees(turn_between(*(math.atan2(one[1], one[0]) for one in halves)))
     rate = 2 * turn / float(np.ptp(track.time_s))
     return Mover(
         box=here,
         velocity_m_s=velocity,
-        change_m_s2=2 * (lately - before) / float(np.ptp(track.time_s)),
+        change_m_s2=change,
+        change_error=change_error,
         turn_deg=turn,
         turn_deg_s=rate,
     )
+
+
+class _Curve(NamedTuple):
+    """A parabola through places, at the last of them, with standard deviations."""
+
+    center: Float64[np.ndarray, "3"]
+    velocity_m_s: Float64[np.ndarray, "3"]
+    error: float
+    change_m_s2: Float64[np.ndarray, "3"]
+    change_error: float
+    off: float
+
+
+def _curve(track: Track) -> _Curve:
+    late = track.time_s - track.time_s[-1]
+    powers = np.stack([np.ones_like(late), late, late**2 / 2], 1)
+    weight = 1.0 / track.sigma_m**2
+    spread = np.linalg.pinv(powers.T @ (weight[:, None] * powers))
+    fit = spread @ powers.T @ (weight[:, None] * track.center_world)
+    off = np.linalg.norm(track.center_world - powers @ fit, axis=1) / track.sigma_m
+    return _Curve(fit[0], fit[1], float(spread[1, 1] ** 0.5), fit[2], float(spread[2, 2] ** 0.5), float(off.max()))
+
+
+def _of_one_way(track: Track) -> Track:
+    """The last places that lie on one parabola: what was hit before moves otherwise since."""
+    first = max(0, len(track.frame) - 4)
+    while first > 0 and _curve(track.since(first - 1)).off < _ONE_WAY:
+        first -= 1
+    return track.since(first)
 
 
 def _halves(track: Track) -> tuple[Float64[np.ndarray, "3"], Float64[np.ndarray, "3"]] | None:
@@ -193,8 +249,11 @@ def meets(first: Mover, second: Mover | Box3D, within_s: float) -> tuple[float |
     """
     box, velocity = (second.box, second.velocity_m_s) if isinstance(second, Mover) else (second, np.zeros(3))
     seconds = within_s * np.arange(_STEPS + 1) / _STEPS
-    gaps = floor_gaps(first.box, box, seconds[:, None] * (first.velocity_m_s - velocity)[:2])
+    relative = (first.velocity_m_s - velocity)[:2]
+    gaps = floor_gaps(first.box, box, seconds[:, None] * relative)
     touch = np.flatnonzero(gaps <= _MEETS_M)
+    if float(np.linalg.norm(relative)) < _TOGETHER_M_S and gaps[0] <= _TOGETHER_M:
+        touch = touch[:0]  # what goes along with another meets nothing new
     apart = abs(first.box.center_world[2] - box.center_world[2]) - (first.box.size_m[2] + box.size_m[2]) / 2
     at_one_height = apart < -_MEETS_M  # what carries a thing is not met by it
     return (float(seconds[touch[0]]) if len(touch) and at_one_height else None), float(gaps.min())

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from video3d.answers.binding import bind_points, unknown_words_are_harmless
-from video3d.answers.lexicon import UNKNOWN, Token, tokenize
+from video3d.answers.lexicon import FRAME_MARK, UNKNOWN, Token, tokenize
 from video3d.answers.question_rules import Asked, camera_kind, point_kind, scene_kind
 from video3d.answers.references import FrameRef, PointRef, find_references, plain, resolve_frame, without_options
 
@@ -31,6 +31,10 @@ Kind = Literal[
     "camera_direction",
     "camera_tilt",
     "camera_moving",
+    "camera_reach",
+    "camera_return",
+    "camera_higher",
+    "camera_pace",
     "room_size",
     "depth_range",
     "frame_of",
@@ -62,6 +66,13 @@ _PLAN = re.compile(
     r"\bhow (?:do|am|are) (?:i|we)\b|(?<!seem )(?<!seems )(?<!appear )(?<!appears )(?<!begin )(?<!begins )"
     r"\bto (?:move|walk|go|turn|travel|drive|rotate|run)\b"
 )
+
+
+_PART = 0.1  # of a recording: what "at the start" and "at the end" mean of a motion, which takes time
+OPENING = (FrameRef(by="share", value=0.0), FrameRef(by="share", value=_PART))
+CLOSING = (FrameRef(by="share", value=1.0 - _PART), FrameRef(by="share", value=1.0))
+_MOTIONS = ("camera_turn", "camera_direction", "camera_moving", "camera_speed", "camera_travel")
+_UNTIL_THEN = re.compile(r"\bby the\b|\b(?:has|have|had)\b|为止|已经")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,7 +123,8 @@ def parse_question(text: str) -> MetricQuestion | None:
     if not tokens or known & {"NOT", "TOGETHER"} or len(tokens) > 80:
         return None
     points, frames = bind_points(tokens, marked)
-    if not points and known & {"MODAL", "NEAR_WORD", "FAR_WORD", "FRONT", "BEHIND"}:
+    vague = {"MODAL", "FRONT", "BEHIND"} | (set() if "START" in known else {"NEAR_WORD", "FAR_WORD"})
+    if not points and known & vague:
         return None
     unknown = UNKNOWN in known
     if unknown and not (points and unknown_words_are_harmless(tokens)):
@@ -121,7 +133,8 @@ def parse_question(text: str) -> MetricQuestion | None:
         return None
     if _PLAN.search(normal) or (known >= {"MODAL", "CAMERA"} and not known & {"NEARER", "FARTHER"}):
         return None
-    asked = _asked(tokens, normal, num_points=len(points), num_frames=len(frames))
+    moment = _moment(frames, normal)
+    asked = _asked(tokens, normal, num_points=len(points), num_frames=len(frames), moment=moment)
     if points:
         found = point_kind(asked)
     else:
@@ -131,6 +144,14 @@ def parse_question(text: str) -> MetricQuestion | None:
     kind, aspect = found
     if kind == "point_distance" and "BETWEEN" in known and len(points) == 1 and not frames and "CAMERA" not in known:
         return None
+    if moment and kind in _MOTIONS:
+        turn = kind == "camera_turn" and aspect in ("first", "last")
+        frames = () if turn else OPENING if moment == "start" else CLOSING
+    expects = asked.expects
+    if aspect == "first" and "OR" not in known:  # "right first and then left"
+        expects = next((t.concept.lower() for t in tokens if t.concept in ("LEFT", "RIGHT")), "")
+    if kind == "camera_higher":
+        frames = _compared(tokens, frames)
     language = "zh" if re.search(r"[\u4e00-\u9fff]", text) else "en"
     return MetricQuestion(
         kind=kind,  # pyright: ignore[reportArgumentType]
@@ -141,11 +162,30 @@ def parse_question(text: str) -> MetricQuestion | None:
         aspect=aspect,
         amount=asked.amount,
         polar=asked.polar,
-        expects=asked.expects,
+        expects=expects,
     )
 
 
-def _asked(tokens: list[Token], normal: str, *, num_points: int, num_frames: int) -> Asked:
+def _moment(frames: tuple[FrameRef, ...], normal: str) -> Literal["", "start", "end"]:
+    """Whether the one frame that is named is an end of the recording: "at the start", and not "by the end"."""
+    if len(frames) != 1:
+        return ""
+    if frames[0].by in ("share", "index") and frames[0].value == 0.0:
+        return "start"
+    last = frames[0] == FrameRef(by="share", value=1.0) or frames[0] == FrameRef(by="from_end", value=0.0)
+    return "end" if last and not _UNTIL_THEN.search(normal) else ""
+
+
+def _compared(tokens: list[Token], frames: tuple[FrameRef, ...]) -> tuple[FrameRef, ...]:
+    """Two frames, the one that is spoken of first: the other stands right behind "than"."""
+    than = next((i for i, token in enumerate(tokens) if token.concept == "THAN"), len(tokens))
+    before = sum(token.concept == FRAME_MARK for token in tokens[:than])
+    return frames[::-1] if before == 0 else frames
+
+
+def _asked(
+    tokens: list[Token], normal: str, *, num_points: int, num_frames: int, moment: Literal["", "start", "end"]
+) -> Asked:
     concepts = [t.concept for t in tokens]
     known = frozenset(concepts)
     texts = frozenset(t.text for t in tokens)
@@ -168,6 +208,7 @@ def _asked(tokens: list[Token], normal: str, *, num_points: int, num_frames: int
         first=first,
         num_points=num_points,
         num_frames=num_frames,
+        moment=moment,
         amount=bool(known & {"HOW_MUCH", "DIFFERENCE"})
         or ("HOW_MANY" in known and bool(known & {"METRES", "DEGREES"})),
         polar=polar and "OR" not in known and not known & {"HOW_FAR", "HOW_MUCH", "WHICH", "HOW_MANY"},

@@ -1,6 +1,7 @@
 """From the concepts in a question to its kind. Each rule reads a set of concepts; order is precedence."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 _FAR = frozenset({"HOW_FAR", "DISTANCE", "RANGE"})
 _DIRECTIONS = frozenset({"LEFT", "RIGHT", "UP", "DOWN", "FORWARD", "BACK", "SIDEWAYS"})
@@ -17,6 +18,7 @@ class Asked:
         first: its first word.
         num_points: image points named.
         num_frames: frames named that belong to no point.
+        moment: the end of the recording that the only one of them is; "" where it is another, or there are more or none.
         amount: a difference or amount is wanted.
         polar: a yes-or-no question.
         expects: direction that a yes-or-no question supposes.
@@ -27,6 +29,7 @@ class Asked:
     first: str
     num_points: int
     num_frames: int
+    moment: Literal["", "start", "end"]
     amount: bool
     polar: bool
     expects: str
@@ -100,6 +103,8 @@ def _both_distances(a: Asked) -> bool:
 
 def camera_kind(a: Asked) -> tuple[str, str] | None:
     """Kind and aspect of a question about how the camera moves."""
+    if (found := _moment_of_path(a)) is not None:
+        return found
     if a.any("WHERE", "YOU") and not a.any("HOW_FAR", "HOW_FAST", "HOW_HIGH", "DISTANCE"):
         return None
     pronoun = bool(a.texts & {"it", "this", "that", "these", "those", "its"})
@@ -119,7 +124,7 @@ def camera_kind(a: Asked) -> tuple[str, str] | None:
     if a.any("TILT", "ROLL") or (held and a.any("UP", "DOWN", "HORIZONTAL")):
         return ("camera_tilt", "roll" if a.any("ROLL") else "pitch") if camera else None
     if a.any("SPEED", "HOW_FAST"):
-        return ("camera_speed", "max" if a.any("MAX", "TOP") else "mean") if loose else None
+        return ("camera_speed", "max" if a.any("MAX", "TOP", "HIGHEST", "FASTEST") else "mean") if loose else None
     if a.any("CEILING"):
         return None
     moves = a.any("TRAVEL", "MOVE", "PATH", "DISPLACEMENT")
@@ -139,6 +144,58 @@ def camera_kind(a: Asked) -> tuple[str, str] | None:
             return "camera_direction", next(iter(one_way)).lower()
         return "camera_direction", "vertical" if one_way and one_way <= {"UP", "DOWN"} else ""
     return _distance_moved(a, camera=camera, subject=subject, loose=loose, moves=moves)
+
+
+_GETS = frozenset({"get", "gets", "got"})
+_OF_RETURNING = frozenset(
+    {"CAMERA", "PATH", "VIDEO", "START", "END", "RETURN", "BACK", "TRAVEL", "MOVE", "NEAR_WORD", "FAR_WORD", "POINT", "FROM", "TO",
+     "AT", "OF", "ON", "AND", "COMMA", "YOU", "WHERE", "FILLER", "FRAME_MARK", "NEARER", "FARTHER"}
+)  # fmt: skip
+
+
+def _moment_of_path(a: Asked) -> tuple[str, str] | None:
+    """Farthest from the start, back at it, fastest, higher than at another moment."""
+    if a.num_frames == 2 and a.any("CAMERA") and a.any("THAN", "OR"):
+        one = len(a.known & {"HIGHER", "LOWER"}) == 1
+        if one or a.known >= {"HEIGHT", "THAN"}:
+            return "camera_higher", "lower" if a.any("LOWER") else "higher"
+    when = a.any("WHEN", "WHERE") or (a.any("WHICH") and a.any("FRAME"))
+    if not a.any("CAMERA", "PATH", "VIDEO"):
+        return None
+    if when and a.any("CAMERA") and (found := _pace(a)):
+        return "camera_pace", found
+    if _of_reach(a) and (a.far or when or a.any("WHICH")):
+        return "camera_reach", "when" if when and not a.far else ""
+    if (
+        a.polar
+        and a.any("START")
+        and a.known <= _OF_RETURNING
+        and (not a.num_frames or a.moment == "end" or (a.num_frames == 1 and a.any("RETURN")))
+    ):
+        ends, near = a.any("END") or a.moment == "end", a.any("NEAR_WORD", "FAR_WORD", "NEARER", "FARTHER")
+        back = a.any("RETURN") or (a.any("BACK") and a.any("TRAVEL", "MOVE"))
+        if back or (ends and (near or not a.any("MOVE", "TRAVEL", "FROM"))):
+            return "camera_return", "far" if a.any("FAR_WORD", "FARTHER") else "near"
+    return None
+
+
+def _of_reach(a: Asked) -> bool:
+    """The farthest from the start is meant; with "in the first frame" for the start, only if the camera is said to get there."""
+    gets = bool(a.texts & _GETS) or a.any("STRAY")
+    if not a.any("CAMERA") or a.any("END", "THING", "SURFACE", "FLOOR", "CEILING", "HEIGHT", "TURN", "SPEED", "DEPTH"):
+        return False
+    if not a.any("START") and not (a.moment == "start" and gets):
+        return False
+    from_it = a.any("FROM", "BETWEEN", "DISTANCE", "DISPLACEMENT")
+    return from_it and (a.any("FARTHEST", "MAX", "STRAY") or (gets and a.far)) and a.num_frames <= 1
+
+
+def _pace(a: Asked) -> str:
+    if a.any("TURN"):
+        return "turning" if a.any("FASTEST", "MAX") else ""
+    fast = a.any("FASTEST") or (a.any("SPEED") and a.any("MAX", "HIGHEST", "TOP"))
+    slow = a.any("SLOWEST") or (a.any("SPEED") and a.any("MIN", "LOWEST"))
+    return "fastest" if fast else "slowest" if slow else ""
 
 
 def _distance_moved(a: Asked, *, camera: bool, subject: bool, loose: bool, moves: bool) -> tuple[str, str] | None:
@@ -187,8 +244,13 @@ def _turn(a: Asked) -> tuple[str, str] | None:
         return None
     if a.known & {"UP", "DOWN"} and not a.known & {"LEFT", "RIGHT"}:
         return "camera_tilt", "pitch"
-    total = a.any("TOTAL") and (a.amount or a.any("ANGLE", "HOW_FAR"))
-    return "camera_turn", "total" if total else ""
+    ways = a.known & {"LEFT", "RIGHT", "DIRECTION"}
+    if a.any("TOTAL") and (a.amount or a.any("ANGLE", "HOW_FAR") or (a.any("WHICH") and not ways)):
+        return "camera_turn", "total"
+    begins = a.any("START") and not a.num_frames and not a.amount and not a.any("END", "FROM")
+    if a.moment == "start" or begins or a.texts & {"first", "先", "最先", "首先"}:
+        return "camera_turn", "first"
+    return "camera_turn", "last" if (a.moment == "end" or "last" in a.texts) and not a.amount else ""
 
 
 def _height_aspect(a: Asked) -> str:

@@ -282,10 +282,14 @@ def _mark_times(marker: _Marker) -> None:
 def _mark_moments(marker: _Marker) -> None:
     """The beginning, the middle and the end of the recording."""
     start, end = r"(?:the )?(?:start|beginning|outset)", r"(?:the )?(?:end|finish)"
+    apart = rf"(?:and|to|till|until) {end}\b(?: of the {_MOVIE})?(?! (?:point|position|pose))"
+    marker.replace(rf"\b(?:(?:from|between) )?{start} {apart}",
+                   lambda _: f"between{marker.frame('share', 0)}and{marker.frame('share', 1)}")  # fmt: skip
+    one = r"(?:the )?(start|beginning|outset|middle|midpoint|half ?way|half)(?: point)?"
+    other = r"(?:the )?(middle|midpoint|half ?way|half|end|finish)(?: point)?"
     marker.replace(
-        rf"\b(?:(?:from|between) )?{start} (?:and|to|till|until) {end}\b(?: of the {_MOVIE})?"
-        r"(?! (?:point|position|pose))",
-        lambda _: f"between{marker.frame('share', 0)}and{marker.frame('share', 1)}",
+        rf"\b(?:from|between) {one} (?:and|to|till|until) {other}\b(?: of the {_MOVIE})?(?! (?:position|pose|of))",
+        lambda m: "between{}and{}".format(*(marker.frame("share", _SHARES[w.replace(" ", "")]) for w in m.groups())),
     )
     word = r"(start|beginning|outset|end|finish|middle|midpoint|half|halfway)"
     marker.replace(
@@ -293,11 +297,10 @@ def _mark_moments(marker: _Marker) -> None:
         rf"(?:the |this )?(?:whole )?{_MOVIE}\b",
         lambda m: marker.frame("share", _SHARES[m[1]]),
     )
-    marker.replace(rf"\b(?:at|in|by|near) the (?:very )?{word}\b(?! (?:of|point|position|pose|frame|pixel))",
+    marker.replace(rf"\b(?:at|in|by|near|towards?) the (?:very )?{word}\b(?! (?:of|point|position|pose|frame|pixel))",
                    lambda m: marker.frame("share", _SHARES[m[1]]))  # fmt: skip
-    marker.replace(
-        rf"\b(?:half|mid)way(?: (?:through|into)(?: the {_MOVIE})?)?\b", lambda _: marker.frame("share", 0.5)
-    )
+    marker.replace(rf"\b(?:half|mid)way(?: (?:through|into)(?: the {_MOVIE})?)?\b",
+                   lambda _: marker.frame("share", 0.5))  # fmt: skip
     marker.replace(r"\binitially\b|\bat first\b", lambda _: marker.frame("share", 0))
 
 
@@ -317,6 +320,7 @@ def _mark_chinese_frames(marker: _Marker) -> None:
         rf"({_any(list(_CHINESE_SHARES))})(?:的?那?一?{unit}|的?时候|时刻|时(?!长|间)|处)",
         lambda m: marker.frame("share", _CHINESE_SHARES[m[1]]),
     )
+    marker.replace(r"一开始|刚开始|最开始|起初", lambda _: marker.frame("share", 0))
     marker.replace(r"(?:视频|录像)的?(开头|开始|结尾|末尾|中间|最后)",
                    lambda m: marker.frame("share", _CHINESE_SHARES[m[1]]))  # fmt: skip
     marker.replace(

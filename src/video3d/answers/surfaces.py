@@ -1,5 +1,6 @@
 """Level surfaces and walls of a scene whose +z points up, and the extent of the part of the room that was seen."""
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -30,6 +31,7 @@ class Surface:
         width: shorter side, for a wall the vertical one.
         area: seen area.
         normal: unit normal to the seen side.
+        along: level unit vector along its longer side; of a level surface only.
         center: middle of the seen part.
     """
 
@@ -41,6 +43,7 @@ class Surface:
     area: float
     normal: tuple[float, float, float]
     center: tuple[float, float, float]
+    along: tuple[float, float] = (math.nan, math.nan)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,8 +172,11 @@ def _level_surfaces(
             area = cells_here.shape[0] * _CELL_M**2
             if area < (_MIN_TOP_M2 if faces_up else _MIN_CEILING_M2):
                 continue
-            length, width, _ = smallest_rectangle((cells_here + 0.5) * _CELL_M, 1.0, 3.0)
-            center = np.median(part, axis=0)
+            places = (cells_here + 0.5) * _CELL_M
+            length, width, angle = smallest_rectangle(places, 1.0, 3.0)
+            along = np.array([np.cos(np.radians(angle)), np.sin(np.radians(angle))])
+            axes = np.stack([along, [-along[1], along[0]]], axis=1)
+            center = np.append(axes @ np.percentile(places @ axes, [1, 99], axis=0).mean(axis=0), np.median(part[:, 2]))
             sides = (length + _CELL_M, width + _CELL_M)
             normal = (0.0, 0.0, 1.0 if faces_up else -1.0)
             surfaces.append(
@@ -180,6 +186,7 @@ def _level_surfaces(
                     sides_m=sides,
                     area_m2=area,
                     normal=normal,
+                    along=(float(along[0]), float(along[1])),
                     floor_z=floor_z,
                     unit_m=unit_m,
                 )
@@ -290,6 +297,7 @@ def _surface(
     normal: tuple[float, ...],
     floor_z: float | None,
     unit_m: float,
+    along: tuple[float, float] = (math.nan, math.nan),
 ) -> Surface:
     z = float(center_m[2]) / unit_m
     return Surface(
@@ -301,4 +309,5 @@ def _surface(
         area=area_m2 / unit_m**2,
         normal=(float(normal[0]), float(normal[1]), float(normal[2])),
         center=(float(center_m[0]) / unit_m, float(center_m[1]) / unit_m, z),
+        along=along,
     )

@@ -4,6 +4,7 @@ Turning is yaw about the world's +z, positive to the left. Where gravity is not 
 upright axis, and says so.
 """
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -142,22 +143,45 @@ def turning(trajectory: Trajectory) -> Turning:
     >>> {name: round(getattr(turning(path), name)) for name in ("net", "left", "right")}
     {'net': 50, 'left': 80, 'right': 30}
     """
-    heading = np.concatenate([[0.0], np.cumsum(yaw_steps_deg(trajectory))])
-    corners = [0.0]  # headings where a swing ends; the last one still moves
-    direction = 0
-    for value in heading[1:]:
-        if direction == 0:
-            if abs(value - corners[0]) >= _REVERSAL_DEG:
-                direction = 1 if value > corners[0] else -1
-                corners.append(value)
-        elif (value - corners[-1]) * direction >= 0:
-            corners[-1] = value
-        elif abs(value - corners[-1]) >= _REVERSAL_DEG:
-            direction = -direction
-            corners.append(value)
-    swings = np.diff(corners)
+    to = np.array([swing.turn_deg for swing in swings(trajectory)])
     return Turning(
-        net=float(heading[-1]), left=float(swings[swings > 0].sum()), right=float(-swings[swings < 0].sum() + 0.0)
+        net=float(yaw_steps_deg(trajectory).sum()), left=float(to[to > 0].sum()), right=float(-to[to < 0].sum() + 0.0)
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Swing:
+    """A turn to one side, until the next one to the other.
+
+    Attributes:
+        turn_deg: positive to the left.
+        first: place of the pose in the trajectory with which it begins.
+        last: and of that with which it ends.
+    """
+
+    turn_deg: float
+    first: int
+    last: int
+
+
+def swings(trajectory: Trajectory) -> tuple[Swing, ...]:
+    """The turns to either side, one after the other; none where it never turns by 5 degrees, and reversals of less are none."""
+    heading = np.concatenate([[0.0], np.cumsum(yaw_steps_deg(trajectory))])
+    corners = [0]  # places where a swing ends; the last one still moves
+    direction = 0
+    for place, value in enumerate(heading):
+        if direction == 0:
+            if abs(value - heading[0]) >= _REVERSAL_DEG:
+                direction = 1 if value > heading[0] else -1
+                corners.append(place)
+        elif (value - heading[corners[-1]]) * direction >= 0:
+            corners[-1] = place
+        elif abs(value - heading[corners[-1]]) >= _REVERSAL_DEG:
+            direction = -direction
+            corners.append(place)
+    return tuple(
+        Swing(turn_deg=float(heading[last] - heading[first]), first=first, last=last)
+        for first, last in itertools.pairwise(corners)
     )
 
 
@@ -191,10 +215,29 @@ def speeds(trajectory: Trajectory, window_s: float = 0.5) -> Float64[np.ndarray,
 
     Over single steps the noise of poses would count as speed.
     """
-    time, centers = trajectory.time_s, trajectory.centers
-    if time.size < 2 or not np.isfinite(time).all():
-        return np.zeros(0)
-    along = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(centers, axis=0), axis=1))])
-    later = np.minimum(np.searchsorted(time, time + window_s - 1e-9), time.size - 1)
-    whole: Bool[np.ndarray, "n"] = time[later] - time >= 0.5 * window_s
-    return (along[later] - along)[whole] / (time[later] - time)[whole]
+    time = trajectory.time_s
+    steps = np.linalg.norm(np.diff(trajectory.centers, axis=0), axis=1)
+    return rates(time, steps, window_s)[2] if np.isfinite(time).all() else np.zeros(0)
+
+
+def rates(
+    clock: Float64[np.ndarray, "n"], steps: Float64[np.ndarray, "k"], window: float
+) -> tuple[Int64[np.ndarray, "m"], Int64[np.ndarray, "m"], Float64[np.ndarray, "m"]]:
+    """How much of something happens in a unit of a clock, over stretches of about one window; none for fewer than two readings.
+
+    Args:
+        clock: of every pose, ascending: seconds, or frames.
+        steps: how much happened from one pose to the next, positive; one fewer than poses.
+        window: length of a stretch on the clock.
+
+    Returns:
+        Places where stretches begin, where they end, and the rate over each.
+    """
+    if clock.size < 2:
+        return np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0)
+    along = np.concatenate([[0.0], np.cumsum(steps)])
+    later = np.minimum(np.searchsorted(clock, clock + window - 1e-9), clock.size - 1)
+    whole: Bool[np.ndarray, "n"] = clock[later] - clock >= 0.5 * window
+    first = np.flatnonzero(whole)
+    last = later[whole].astype(np.int64)
+    return first, last, (along[last] - along[first]) / (clock[last] - clock[first])

@@ -22,7 +22,7 @@ from video3d.estimate.detectors import load_detector
 from video3d.estimate.hub import check_complete, config_of, folder_or_hub, unusable
 from video3d.quiet import quiet
 from video3d.types import InputError
-from video3d.types.detector import Detector, SeenBox, SeenMask, Segmenter
+from video3d.types.detector import Detector, KnowsItsNames, SeenBox, SeenMask, Segmenter
 
 _CLASSES = {"sam": "SamModel", "sam_hq": "SamHQModel", "sam2": "Sam2Model", "sam2_video": "Sam2Model"}
 _WHAT = "a segmenter that boxes are shown to"
@@ -48,6 +48,14 @@ class Masked:
     def most_frames(self) -> int:
         """Those of the detector."""
         return self.detector.most_frames
+
+    def knows(self, name: str) -> bool:
+        """Whether the detector has a closed list of names, and this is one."""
+        return isinstance(self.detector, KnowsItsNames) and self.detector.knows(name)
+
+    def overlooks(self, name: str) -> bool:
+        """As the detector does."""
+        return isinstance(self.detector, KnowsItsNames) and self.detector.overlooks(name)
 
     def __call__(self, rgb: UInt8[np.ndarray, "f h w 3"], names: Sequence[str]) -> tuple[SeenBox, ...]:
         """What of the names is in each frame, with masks."""

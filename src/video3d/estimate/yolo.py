@@ -44,6 +44,11 @@ CLASSES = tuple(name.strip() for name in _COCO.split(","))
 """COCO's names in the order of the network's scores."""
 _USUAL = {"dining table": "table", "sports ball": "ball"}
 """The vocabulary's name for a class where ``normalise`` gives none."""
+_HAND_HELD = frozenset(
+    (*CLASSES[CLASSES.index("backpack") : CLASSES.index("cake") + 1], *CLASSES[CLASSES.index("book") :], "mouse", "remote", "keyboard",
+     "cell phone")
+)  # fmt: skip
+"""COCO's accessories, sports, kitchen, food and indoor things, and small electronics: in a room mostly its "small" or half hidden, which small networks miss."""
 _SIDE_PX = 512
 _LARGE_PX, _FINE_PX = 1024, 960  # pictures of such a side are looked at once more, for what is far
 _FAR_SHARE, _PART = 0.25, 0.7  # of the picture's side, of a box's area
@@ -199,6 +204,15 @@ class YoloDetector:
     name: str = EMBEDDED
     least: float = LEAST_SCORE
     most_frames: int = 16
+
+    def knows(self, name: str) -> bool:
+        """Whether a name is one of COCO's, or a sort of one."""
+        return known_class(name) is not None
+
+    def overlooks(self, name: str) -> bool:
+        """Whether such things are small enough to be held in a hand, or COCO's class is narrower than the name: not any table is a dining table."""
+        kind = known_class(name)
+        return kind is not None and (CLASSES[kind] in _HAND_HELD or CLASSES[kind] in _USUAL)
 
     def __call__(self, rgb: UInt8[np.ndarray, "f h w 3"], names: Sequence[str]) -> tuple[SeenBox, ...]:
         """What of the names is in each frame, the surest of a frame first."""

@@ -2,12 +2,15 @@
 
 import itertools
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float64, Int64
 
-from video3d.model.object_votes import ObjectVotes, named_share
+from video3d.geometry.moving import Body, nearest_body
+from video3d.model.object_votes import ObjectVotes, box_of_votes, named_share
+from video3d.types import Box3D
 from video3d.types.track import Track
 
 _MOST_VOTES = 300
@@ -22,6 +25,8 @@ _LEAST_WEIGHT = 0.15
 _LEAST_SIGMA_M = 0.04
 _SIGMA_SHARE = 1.4
 """Votes of one thing err together, and by more than each says: times the error that they state (measured)."""
+_MOVED_WEIGHT = 1.5
+"""What is followed more often moves than not: a place where something moved counts so much more."""
 _STANDS = 0.85
 """A way that stands still is taken if it fits at least this well beside the best that moves: most things stand."""
 
@@ -32,10 +37,17 @@ class _Place(NamedTuple):
     center: Float64[np.ndarray, "3"]
     weight: float
     sigma_m: float
+    box: Box3D
+    body: Body | None
 
 
 def track_named(
-    votes: ObjectVotes, category: str, color: str | None = None, *, besides: Sequence[tuple[str, str | None]] = ()
+    votes: ObjectVotes,
+    category: str,
+    color: str | None = None,
+    *,
+    besides: Sequence[tuple[str, str | None]] = (),
+    bodies: Sequence[Body] = (),
 ) -> Track | None:
     """Where the thing of a name was in the last frames that show it; None where none does.
 
@@ -44,6 +56,7 @@ def track_named(
         category: one of ``votes.categories``.
         color: one of ``votes.colors``, where the name has one.
         besides: names and colours of the other things that are looked for.
+        bodies: what moved, by depth: known to a centimetre or two, where votes err by a tenth of a metre and more.
     """
     if category not in votes.categories or not np.isfinite(votes.time_s).all():
         return None
@@ -53,8 +66,8 @@ def track_named(
         return None
     some, share = votes.only(keep), named_share(votes, category, color, besides)[keep]
     last = np.unique(some.frame)[-_MOST_FRAMES:]
-    places = [_places(some, share, _strongest(some.frame, int(frame), share)) for frame in last]
-    chosen = _best_way(places)
+    places = [_places(some, share, _strongest(some.frame, int(frame), share), bodies) for frame in last]
+    chosen = _of_one_size(_best_way(places))
     return Track(
         frame=np.array([one.frame for one in chosen]),
         time_s=np.array([one.time_s for one in chosen]),
@@ -68,26 +81,44 @@ def _strongest(frames: Int64[np.ndarray, "n"], frame: int, share: Float64[np.nda
     return at[np.argsort(-share[at], kind="stable")[:_MOST_VOTES]]
 
 
-def _places(votes: ObjectVotes, share: Float64[np.ndarray, "n"], at: Int64[np.ndarray, "m"]) -> list[_Place]:
-    """Where the votes of one frame crowd, the heaviest crowd first."""
+def _places(
+    votes: ObjectVotes, share: Float64[np.ndarray, "n"], at: Int64[np.ndarray, "m"], bodies: Sequence[Body]
+) -> list[_Place]:
+    """Where the votes of one frame crowd, the heaviest crowd first; where something moved there, its place."""
     here, weight = votes.only(at), share[at]
+    bodies = [one for one in bodies if one.frame == here.frame[0]]
     apart = np.linalg.norm(here.center_world[:, None] - here.center_world, axis=2)
     reach = np.clip(0.5 * np.sort(here.size_m, 1)[:, 1], 0.1, 1.0)
     near = np.exp(-0.5 * (apart / (0.6 * reach[:, None])) ** 2)
-    left, found = weight.copy(), []
+    left, found, most = weight.copy(), [], 0.0
     for _ in range(_MOST_PLACES):
         density = near @ left
         seed = int(density.argmax())
-        if density[seed] <= 0 or (found and density[seed] < _LEAST_WEIGHT * found[0].weight):
+        if density[seed] <= 0 or (found and density[seed] < _LEAST_WEIGHT * most):
             break
+        most = most or float(density[seed])
         one = (apart[seed] < reach[seed]) & (left > 0)
         if not one.any():
             break
         sigma = float(np.average(here.scale_m[one], weights=left[one]))
         center = np.average(here.center_world[one], axis=0, weights=left[one])
-        found.append(_Place(int(here.frame[0]), float(here.time_s[0]), center, float(density[seed]), max(_LEAST_SIGMA_M, _SIGMA_SHARE * sigma)))  # fmt: skip
+        sigma, heavy = max(_LEAST_SIGMA_M, _SIGMA_SHARE * sigma), float(density[seed])
+        box = replace(box_of_votes(here.only(one), left[one]), center_world=center)
+        if (body := nearest_body(bodies, box, sigma)) is not None:
+            center, heavy = body.center(box), _MOVED_WEIGHT * heavy
+            sigma = min(sigma, body.sigma_m)
+        found.append(_Place(int(here.frame[0]), float(here.time_s[0]), center, heavy, sigma, box, body))
         left[apart[seed] < 1.5 * reach[seed]] = 0.0
     return found
+
+
+def _of_one_size(places: list[_Place]) -> list[_Place]:
+    """Places of one thing, by one size: what each frame believes of it would move its middle to and fro."""
+    size = np.median([one.box.size_m for one in places], axis=0)
+    return [
+        one if one.body is None else one._replace(center=one.body.center(replace(one.box, size_m=size)))
+        for one in places
+    ]
 
 
 def _best_way(places: list[list[_Place]]) -> list[_Place]:

@@ -18,8 +18,11 @@ from jaxtyping import Bool, Float32, Float64, Int64
 from torch import Tensor
 
 from video3d.geometry.boxes import iou_3d_matrix
+from video3d.geometry.fitted_box import SeenSurface, fit_box, on_top
 from video3d.model.object_head import PatchObjects, view_axes
 from video3d.types import Box3D
+from video3d.vocabulary import MOVING, normalise
+from video3d.vocabulary import category as sort_of
 
 LEAST_OBJECT = 0.4
 """Probability that a patch shows an object at all, from which it has a vote."""
@@ -33,6 +36,10 @@ _LEAST_DENSITY = 0.3
 _LEAST_PATCHES = 2
 _ENOUGH_PATCHES = 16  # from so many on, more say little more
 _SAME_IOU = 0.2
+_FLAT_TOPS = frozenset(
+    {"table", "coffee table", "side table", "desk", "workbench", "dressing table", "counter", "kitchen island"}
+)
+"""What has a flat top that is as long as it is."""
 _SHOWN = 0.3  # of the surest vote for a thing: from here on a frame shows it
 
 
@@ -51,6 +58,8 @@ class ObjectVotes:
         scale_m: how far off the centre is thought to be.
         frame: number of the frame in the clip.
         time_s: of that frame; NaN unknown.
+        patch: its number among the patches of all frames, in the order of (frame, row, column).
+        surface: what depth shows of the scene, which boxes of things that stay are fitted to; None: they are as they are voted for.
     """
 
     categories: tuple[str, ...]
@@ -63,10 +72,12 @@ class ObjectVotes:
     scale_m: Float64[np.ndarray, "n"]
     frame: Int64[np.ndarray, "n"]
     time_s: Float64[np.ndarray, "n"]
+    patch: Int64[np.ndarray, "n"]
+    surface: SeenSurface | None = None
 
     def only(self, keep: Bool[np.ndarray, "n"] | Int64[np.ndarray, "m"]) -> "ObjectVotes":
         """Some of the votes."""
-        arrays = [field.name for field in fields(self) if field.name not in ("categories", "colors")]
+        arrays = [field.name for field in fields(self) if field.name not in ("categories", "colors", "surface")]
         return replace(self, **{name: getattr(self, name)[keep] for name in arrays})
 
 
@@ -137,6 +148,7 @@ def votes_of(
         scale_m=all_of("log_scale")[here].double().exp().numpy(),
         frame=frame.numpy(),
         time_s=time_s.cpu().double().numpy()[frame.numpy()],
+        patch=here.reshape(-1).nonzero()[:, 0].numpy(),
     )
 
 
@@ -234,6 +246,32 @@ def find_named(
     )
 
 
+def fitted(thing: FoundObject, votes: ObjectVotes) -> FoundObject:
+    """A thing with its box fitted to the surface that was seen, as far as it was; what may move stays as it was voted for.
+
+    A patch shows this very thing where it shows a thing at all, of a sort like it, with its centre about where the thing's is.
+
+    Args:
+        thing: found in the votes.
+        votes: of all things of the clip.
+    """
+    known = normalise(thing.category)
+    if votes.surface is None or known is None or sort_of(known).kind in MOVING:
+        return thing
+    apart = np.linalg.norm(votes.center_world - thing.box.center_world, axis=1)
+    reach = float(np.clip(_REACH * np.sort(thing.box.size_m)[1], *_REACH_M))
+    near = np.exp(-0.5 * (apart / reach) ** 2)
+    sort = (near * votes.category[:, votes.categories.index(thing.category)]) @ votes.category
+    length = np.linalg.norm(votes.category, axis=1) * np.linalg.norm(sort)
+    own = np.zeros(votes.surface.num_patches)
+    own[votes.patch] = votes.category.sum(axis=1) * (votes.category @ sort) / np.maximum(length, 1e-9) * near
+    box = fit_box(thing.box, votes.surface, own).box
+    if known in _FLAT_TOPS:
+        box = on_top(box, votes.surface.tops) or box
+    x, y = (float(value) for value in box.world_from_box[:2, 0])
+    return replace(thing, box=box, front_world=(y, -x))
+
+
 def _thinned(votes: ObjectVotes, share: Float32[np.ndarray, "n"]) -> ObjectVotes:
     """Votes that count, not more than can be compared with each other, evenly taken."""
     keep = np.flatnonzero(share >= LEAST_OBJECT)
@@ -243,13 +281,34 @@ def _thinned(votes: ObjectVotes, share: Float32[np.ndarray, "n"]) -> ObjectVotes
 
 
 def _agreed(votes: ObjectVotes, weight: Float64[np.ndarray, "n"], patches: float) -> FoundObject:
-    """One object from the votes for it: medians, which a few wrong votes do not move.
-
-    It is the surer the likelier its name is, the more patches say so, and the more frames they are in.
-    """
+    """One object from the votes for it. It is the surer the likelier its name is, the more patches say so, and the more frames show it."""
     category = np.average(votes.category, axis=0, weights=weight)
     color = np.average(votes.color, axis=0, weights=weight)
     best, hue = int(category.argmax()), int(color.argmax())
+    box = box_of_votes(votes, weight)
+    x, y = box.world_from_box[:2, 0]
+    spread = np.average(((votes.center_world - box.center_world) ** 2).sum(1), weights=weight)
+    frames = np.unique(votes.frame)
+    enough = (1 - math.exp(-patches / _ENOUGH_PATCHES)) * len(frames) / (len(frames) + 1)
+    return FoundObject(
+        category=votes.categories[best],
+        score=float(np.clip(category[best] * enough, 0, 1)),
+        box=box,
+        front_world=(float(y), float(-x)),
+        color=votes.colors[hue] if votes.colors else "",
+        color_score=float(color[hue]) if votes.colors else 0.0,
+        frames=tuple(int(one) for one in frames),
+        spread_m=float(np.sqrt(spread)),
+    )
+
+
+def box_of_votes(votes: ObjectVotes, weight: Float64[np.ndarray, "n"]) -> Box3D:
+    """The box that votes for one object agree on: medians, which a few wrong votes do not move.
+
+    Args:
+        votes: for it.
+        weight: of each.
+    """
     center = np.array([_median(votes.center_world[:, axis], weight) for axis in range(3)])
     size = np.array([_median(votes.size_m[:, axis], weight) for axis in range(3)])
     axis = votes.axis_world / np.maximum(np.linalg.norm(votes.axis_world, axis=1, keepdims=True), 1e-6)
@@ -258,22 +317,10 @@ def _agreed(votes: ObjectVotes, weight: Float64[np.ndarray, "n"], patches: float
         double = (weight * np.exp(2j * np.arctan2(axis[:, 1], axis[:, 0]))).sum()
         turned = np.array([math.cos(np.angle(double) / 2), math.sin(np.angle(double) / 2)])
     x, y = turned / max(float(np.hypot(*turned)), 1e-9)
-    spread = np.average(((votes.center_world - center) ** 2).sum(1), weights=weight)
-    frames = np.unique(votes.frame)
-    enough = (1 - math.exp(-patches / _ENOUGH_PATCHES)) * len(frames) / (len(frames) + 1)
-    return FoundObject(
-        category=votes.categories[best],
-        score=float(np.clip(category[best] * enough, 0, 1)),
-        box=Box3D(
-            center_world=center,
-            size_m=np.maximum(size, 0.01),
-            world_from_box=np.array([[x, -y, 0.0], [y, x, 0.0], [0.0, 0.0, 1.0]]),
-        ),
-        front_world=(float(y), float(-x)),
-        color=votes.colors[hue] if votes.colors else "",
-        color_score=float(color[hue]) if votes.colors else 0.0,
-        frames=tuple(int(one) for one in frames),
-        spread_m=float(np.sqrt(spread)),
+    return Box3D(
+        center_world=center,
+        size_m=np.maximum(size, 0.01),
+        world_from_box=np.array([[x, -y, 0.0], [y, x, 0.0], [0.0, 0.0, 1.0]]),
     )
 
 

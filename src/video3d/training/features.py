@@ -210,7 +210,7 @@ class SceneStore:
             return {"none": torch.zeros(0)}, None
         seen = model.frame_features(inputs.pixel_values[0])
         votes = votes_of_scene(model, scene, inputs, points, seen[0]) if looks else None
-        find = None if votes is None else finders_in(votes, things_in(votes))
+        find = None if votes is None else finders_in(votes, things_in(votes), scene.clip)
         if self.level == "pixels":
             return {"none": torch.zeros(0)}, find
         if self.level == "patches":

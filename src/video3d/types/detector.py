@@ -87,6 +87,22 @@ class Detector(Protocol):
 
 
 @runtime_checkable
+class KnowsItsNames(Protocol):
+    """A Detector with a closed list of names, all of which it has learned to look for in every picture.
+
+    What it does not see of such a name is some evidence that nothing of it is there; of one that sees what it is asked for, it is none.
+    """
+
+    def knows(self, name: str) -> bool:
+        """Whether it has learned the name."""
+        ...
+
+    def overlooks(self, name: str) -> bool:
+        """Whether things of a name that it knows are so small in most pictures, or so varied, that it may miss one in plain sight."""
+        ...
+
+
+@runtime_checkable
 class Segmenter(Protocol):
     """Anything that tells the pixels of a thing from others in its box. Equal input gives equal output."""
 

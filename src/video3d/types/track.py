@@ -22,6 +22,12 @@ class Track:
     center_world: Float64[np.ndarray, "n 3"]
     sigma_m: Float64[np.ndarray, "n"]
 
+    def since(self, first: int) -> "Track":
+        """Its last places, from one on."""
+        return Track(
+            frame=self.frame[first:], time_s=self.time_s[first:], center_world=self.center_world[first:], sigma_m=self.sigma_m[first:]
+        )  # fmt: skip
+
     def velocity_m_s(self) -> tuple[Float64[np.ndarray, "3"], float] | None:
         """The line through the places, least squares weighted by their certainty, and the slope's standard deviation; None for fewer than three."""
         if len(self.frame) < 3 or np.ptp(self.time_s) < 1e-6:
