@@ -16,7 +16,7 @@ from video3d.answers.notes import notes_on
 from video3d.answers.prompt import build_prompt
 from video3d.geometry.fitted_box import seen_surface
 from video3d.geometry.lift import lift_patches
-from video3d.geometry.moving import Body, moving_bodies
+from video3d.geometry.moving import Body, moving_bodies, nearest_body
 from video3d.geometry.rigid import scale_k
 from video3d.scene import KeptScene, Scene
 from video3d.types import Answer, Box3D, Detection, PatchPoints, PosedClip
@@ -155,7 +155,8 @@ def things_in(votes: "ObjectVotes") -> "tuple[FoundObject, ...]":
     """What votes agree on, the surest first, as far as it is sure enough, with boxes fitted to the surface that was seen."""
     from video3d.model.object_votes import find_objects, fitted
 
-    return tuple(fitted(thing, votes) for thing in find_objects(votes) if thing.score >= LEAST_SURE)
+    found = [thing for thing in find_objects(votes) if thing.score >= LEAST_SURE]
+    return tuple(thing if category(thing.category).kind in MOVING else fitted(thing, votes) for thing in found)
 
 
 def notes_for(model: "Video3DForConditionalGeneration", looked: LookedAt, question: str) -> tuple[str, ...]:
@@ -216,6 +217,17 @@ def finders_in(votes: "ObjectVotes", things: "Sequence[FoundObject]", clip: Pose
         color = (thing.color, thing.color_score)
         return Located(box=thing.box, score=thing.score, frames=thing.frames, color=color, front_world=front)
 
+    def placed(thing: "FoundObject", position: int) -> "FoundObject":
+        """With its box where depth shows it: what moved as of a frame, all else as it stands."""
+        if category(thing.category).kind in MOVING:
+            here = [one for one in bodies() if one.frame == position]
+            body = nearest_body(here, thing.box, thing.spread_m)
+            if body is not None:
+                return replace(thing, box=replace(thing.box, center_world=body.center(thing.box)))
+            if clip.status.depth != "measured":
+                return thing
+        return fitted(thing, votes)
+
     def moves(thing: Mention) -> bool:
         return category(thing.category).kind in MOVING
 
@@ -227,7 +239,7 @@ def finders_in(votes: "ObjectVotes", things: "Sequence[FoundObject]", clip: Pose
         for one in asked:
             at = position if moves(one) else None
             found.append(find_named(votes, one.category, one.color, frame=at, besides=names(asked)))
-        return [None if one is None else located(fitted(one, votes)) for one in found]
+        return [None if one is None else located(placed(one, position)) for one in found]
 
     def count(name: str | None) -> tuple[tuple[str, Located], ...]:
         return tuple((one.category, located(one)) for one in things if name in (None, one.category))

@@ -6,12 +6,13 @@ from unittest.mock import patch
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from noting import box, clip_of, notes, track_of
 
 from video3d.answers.notes_motion import Mover, camera_motion, floor_gaps, meets, mover
 from video3d.types import Box3D
+from video3d.types.track import Track
 
 NONE = np.zeros((1, 2))
 
@@ -206,3 +207,37 @@ def test_a_camera_goes_on_straight_or_along_its_arc(right, ahead):
     assert turning is not None and turning.turn_deg_s == pytest.approx(30.0)
     place, heading = turning.after(3.0)
     assert place == pytest.approx([0, 0]) and heading == pytest.approx(math.pi)
+
+
+@given(st.floats(0.5, 3.0), st.floats(0.3, 2.0), st.floats(-math.pi, math.pi))
+@settings(max_examples=20, deadline=None)
+def test_how_a_thing_slows_is_told_where_it_was_followed_well(speed, slows, way):
+    times = np.arange(8) / 8
+    ahead = np.array([math.cos(way), math.sin(way), 0.0])
+    gone = speed * times - slows * times**2 / 2
+    track = Track(frame=np.arange(8), time_s=times, center_world=gone[:, None] * ahead, sigma_m=np.full(8, 0.005))
+    now = speed - slows * times[-1]
+    assume(now > 0.2)
+    one = mover(track, box([0, 0, 0.5]), until_s=float(times[-1]))
+    assert one is not None and np.allclose(one.velocity_m_s, now * ahead, atol=1e-6)
+    assert one.rests_after_s == pytest.approx(now / slows, rel=1e-4)
+    assert one.rests_known(1.0)
+    unsure = mover(replace(track, sigma_m=np.full(8, 0.3)), box([0, 0, 0.5]), until_s=float(times[-1]))
+    assert unsure is not None and not unsure.rests_known(2.0) and unsure.rests_after_s in (0.0, math.inf)
+
+
+def test_what_was_hit_moves_as_it_does_since():
+    times = np.arange(8) / 8
+    after = np.maximum(times - times[3], 0.0)
+    way = np.stack([0 * times, after * 1.5, 0 * times], axis=1)
+    track = Track(frame=np.arange(8), time_s=times, center_world=way, sigma_m=np.full(8, 0.02))
+    one = mover(track, box([0, 0, 0.5]), until_s=float(times[-1]))
+    assert one is not None and one.velocity_m_s == pytest.approx([0.0, 1.5, 0.0], abs=0.25)
+
+
+def test_what_goes_along_with_a_thing_is_not_met_by_it():
+    pushed = Mover(box=box([0, 0, 0.5], (0.4, 0.4, 1)), velocity_m_s=np.array([0.0, 0.5, 0.0]))
+    pusher = Mover(box=box([0, -0.42, 0.5], (0.4, 0.4, 1)), velocity_m_s=np.array([0.0, 0.52, 0.0]))
+    ahead = box([0, 1.5, 0.5], (0.4, 0.4, 1))
+    assert meets(pushed, pusher, 3.0)[0] is None
+    assert meets(pushed, ahead, 3.0)[0] == pytest.approx(2.1, abs=0.2)

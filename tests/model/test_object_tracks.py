@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from video3d.geometry.moving import Body
 from video3d.model.object_tracks import track_named
 from video3d.model.object_votes import ObjectVotes
 
@@ -65,3 +66,21 @@ def test_what_trembles_stands_still():
     assert track is not None
     velocity, error = track.velocity_m_s()
     assert np.linalg.norm(velocity) < 2 * error
+
+
+def test_where_something_moved_its_place_counts_and_not_what_votes_believe():
+    places = [np.array([0.2 * at, 1.0, 0.15]) for at in range(8)]
+    side = np.mgrid[-0.15:0.15:12j, 0:1, -0.15:0.15:12j].reshape(3, -1).T - [0.0, 0.15, 0.0]
+    bodies = [Body(frame=at, points_world=side + place, eye_world=np.array([0.7, -6.0, 1.0])) for at, place in enumerate(places)]  # fmt: skip
+    draw = np.random.default_rng(1)
+    astray = [place + draw.normal(0, 0.12, 3) for place in places]
+    alone, seen = track_named(votes(astray), "ball"), track_named(votes(astray), "ball", bodies=bodies)
+    assert alone is not None and seen is not None
+    assert np.abs(seen.center_world - np.array(places)[seen.frame]).max() < 0.03
+    assert np.abs(alone.center_world - np.array(places)[alone.frame]).max() > 0.1
+    assert (seen.sigma_m < alone.sigma_m[: len(seen.frame)]).all()
+    far = [
+        Body(frame=one.frame, points_world=one.points_world + np.array([3.0, 0, 0]), eye_world=one.eye_world)
+        for one in bodies
+    ]
+    assert np.array_equal(track_named(votes(astray), "ball", bodies=far).center_world, alone.center_world)

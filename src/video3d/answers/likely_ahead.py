@@ -6,7 +6,7 @@ import re
 import numpy as np
 
 from video3d.answers.likely import rule
-from video3d.answers.likely_relations import carrier, margin_m
+from video3d.answers.likely_contact import carrier, margin_m
 from video3d.answers.noted import Noted, option_with, polar, span, the_one, yes_no
 from video3d.answers.notes_ahead import half_view, movers_of
 from video3d.answers.notes_motion import Mover, floor_gaps, heading_rad, meets, turn_between

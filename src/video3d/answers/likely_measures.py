@@ -15,6 +15,7 @@ from video3d.geometry.rigid import scale_k
 _OTHER_LENGTHS = re.compile(
     r"\b(?:until|moving|moved|moves?|rolls?|rolled|visible|difference|travel\w*|going|walk|drive)\b|\bto get\b"
 )
+_AGAINST_M = 0.35
 _LEAST = r"\b(?:smaller|smallest|shorter|shortest|less|least|lower|narrower|narrowest)\b"
 
 
@@ -110,7 +111,10 @@ def along(noted: Noted) -> str | None:
 
 
 def wall(noted: Noted) -> str | None:
-    """Which thing is nearest to a wall, or farthest from all."""
+    """Which thing is nearest to a wall, or farthest from all; or whether one stands against a wall."""
+    if polar(noted) and len(noted.marks) == 1:
+        far = to_wall(noted, noted.places[0].box)
+        return None if far is None else yes_no(far < _AGAINST_M)
     away = {at: to_wall(noted, noted.places[at].box) for at in candidates(noted)}
     if any(far is None for far in away.values()):
         return None

@@ -3,17 +3,16 @@
 import itertools
 import math
 import re
-from collections.abc import Sequence
 
 import numpy as np
 
+from video3d.answers import likely_contact as contact
 from video3d.answers import likely_measures as measures
 from video3d.answers.likely import METRES, candidates, extreme, pair_of, rule
 from video3d.answers.noted import Noted, bearing, in_view_frame, option_with, polar, span, the_one, yes_no
 from video3d.answers.notes_motion import heading_rad, turn_between
 from video3d.answers.notes_ways import LANE_M, SECTORS, asked_turn
 from video3d.geometry.boxes import footprint_gap_m, gap_m, nearest_point
-from video3d.types import Box3D
 
 
 def _camera_far(noted: Noted) -> dict[int, float]:
@@ -30,6 +29,7 @@ def _nearer_camera(noted: Noted) -> str | None:
     return extreme(noted, {at: far[at] for at in candidates(noted)}, not re.search(r"\bf[au]r", noted.stem))
 
 
+_BESIDE_M = 0.3  # of a way's line: a thing is on it still
 _ANCHOR = re.compile(r"\b(?:near|clos|f[au]r)\w*(?: away)? (?:to|from) (?:the )?#")
 
 
@@ -113,7 +113,7 @@ def _relation(noted: Noted) -> str | None:
     (low_a, high_a), (low_b, high_b) = span(noted, a), span(noted, b)
     apart = footprint_gap_m(a.box, b.box)
     carried = 1.2 - 10 * apart - 4 * abs(low_a - high_b)
-    within = 1.0 if inside(a.box, b.box) else -1.0
+    within = 1.0 if contact.inside(a.box, b.box) else -1.0
     gap = gap_m(a.box, b.box)
     fits: list[tuple[float, str]] = []
     for text in noted.options:
@@ -189,6 +189,8 @@ def _standing(noted: Noted) -> str | None:
 
 
 def _between(noted: Noted) -> str | None:
+    if polar(noted):
+        return _is_between(noted)
     pair = pair_of(noted)
     if pair is None:
         return None
@@ -201,6 +203,21 @@ def _between(noted: Noted) -> str | None:
             share = float((place - start) @ way) / max(float(way @ way), 1e-9)
             off[at] = float(np.linalg.norm(place - start - np.clip(share, 0.1, 0.9) * way))
     return the_one(noted, min(off, key=lambda at: off[at])) if off else None
+
+
+def _is_between(noted: Noted) -> str | None:
+    """Whether the way from one thing's middle to another's goes through a third, or near by it."""
+    if len(noted.marks) != 3 or len(set(noted.marks)) < 3:
+        return None
+    first, second, third = (noted.places[at].box for at in noted.marks if at is not None)
+    start, end, one = (first, second, third) if "on the way" in noted.stem else (second, third, first)
+    way = (end.center_world - start.center_world)[:2]
+    length = max(float(np.linalg.norm(way)), 1e-9)
+    across = np.array([-way[1], way[0]]) / length
+    offset = (one.center_world - start.center_world)[:2]
+    width = float(np.abs(one.size_m[:2] @ (one.world_from_box[:2, :2].T @ across).reshape(2, 1)).item())
+    share, off = float(offset @ way) / length**2, abs(float(offset @ across))
+    return yes_no(0.05 < share < 0.95 and off < width / 2 + _BESIDE_M)
 
 
 def _first_seen(noted: Noted) -> str | None:
@@ -224,73 +241,6 @@ def _first_event(noted: Noted) -> str | None:
             return None
         when.append((min(frames) - 0.5 if "into view" in text else max(frames) + 0.5, text))
     return min(when)[1] if len(when) > 1 else None
-
-
-def carrier(noted: Noted, at: int, among: Sequence[int], floor: bool) -> int | None:
-    """What a thing most likely rests on; None for the floor."""
-    low, high = span(noted, noted.places[at])
-    cost: list[tuple[float, int]] = [(abs(low), -1)] if floor else []
-    for other in among:
-        if other != at:
-            bottom, top = span(noted, noted.places[other])
-            aside = footprint_gap_m(noted.places[at].box, noted.places[other].box)
-            upside_down = 1.0 if bottom + top > low + high else 0.0
-            holds = inside(noted.places[at].box, noted.places[other].box)
-            cost.append((-0.1 if holds else abs(low - top) + 2 * aside + upside_down, other))
-    best = min(cost)[1] if cost else -1
-    return None if best < 0 else best
-
-
-def _rests_on(noted: Noted) -> str | None:
-    if (
-        not noted.marks
-        or (subject := noted.marks[0]) is None
-        or re.search(r"\bwho\b|\bnobody\b|\bnothing\b", noted.text)
-    ):
-        return None
-    among = candidates(noted, subject)
-    if re.search(
-        r"which of (?:these|the following)[^#]*(?:on|under) (?:the )?#|does (?:the )?# (?:carry|hold|support)",
-        noted.stem,
-    ):
-        low_to_top = {}
-        for at in among:
-            aside = footprint_gap_m(noted.places[at].box, noted.places[subject].box)
-            below = span(noted, noted.places[subject])[1]
-            low_to_top[at] = abs(span(noted, noted.places[at])[0] - below) + 2 * aside
-        return extreme(noted, low_to_top, True) if len(low_to_top) > 1 else None
-    floor = option_with(noted, "the floor") if any("floor" in one for one in noted.options) else None
-    if not noted.options:
-        return None
-    best = carrier(noted, subject, among, floor is not None)
-    return floor if best is None else the_one(noted, best)
-
-
-def inside(a: Box3D, b: Box3D) -> bool:
-    """Whether a box's middle is inside another."""
-    return bool((np.abs(b.world_from_box.T @ (a.center_world - b.center_world)) <= b.size_m / 2 + 0.03).all())
-
-
-def margin_m(carried: Box3D, carrier: Box3D) -> float:
-    """How far inside the edge of a carrier's footprint a thing's middle is; negative beyond it."""
-    local = np.abs((carried.center_world - carrier.center_world)[:2] @ carrier.world_from_box[:2, :2])
-    return float((carrier.size_m[:2] / 2 - local).min())
-
-
-def _is_inside(noted: Noted) -> str | None:
-    if polar(noted):
-        pair = pair_of(noted)
-        if pair is None:
-            return None
-        a, b = (noted.places[at].box for at in pair)
-        return yes_no(inside(b, a) if "contain" in noted.stem else inside(a, b))
-    if not noted.marks or (holder := noted.marks[0]) is None:
-        return None
-    far = {
-        at: float(np.linalg.norm(noted.places[at].box.center_world - noted.places[holder].box.center_world))
-        for at in candidates(noted, holder)
-    }
-    return extreme(noted, far, True)
 
 
 def _road_side(noted: Noted) -> str | None:
@@ -370,12 +320,12 @@ PLACES = (
     rule(r"down the road.*\bside\b|\b(?:side|left|right)\b.*\b(?:road|our way|our car)\b|\b(?:road|our way|our car)\b.*\b(?:left|right)\b", 1, _road_side),
     rule(r"\balong\b.*metres|metres of the road", 1, measures.along),
     rule(r"straight (?:ahead from|forward|on\b|ahead)(?!.*\bmeet on\b).*\b(?:first|into)|(?:reached|run into|in the way) .*first", 2, _reached),
-    rule(r"\bwalls?\b", 2, measures.wall),
+    rule(r"\bwalls?\b", 1, measures.wall),
     rule(rf"{_PLACED}|which of these describes where", 2, _relation),
     rule(r"\b(?:machine|robot|cart|wheelchair|room for|fit|pass|pushed)\b", 2, measures.fits),
     rule(r"\b(?:gap|passage|opening|free floor)\b(?!.*\b(?:smaller|less|more|larger|bigger)\b)", 2, measures.opening),
     rule(r"which (?:two|pair)", 3, _two_of),
-    rule(r"\bbetween (?:the )?# and (?:the )?#|\bmeet on the way\b", 3, _between),
+    rule(r"\bbetween (?:the )?# and (?:the )?#|\bmeet (?:(?:the )?# )?on the way\b", 3, _between),
     rule(r"in(?:to)? view|out of view|\bappear|\bfirst seen|(?:sees?|shows?|enters?)\b.*\b(?:first|later|order)|order in which|comes first|happens (?:first|earlier)|which of these is first", 2, lambda noted: _first_event(noted) or _first_seen(noted)),
     rule(r"\bin front\b|\bbehind\b", 2, _depth_order),
     rule(r"\d ?m(?:et(?:re|er)s?)?\b", 2, measures.near_far),
@@ -383,8 +333,8 @@ PLACES = (
     rule(r"(?=.*\bcamera\b).*\b(?:near|clos|f[au]r)", 2, _nearer_camera),
     rule(r"\b(?:near|clos|f[au]r)\w*(?: away)? (?:to|from) (?:the )?#", 3, _nearer_thing),
     rule(r"(?:how many metres|how far apart|distance between|metres is it|from the nearest point)(?!.*\bsecond)", 2, measures.gap),
-    rule(r"\binside\b|contain|\bin (?:the )?#", 2, _is_inside),
-    rule(r"\brest(?:s|ing)?\b|support|\bholds?\b|holding|carr(?:y|ies)|directly under|stands? or lies?|\bis on (?:the )?#|stand or lie|lying or standing on|end up\b", 1, _rests_on),
+    rule(r"\binside\b|contain|\bin (?:the )?#", 2, contact.is_inside),
+    rule(r"\brest(?:s|ing)?\b|support|\bholds?\b|holding|carr(?:y|ies)|directly under|stands? or lies?|\bis on (?:the )?#|# on (?:the )?#|stand or lie|lying or standing on|end up\b", 1, contact.rests_on),
     rule(r"\b(?:higher|highest|lower|lowest)\b|\b(?:above|below|over|under) (?:the )?#", 2, _above_below),
     rule(r"\b(?:bigger|biggest|larger|largest|smaller|smallest|taller|tallest|shorter|shortest|volume)\b", 2, measures.biggest),
     rule(r"above the (?:floor|road|ground)|underside|lowest point|height of .* above", 1, measures.height),

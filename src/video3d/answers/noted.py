@@ -109,13 +109,17 @@ def span(noted: Noted, place: Located) -> tuple[float, float]:
 
 _POLAR = re.compile(r"(?:^|[,:.?] |that )(?:is|are|does|do|will|would|can|could|has|have)\b")
 _NOT_POLAR = re.compile(
-    r"\bor\b(?! (?:fall|drop|topple|lean|move|farther|more|less|not\b|tip))|\b(?:which|what|where|how (?:far|many|much|long|fast|does|do|will))\b"
+    r"\bor\b(?! (?:fall|drop|topple|lean|move|farther|more|less|not\b|tip|lie))|\b(?:which|what|where|how (?:far|many|much|long|fast|does|do|will))\b"
 )
+
+
+_IT_IS = re.compile(r"\bis (?:the )?# what\b")  # "is the bed what lies between them": asks whether
 
 
 def polar(noted: Noted) -> bool:
     """Whether a question is answered by yes or no."""
-    return not noted.options and _POLAR.search(noted.stem) is not None and _NOT_POLAR.search(noted.stem) is None
+    stem = _IT_IS.sub("is #", noted.stem)
+    return not noted.options and _POLAR.search(stem) is not None and _NOT_POLAR.search(stem) is None
 
 
 def yes_no(holds: bool) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from video3d.answers.likely_relations import inside, margin_m
+from video3d.answers.likely_contact import inside, margin_m
 from video3d.answers.named import SURE_ENOUGH
 from video3d.answers.noted import Noted, Topic, bearing, ends, in_view_frame, metres, span, way_of
 from video3d.answers.notes_ahead import camera_ahead, motion

@@ -21,8 +21,7 @@ from video3d.geometry.boxes import iou_3d_matrix
 from video3d.geometry.fitted_box import SeenSurface, fit_box, on_top
 from video3d.model.object_head import PatchObjects, view_axes
 from video3d.types import Box3D
-from video3d.vocabulary import MOVING, normalise
-from video3d.vocabulary import category as sort_of
+from video3d.vocabulary import normalise
 
 LEAST_OBJECT = 0.4
 """Probability that a patch shows an object at all, from which it has a vote."""
@@ -247,7 +246,7 @@ def find_named(
 
 
 def fitted(thing: FoundObject, votes: ObjectVotes) -> FoundObject:
-    """A thing with its box fitted to the surface that was seen, as far as it was; what may move stays as it was voted for.
+    """A thing that stands still with its box fitted to the surface that was seen, as far as it was.
 
     A patch shows this very thing where it shows a thing at all, of a sort like it, with its centre about where the thing's is.
 
@@ -256,7 +255,7 @@ def fitted(thing: FoundObject, votes: ObjectVotes) -> FoundObject:
         votes: of all things of the clip.
     """
     known = normalise(thing.category)
-    if votes.surface is None or known is None or sort_of(known).kind in MOVING:
+    if votes.surface is None:
         return thing
     apart = np.linalg.norm(votes.center_world - thing.box.center_world, axis=1)
     reach = float(np.clip(_REACH * np.sort(thing.box.size_m)[1], *_REACH_M))
