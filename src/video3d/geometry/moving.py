@@ -5,6 +5,7 @@ empty then: what fills it now has moved. Such points of one frame that lie toget
 depth and poses are measured.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -20,7 +21,9 @@ from video3d.geometry.rigid import inverse_rigid, scale_k
 from video3d.geometry.tsdf import sigma_z
 from video3d.types import Box3D, PosedClip
 
-_STEP = 2  # every so many pixels, in both directions
+_STEP = 2  # every so many pixels, in both directions, and more of them where that would be
+_MOST_POINTS = 500_000
+_MOST_VIEWS = 32  # evenly spread, look at every place: its cost is points times views
 _LEAST_VIEWS = 2  # that looked through a place: one may err
 _BEHIND_M = 0.03
 _MOST_SIGMA = 0.03
@@ -92,9 +95,11 @@ def moving_bodies(clip: PosedClip) -> tuple[Body, ...]:
     Args:
         clip: in metres, with measured depth and poses.
     """
-    points, frames = view_points(depth_views(clip), _STEP)
-    points = np.asarray(points, dtype=np.float64)
-    moved = _looked_through(clip, np.unique(frames), points) >= _LEAST_VIEWS
+    views = depth_views(clip)
+    points, frames = view_points(views, max(_STEP, math.ceil(math.sqrt(views.depth.size / _MOST_POINTS))))
+    points, seen = np.asarray(points, dtype=np.float64), np.unique(frames)
+    looks = seen[np.linspace(0, len(seen) - 1, min(len(seen), _MOST_VIEWS)).round().astype(np.int64)]
+    moved = _looked_through(clip, looks, points) >= _LEAST_VIEWS
     found = []
     for frame in np.unique(frames[moved]):
         eye = np.asarray(clip.world_from_camera[frame][:3, 3], dtype=np.float64)
