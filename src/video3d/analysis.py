@@ -218,7 +218,8 @@ def _scene(scene: Scene, wishes: Wishes, objects: tuple[Detection, ...]) -> _Mad
         notes = (
             ("objects have no names: nothing that finds them by name has been trained or given",) if standing else ()
         )
-    return SceneResult, {"objects": named(standing, scene), "facts": scene.facts.lines()}, notes, None
+    facts = replace(scene.facts, objects=objects) if objects else scene.facts
+    return SceneResult, {"objects": named(standing, scene), "facts": facts.lines()}, notes, None
 
 
 def _fields(parts: Any, *names: str) -> dict[str, Any]:

@@ -65,7 +65,7 @@ class TaskWishes:
         str | None,
         Parameter(
             name="--detector",
-            help="Is asked for what the query names: a folder or Hugging Face id of OWL-ViT, OWLv2 or Grounding DINO. none: nor does yolov4-tiny, which comes along, look for what it knows.",
+            help="One more detector, asked for what the query names: a folder or Hugging Face id of OWL-ViT, OWLv2 or Grounding DINO. none: no detector at all, not even yolov4-tiny, which comes along.",
         ),
     ] = None
     segmenter: Masks = "none"

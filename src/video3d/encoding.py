@@ -48,6 +48,7 @@ class LookedAt:
         votes: what patches say of the objects that they show; None where no object head is trained, or the world is not upright
             and in metres, which it was trained for.
         things: what the votes agree on, the surest first.
+        bodies: what moved, told by depth where that was measured; found when it is first asked for.
         detected: what a detector sees besides; None where none was asked.
         objects: what was found, of both or by the reasoning module; () where nothing that finds objects is trained.
         findings: the reasoning module's in sentences. Votes have none: no language model has learned to read them yet.
@@ -57,6 +58,7 @@ class LookedAt:
     tokens: "SceneTokens"
     votes: "ObjectVotes | None" = None
     things: "tuple[FoundObject, ...]" = ()
+    bodies: Callable[[], tuple[Body, ...]] = tuple
     detected: Detected | None = None
     objects: tuple[Detection, ...] = ()
     findings: tuple[str, ...] = ()
@@ -97,9 +99,12 @@ def look(
         things = things_in(votes)
         asked = detector()
         detected = None if asked is None else detect(asked, ASKED, scene.clip, scene.facts.floor_z)
-        found = _finders_of(votes, things, scene.clip, detected).count(None)
+        bodies = what_moved(scene.clip)
+        found = _finders_of(votes, things, scene.clip, bodies, detected).count(None)
         objects = tuple(Detection(box=place.box, label=label, score=place.score) for label, place in found)
-        return LookedAt(scene=scene, tokens=tokens, votes=votes, things=things, detected=detected, objects=objects)
+        return LookedAt(
+            scene=scene, tokens=tokens, votes=votes, things=things, bodies=bodies, detected=detected, objects=objects
+        )
     if not model.config.reasoning_trained:
         return LookedAt(scene=scene, tokens=tokens)
     found = model.reason(tokens, "layout", metric=scene.clip.world.metric)
@@ -186,31 +191,38 @@ def finders(looked: LookedAt) -> Finders | None:
     """How questions find things by name in what patches vote for and a detector sees; None without votes."""
     if looked.votes is None:
         return None
-    return _finders_of(looked.votes, looked.things, looked.scene.clip, looked.detected)
+    return _finders_of(looked.votes, looked.things, looked.scene.clip, looked.bodies, looked.detected)
+
+
+def what_moved(clip: PosedClip) -> Callable[[], tuple[Body, ...]]:
+    """Gives what moved, found once: by depth that was measured only, for estimated depth changes by more than things move."""
+    return cache(lambda: moving_bodies(clip) if clip.status.depth == "measured" else ())
 
 
 def _finders_of(
-    votes: "ObjectVotes", things: "Sequence[FoundObject]", clip: PosedClip, detected: Detected | None
+    votes: "ObjectVotes",
+    things: "Sequence[FoundObject]",
+    clip: PosedClip,
+    bodies: Callable[[], tuple[Body, ...]],
+    detected: Detected | None,
 ) -> Finders:
-    find = finders_in(votes, things, clip)
+    find = finders_in(votes, things, clip, bodies)
     return find if detected is None else joined(find, detected)
 
 
-def finders_in(votes: "ObjectVotes", things: "Sequence[FoundObject]", clip: PosedClip) -> Finders:
+def finders_in(
+    votes: "ObjectVotes", things: "Sequence[FoundObject]", clip: PosedClip, bodies: Callable[[], tuple[Body, ...]]
+) -> Finders:
     """How questions find things by name.
 
     Args:
         votes: of the patches of a clip.
         things: what they agree on.
         clip: upright and in metres.
+        bodies: gives what moved in it.
     """
     from video3d.model.object_tracks import track_named
     from video3d.model.object_votes import find_named, fitted
-
-    @cache
-    def bodies() -> tuple[Body, ...]:
-        """What moved: told by depth that was measured only, for estimated depth changes by more than things move."""
-        return moving_bodies(clip) if clip.status.depth == "measured" else ()
 
     def located(thing: "FoundObject") -> Located:
         front = thing.front_world if category(thing.category).has_front else None

@@ -299,3 +299,23 @@ def test_where_the_floor_is_freest(side):
     facts = replace(scene_facts(seen), floor_z=0.0)
     assert notes_on(text, seen, facts, find) == (f"likely: the {side}",)
     assert notes_on(text, seen, replace(facts, floor_z=None), find) == ()
+
+
+def test_only_what_asks_for_nearness_to_a_wall_is_concluded_from_it():
+    from video3d.answers import likely_measures
+
+    at, off = likely_measures._AT_WALL, likely_measures._NOT_AT_WALL
+    for asked in (
+        "does # stand against a wall",
+        "is # right by a wall",
+        "is # up against one of the walls of the room",
+    ):
+        assert at.search(asked) and not off.search(asked)
+    for asked in (
+        "is # away from the wall",
+        "will # hit the wall",
+        "is # taller than the wall",
+        "is there a wall behind #",
+        "is # next to a wall that will fall",
+    ):
+        assert not at.search(asked) or off.search(asked)

@@ -1,5 +1,7 @@
 """Questions about things by name: what is read of them, and that the answers are those of the boxes."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -100,7 +102,7 @@ def _clip() -> PosedClip:
     )  # fmt: skip
 
 
-def _ask(text: str, places: dict[str, tuple[Box3D, float]]):
+def _ask(text: str, places: dict[str, tuple[Box3D, float]], floor_z: float | None = 0.0):
     clip = _clip()
     asked = parse_named(text)
     assert asked is not None
@@ -109,7 +111,7 @@ def _ask(text: str, places: dict[str, tuple[Box3D, float]]):
         found = [places.get(thing.category) for thing in things]
         return [None if one is None else Located(box=one[0], score=one[1], frames=(0,)) for one in found]
 
-    facts = scene_facts(clip)
+    facts = replace(scene_facts(clip), floor_z=floor_z)
 
     def count(name):
         every = ((what, Located(box=box, score=s, frames=(0,))) for what, (box, s) in places.items())
@@ -143,6 +145,7 @@ def test_answers_are_those_of_the_boxes() -> None:
     assert where.quantities[0].value == pytest.approx(-np.degrees(np.arctan2(1, 2))) and "left" in where.text
     top = _ask("How high is the chair?", THINGS).quantities
     assert (top[0].value, top[1].value) == pytest.approx((0.0, 1.0), abs=0.05)
+    assert "where the floor is" in _ask("How high is the chair?", THINGS, floor_z=None).text
     assert _ask("How many chairs are there?", THINGS).quantities[0].value == 1
     assert _ask("What objects are in the room?", THINGS).text.startswith("I find a chair, a table (")
     assert "1把椅子" in _ask("房间里有什么？", THINGS).text and _ask("What is there?", {}).source == "unknown"
@@ -198,3 +201,32 @@ def test_a_place_for_what_may_not_be_there_says_so() -> None:
     both = _ask("How far is the bed from the chair?", things).text
     assert doubt in both and "a chair" not in both
     assert "是否真的有床并不确定" in _ask("床离相机多远？", things).text
+
+
+@pytest.mark.parametrize("text", [
+    "Are there more than 3 chairs?", "Are there exactly two chairs?", "Is there someone sitting on a chair?", "Is there room for a sofa?", "Is there a gap under the door?",
+    "Are there no chairs?", "椅子有没有靠背？",
+])  # fmt: skip
+def test_what_asks_for_more_than_whether_a_thing_is_there_is_not_answered_as_that(text):
+    asked = parse_named(text)
+    assert asked is None or asked.kind != "exists"
+
+
+@pytest.mark.parametrize("text", [
+    "Is there a chair?", "Is there a chair in the room?", "Are there any chairs here?", "Do you see a red chair?", "Is there a round table?", "有没有椅子？", "房间里有椅子吗？",
+])  # fmt: skip
+def test_whether_a_thing_is_there_is_read(text):
+    asked = parse_named(text)
+    assert asked is not None and asked.kind == "exists"
+
+
+def test_the_camera_over_a_thing_is_no_height_of_it():
+    assert parse_named("How high is the camera above the table?") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "hue"), [("Is the table white?", "white"), ("Are the chairs red?", "red"), ("椅子是红色的吗？", "red")]
+)
+def test_whether_a_thing_is_of_a_colour_is_a_question_on_its_colour(text, hue):
+    asked = parse_named(text)
+    assert asked is not None and (asked.kind, asked.expects, asked.polar) == ("color", hue, True)

@@ -67,10 +67,12 @@ class Facts:
     floor_z, unit = 0.1, "m"
 
 
-def _said(text: str, *, front: tuple[float, float] | None = None) -> tuple[str, list[tuple[str, float]]]:
+def _said(
+    text: str, *, front: tuple[float, float] | None = None, size=(0.8, 2.0, 0.6)
+) -> tuple[str, list[tuple[str, float]]]:
     asked = parse_named(text)
     assert asked is not None
-    box = Box3D(center_world=np.array([1.0, 2.0, 0.5]), size_m=np.array([0.8, 2.0, 0.6]), world_from_box=np.eye(3))
+    box = Box3D(center_world=np.array([1.0, 2.0, 0.5]), size_m=np.array(size), world_from_box=np.eye(3))
     place = Located(box=box, score=0.9, frames=(0,), front_world=front)
     words, numbers = SAY[asked.kind](
         Case(asked, [place], np.eye(4), Facts(), Speaker(language=asked.language, unit="m"))
@@ -86,7 +88,9 @@ def test_the_extent_that_is_asked_is_answered_alone() -> None:
     ]  # across its front, not its shorter side
     assert _said("How deep is the sofa?", front=(0.0, -1.0))[1] == [("depth", 2.0)]
     assert _said("How wide is the sofa from end to end?", front=(0.0, -1.0))[1] == [("length", 2.0)]
-    assert _said("What is the diameter of the round table?")[1] == [("diameter", 1.4)]
+    assert _said("What is the diameter of the round table?", size=(1.0, 1.1, 0.7))[1] == [("diameter", 1.05)]
+    long = _said("What is the diameter of the round table?")
+    assert long[1] == [("length", 2.0), ("width", 0.8)] and "does not look round" in long[0]
     assert _said("How tall is the table?")[1] == [("height", 0.6)]
     assert _said("How big is the table?")[1] == [("length", 2.0), ("width", 0.8), ("height", 0.6)]
     assert _said("长桌有多长？")[0] == "长桌长约2.00 米。"

@@ -216,7 +216,7 @@ def test_view_axes_are_level_unit_and_at_right_angles() -> None:
     assert float(ahead[..., 2].abs().max()) == 0
 
 
-def test_a_thing_is_fitted_where_depth_shows_it_and_only_if_it_stays() -> None:
+def test_a_thing_is_fitted_where_depth_shows_it() -> None:
     """A camera looks down at a floor with a step on it: a table that is 1.6 by 0.8 m, believed to be 1.2 by 1."""
     pose = np.diag([1.0, -1.0, -1.0, 1.0])
     pose[2, 3] = 3.0
@@ -236,8 +236,8 @@ def test_a_thing_is_fitted_where_depth_shows_it_and_only_if_it_stays() -> None:
         size_m=np.tile([1.2, 1.0, 0.7], (num, 1)), axis_world=np.tile([1.0, 0.0], (num, 1)), scale_m=np.full(num, 0.1),
         frame=np.zeros(num, np.int64), time_s=np.zeros(num), patch=np.flatnonzero(shown),
     )  # fmt: skip
-    table, ball = find_named(votes, "table"), find_named(votes, "ball")
-    assert table is not None and ball is not None
+    table = find_named(votes, "table")
+    assert table is not None
     assert fitted(table, votes) is table  # nothing to fit it to
     flat = Box3D(center_world=np.array([0.0, 0.0, 0.7]), size_m=np.array([1.6, 0.8, 0.01]), world_from_box=np.eye(3))
     k_patch = scale_k(k_px[None], (224, 224), (8, 8))
@@ -247,4 +247,3 @@ def test_a_thing_is_fitted_where_depth_shows_it_and_only_if_it_stays() -> None:
     np.testing.assert_allclose(fit.box.size_m, [1.6, 0.8, 0.7], atol=0.02)
     np.testing.assert_allclose(fit.box.center_world, [0.0, 0.0, 0.35], atol=0.02)
     assert (fit.category, fit.score, fit.frames) == (table.category, table.score, table.frames)
-    assert fitted(ball, there) is ball

@@ -15,7 +15,7 @@ Form = Literal["choice", "yes_no", "count", "colour", "material", "open"]
 
 _OPTIONS = re.compile(r"\boptions: (.*)$", re.DOTALL)
 _COUNTS = re.compile(
-    r"\bhow many (?!met|cent|milli|kilo|feet|foot|inch|yard|second|minute|degree|square)|\bnumber of\b|[几多少][个把张只辆本台扇盏盆]"
+    r"\bhow many (?!met|cent|milli|kilo|feet|foot|inch|yard|second|minute|degree|square)|\bnumber of\b|几[个把张只辆本台扇盏盆]|多少(?!米|公里|厘米|毫米|度|秒|平)"
 )
 _COLOUR = re.compile(r"\b(?:what|which) colou?rs?\b|\bcolou?r (?:is|are|of)\b|什么颜色|颜色是")
 _MATERIAL = re.compile(r"\bmade (?:out )?of\b|\b(?:what|which) materials?\b|什么(?:材料|材质|做的|制成)")
@@ -129,7 +129,7 @@ def has_form(question: str, said: str) -> bool:
     (False, False)
     """
     text, form = plain(said), wanted_form(question)
-    if not text:
+    if not text or (form != "open" and _CAPTION.search(text)):
         return False
     if form == "choice":
         return any(_names(text, one) for one in offered(question))
@@ -137,7 +137,7 @@ def has_form(question: str, said: str) -> bool:
         return bool(_YES_OR_NO.search(text))
     if form == "count":
         return bool(
-            re.search(rf"(?<![\w.]){NUMBER}|{CHINESE_NUMBER}|\b(?:no|none|nothing|an?|several|many|few)\b|没", text)
+            re.search(rf"(?<![\w.]){NUMBER}|{CHINESE_NUMBER}|\b(?:no|none|nothing|one|several|many|few)\b|没", text)
         )
     if form == "colour":
         hues = "|".join([one.name for one in COLORS] + _MORE_COLOURS.split())
@@ -145,7 +145,7 @@ def has_form(question: str, said: str) -> bool:
             re.search(rf"\b(?:{hues})(?:ish)?\b|{'|'.join(one.zh for one in COLORS)}|[红橙黄绿蓝紫粉棕白灰黑]", text)
         )
     if form == "material":
-        return bool(_MATERIALS.search(text)) and not _CAPTION.search(text)
+        return bool(_MATERIALS.search(text))
     return bool(_DESCRIBES.search(plain(question[:2000]))) or not _CAPTION.search(text)
 
 

@@ -34,12 +34,13 @@ _CLEAR = 0.5
 """Share of a thing's colour from which it is said alone."""
 _SECOND, _BOTH = 0.25, 0.7
 """Shares of a second colour, and of both, from which two are said."""
-_HEAD_SURE, _HEAD_SHOWN = 0.5, 0.15
+_HEAD_SURE, _HEAD_SHOWN, _HEAD_OF_MOST = 0.5, 0.15, 0.5
 """How sure the object head is, and how much the pixels show of what it says, for it to choose (``clear_colors``)."""
 _BESIDE = 0.4
 """Of what a box holds, so much is what is around it: taken away (chosen on simulated training rooms)."""
 _LEAST_AROUND = 50
 _LEAST_PIXELS = 12
+_MOST_GAIN = 4.0  # what is darker than that was filmed in the dark, and is no white
 _WHITE, _BRIGHTEST = 0.9, 98  # linear brightness of the brightest places (a percentile)
 _TO_XYZ = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
 _D65 = np.array([0.9505, 1.0, 1.089])
@@ -66,7 +67,7 @@ def brightness_gain(clip: PosedClip) -> float:
     """What linear light is multiplied with so that the brightest places of a clip are white."""
     light = _linear(clip.rgb[:, ::8, ::8].reshape(-1, 3)).mean(axis=1)
     brightest = float(np.percentile(light, _BRIGHTEST))
-    return _WHITE / brightest if brightest > 0 else 1.0
+    return min(_WHITE / brightest, _MOST_GAIN) if brightest > 0 else 1.0
 
 
 def lab_of(rgb: UInt8[np.ndarray, "n 3"], gain: float = 1.0) -> Float64[np.ndarray, "n 3"]:
@@ -188,7 +189,7 @@ def clear_colors(seen: Colors, head: tuple[str, float] = ("", 0.0), among: Seque
             for word, part in _BROADER:
                 shares[word] += part * shares[BEIGE]
         shares = {word: shares[word] for word in offered}
-    if head[1] >= _HEAD_SURE and shares.get(head[0], 0.0) >= _HEAD_SHOWN:
+    if head[1] >= _HEAD_SURE and shares.get(head[0], 0.0) >= max(_HEAD_SHOWN, _HEAD_OF_MOST * max(shares.values())):
         return (head[0],)
     (first, most), *rest = sorted(shares.items(), key=lambda one: -one[1])
     if offered:

@@ -16,6 +16,8 @@ _OTHER_LENGTHS = re.compile(
     r"\b(?:until|moving|moved|moves?|rolls?|rolled|visible|difference|travel\w*|going|walk|drive)\b|\bto get\b"
 )
 _AGAINST_M = 0.35
+_AT_WALL = re.compile(r"\b(?:against|(?:right|close|directly) by|touching|next to|flush with)\b.*\bwalls?\b")
+_NOT_AT_WALL = re.compile(r"\b(?:will|would it|away|far|behind|hits?|moves?|going)\b|\w+er than\b")
 _LEAST = r"\b(?:smaller|smallest|shorter|shortest|less|least|lower|narrower|narrowest)\b"
 
 
@@ -112,7 +114,9 @@ def along(noted: Noted) -> str | None:
 
 def wall(noted: Noted) -> str | None:
     """Which thing is nearest to a wall, or farthest from all; or whether one stands against a wall."""
-    if polar(noted) and len(noted.marks) == 1:
+    if polar(noted):
+        if len(noted.marks) != 1 or not _AT_WALL.search(noted.stem) or _NOT_AT_WALL.search(noted.stem):
+            return None
         far = to_wall(noted, noted.places[0].box)
         return None if far is None else yes_no(far < _AGAINST_M)
     away = {at: to_wall(noted, noted.places[at].box) for at in candidates(noted)}

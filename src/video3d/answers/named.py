@@ -14,14 +14,14 @@ import numpy as np
 
 from video3d.answers.facts import SceneFacts
 from video3d.answers.measurement import Speaker
-from video3d.answers.named_color import say_color
+from video3d.answers.named_color import of_color, say_color
 from video3d.answers.named_question import Mention, NamedQuestion
 from video3d.answers.named_say import SAY, Case, Located, the
 from video3d.answers.references import FrameRef, resolve_frame
 from video3d.geometry.boxes import iou_3d
 from video3d.types import Answer, Evidence, PosedClip, Quantity
 from video3d.types.track import Track
-from video3d.vocabulary import category
+from video3d.vocabulary import category, color
 
 SURE_ENOUGH = 0.4
 """Least score of a thing that something is said about (docs/results/objects.md: how often such are right)."""
@@ -89,8 +89,16 @@ def answer_named(asked: NamedQuestion, clip: PosedClip, facts: SceneFacts, find:
         return _count(asked, clip, speak, [place for _, place in find.count(asked.things[0].category)])
     found = find.locate(asked.things, position)
     if asked.kind == "exists":
-        name = asked.things[0].category
-        return _exists(asked, clip, speak, found[0], [place for _, place in find.count(name)], find.sight(name))
+        thing = asked.things[0]
+        there = [place for _, place in find.count(thing.category) if place.score >= SURELY_THERE]
+        if thing.color is not None and there and not of_color(thing.color, clip, facts, there):
+            text = speak.say(
+                f"I find {len(there)} for {thing.category}, but none that looks {thing.color} (estimated by the model).",
+                f"找到{len(there)}个{category(thing.category).zh}，但没有{color(thing.color).zh}的（由模型估计）。",
+            )
+            return _answer(asked, clip, text, (), ())
+        every = [place for _, place in find.count(thing.category)]
+        return _exists(asked, clip, speak, found[0], every, find.sight(thing.category))
     if asked.kind == "color":
         likely = [found[0], *(place for _, place in find.count(asked.things[0].category))]
         said = say_color(asked, clip, facts, speak, _each_once(likely))
@@ -104,6 +112,8 @@ def answer_named(asked: NamedQuestion, clip: PosedClip, facts: SceneFacts, find:
         what = speak.say(" or ".join(the(thing) for thing in missing), "和".join(thing.said for thing in missing))
         return _unknown(asked, clip, speak.say(f"I do not find {what} with any certainty.", f"没有把握地找到{what}。"))
     places = [place for place in found if place is not None]
+    if asked.kind == "height" and facts.floor_z is None:
+        return _unknown(asked, clip, speak.say("It is not known where the floor is.", "不知道地面在哪里。"))
     if one := _one_place(asked.things, places):
         what = speak.say(f"{the(one[0])} and {the(one[1])}", f"{one[0].said}和{one[1].said}")
         return _unknown(
@@ -219,7 +229,8 @@ def _exists(
     score = max((place.score for place in found), default=0.0)
     if score >= SURELY_THERE:
         sure = speak.say(f" (estimated by the model, score {score:.2f}).", f"（由模型估计，置信度{score:.2f}）。")
-        text = speak.say(f"Yes, I find {_one(thing.said)}", f"有，找到{thing.said}") + sure
+        many = thing.said == category(thing.category).plural != thing.category
+        text = speak.say(f"Yes, I find {thing.said if many else _one(thing.said)}", f"有，找到{thing.said}") + sure
         return _answer(asked, clip, text, (), found)
     if sight is not None and sight.says == "glimpse":
         at = int(clip.frame_index[sight.frame])

@@ -29,6 +29,23 @@ _MOST_OF, _NEARLY_ALL = 0.6, 0.8
 """Of several things, by their scores, that share one colour or two for it to be said of all."""
 
 
+def of_color(color: str, clip: PosedClip, facts: SceneFacts, found: Sequence[Located]) -> list[Located]:
+    """Those of several things that show a colour, alone or beside another.
+
+    Args:
+        color: a word of ``colours``.
+        clip: upright and in metres.
+        facts: of it.
+        found: the things.
+    """
+    gain, kept = brightness_gain(clip), []
+    for one in found:
+        seen = shown_colors(box_pixels(clip, one.box, one.frames, facts.floor_z), gain)
+        if color in (clear_colors(seen, one.color) if seen is not None else one.color[:1]):
+            kept.append(one)
+    return kept
+
+
 class ColorSaid(NamedTuple):
     """An answer in words, what it is about, and where it comes from."""
 
@@ -123,6 +140,15 @@ def _said(
             "unknown",
         )
     english, chinese = in_words(words)
+    if asked.polar and seen is not None and (len(words) == 1 or asked.expects not in words):
+        holds = asked.expects in words
+        thing, yes, ja = asked.things[0].said, ("No", "Yes")[holds], ("不是", "是")[holds]
+        share = f"{seen.of(*words):.0%}".replace("%", " %")
+        said = speak.say(
+            f"{yes}: the {thing} {'are' if many else 'is'} {english} (estimated: so are {share} of the pixels looked at; {by}).",
+            f"{ja}：{thing}是{chinese}的（估计：所看像素中{share}如此；{by}）。",
+        )
+        return ColorSaid(said, places, "model" if places else "measurement")
     text = speak.say(f"The {thing} {'are' if many else 'is'} {english}", f"{thing}是{chinese}的")
     if seen is None:
         return ColorSaid(text + speak.say(f". (Estimated: {by}.)", f"。（估计：{by}。）"), places, "model")

@@ -181,6 +181,29 @@ def _color_question(words: str, language: Literal["en", "zh"], frame: FrameRef |
     return NamedQuestion(kind="color", things=(thing,), frame=frame, language=language, options=options, which=which)
 
 
+_IS_THERE = re.compile(
+    rf"^(?:is there|are there|(?:do|can) (?:you|i|we) see)(?: (?:a|an|any|some|one)(?: [\w-]+)?)? #(?: here| anywhere| somewhere| visible)?{_PLACE}[?. ]*$"
+    r"|^[^#]{0,8}(?:有没有|有)[一个任何把张台只条盏]{0,3}#(?:吗|么)?[？?。 ]*$"
+)
+_OF_COLOR = re.compile(
+    rf"^(?:is|are) (?:the |this |that |these |those |all (?:the )?)?# (?:(?:all|really) )?(?P<hue>{_HUE})[?. ]*$|^#(?:都)?是(?P<zh>{_HUE})色?的?吗[？?。 ]*$"
+)
+
+
+def _is_of_color(
+    rest: str, named: list[tuple[int, int, Mention]], language: Literal["en", "zh"], frame: FrameRef | None
+) -> NamedQuestion | None:
+    """Whether a thing is of a colour: "Is the table white?"."""
+    found = _OF_COLOR.search(rest)
+    if found is None or len(named) != 1:
+        return None
+    many = rest.startswith("are") or "都" in rest
+    return NamedQuestion(
+        kind="color", things=(named[0][2],), frame=frame, language=language, expects=_HUES[found["hue"] or found["zh"]],
+        polar=True, which="all" if many else "one",
+    )  # fmt: skip
+
+
 # What stands before a name and says nothing of which thing is meant that could be looked for.
 _PLAIN = re.compile(r"(?:long|round|square|big|large|small|little|tall|low|high|wooden|dark|light|main|only|whole) ")
 _OVER_FLOOR = re.compile(
@@ -246,11 +269,17 @@ def parse_named(text: str) -> NamedQuestion | None:
     rest = words
     for start, end, _ in reversed(named):
         rest = rest[:start] + "#" + rest[end:]
+    if (color := _is_of_color(rest, named, language, frame)) is not None:
+        return color
     cue = next(((kind, expects) for pattern, kind, expects in _CUES if re.search(pattern, rest)), None)
     if cue is None or _BEYOND.search(_ALLOWED.sub("", rest)):
         return None
     kind, expects = cue
     if kind in ("size", "height") and _OF_ANOTHER.search(rest):
+        return None
+    if kind == "exists" and not _IS_THERE.search(rest):
+        return None  # "is there room for a sofa", "are there more than two chairs"
+    if kind == "height" and _CAMERA.search(rest):
         return None
     polar = _POLAR.search(rest) is not None and not _ASKS_WHICH.search(rest)
     if kind in ("side", "depth_order", "higher") and not polar and not _ASKS_WHICH.search(rest):

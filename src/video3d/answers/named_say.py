@@ -14,6 +14,8 @@ from video3d.answers.named_question import Mention, NamedQuestion
 from video3d.geometry.boxes import gap_m, nearest_point
 from video3d.types import Box3D, Quantity
 
+_ROUND = 1.25
+"""Times its shorter side that the longer one of what is round is found to be, at most."""
 _NEAREST_M = 0.05  # boxes are not known better than that
 
 
@@ -185,6 +187,14 @@ def _size(case: Case) -> Said:
     sides = sorted((float(size[0]), float(size[1])), reverse=True)
     if asked.expects:
         value = _extent(asked.expects, places[0])
+        if asked.expects == "diameter" and sides[0] > _ROUND * sides[1]:
+            numbers = [speak.length(side) for side in sides]
+            text = speak.say(
+                f"What I find for {the(asked.things[0])} does not look round: it is about {numbers[0]} by {numbers[1]}.",
+                f"找到的{asked.things[0].said}看起来不是圆的：约{numbers[0]}乘{numbers[1]}。",
+            )
+            named = zip(("length", "width"), sides, strict=True)
+            return text, tuple(Quantity(name=name, value=value, unit=facts.unit) for name, value in named)
         en, zh = _EXTENTS[asked.expects]
         said = speak.length(value)
         text = speak.say(f"{_start(asked.things[0])} is about {said} {en}.", f"{asked.things[0].said}{zh}约{said}。")

@@ -358,8 +358,8 @@ def _composed(
 def _name_words(named: Detection | None, any_objects: bool, speak: Speaker) -> str:
     if named is not None:
         return speak.say(
-            f"This is part of what was found as: {named.label} (score {named.score:.2f}).",
-            f"这里属于检测到的物体：{named.label}（得分 {named.score:.2f}）。",
+            f"This is part of what was found as: {named.label} (estimated, score {named.score:.2f}).",
+            f"这里属于检测到的物体：{named.label}（估计，得分 {named.score:.2f}）。",
         )
     return speak.say(
         "Nothing there could be named: "

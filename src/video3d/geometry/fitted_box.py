@@ -42,7 +42,11 @@ _OUT, _OUT_M = 0.3, 0.1  # of the side, and metres, on top: an end that would mo
 _IN, _IN_M = 0.15, 0.05  # farther in: more of the thing was seen under another name, or not at all
 _UNCLAIMED = 0.05
 """Places that an end would leave outside and that may be the thing's under another name, of those that are."""
-_TOP_M, _TOP_BESIDE_M = 0.15, 0.2  # how far from where a flat top is believed to be, in height and aside, it may be
+_TOP_M = 0.25  # how far from the height where a flat top is believed to be it may be
+_LEAST_TOP, _MOST_TOP = (
+    0.4,
+    4.0,
+)  # of the area that it is believed to have; votes of a long table believe in a part of it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -202,13 +206,15 @@ def on_top(believed: Box3D, tops: Sequence[Box3D]) -> Box3D | None:
         believed: upright.
         tops: level surfaces that were seen, as flat boxes.
     """
-    high = float(believed.center_world[2] + believed.size_m[2] / 2)
+    bottom, high = (float(believed.center_world[2] + side * believed.size_m[2] / 2) for side in (-1, 1))
+    area = float(np.prod(believed.size_m[:2]))
     fits = []
     for top in tops:
-        local = top.world_from_box.T @ (believed.center_world - top.center_world)
-        beside = np.clip(np.abs(local[:2]) - top.size_m[:2] / 2, 0.0, None)
-        if abs(float(top.center_world[2]) - high) <= _TOP_M and float(np.hypot(*beside)) <= _TOP_BESIDE_M:
-            fits.append((-float(np.prod(top.size_m[:2])), top))
+        local = np.abs(top.world_from_box.T @ (believed.center_world - top.center_world))[:2]
+        z, ratio = float(top.center_world[2]), float(np.prod(top.size_m[:2])) / area
+        level = abs(z - high) <= _TOP_M and z > bottom + _TOP_M
+        if level and _LEAST_TOP <= ratio <= _MOST_TOP and bool((local <= top.size_m[:2] / 2).all()):
+            fits.append((abs(float(np.log(ratio))), top))
     if not fits:
         return None
     top = min(fits, key=lambda pair: pair[0])[1]
@@ -216,7 +222,7 @@ def on_top(believed: Box3D, tops: Sequence[Box3D]) -> Box3D | None:
     own = float(np.degrees(np.arctan2(believed.world_from_box[1, 0], believed.world_from_box[0, 0])))
     quarters = round((own - yaw) / 90)  # its front stays to the side that it is believed to be at
     length, width = (float(side) for side in top.size_m[:2])
-    bottom, high = float(believed.center_world[2] - believed.size_m[2] / 2), float(top.center_world[2])
+    high = float(top.center_world[2])
     return Box3D(
         center_world=np.append(top.center_world[:2], (bottom + high) / 2),
         size_m=np.array([*((length, width) if quarters % 2 == 0 else (width, length)), max(high - bottom, 0.01)]),

@@ -22,10 +22,11 @@ from video3d.geometry.tsdf import sigma_z
 from video3d.types import Box3D, PosedClip
 
 _STEP = 2  # every so many pixels, in both directions, and more of them where that would be
-_MOST_POINTS = 500_000
+_MOST_POINTS = 250_000
 _MOST_VIEWS = 32  # evenly spread, look at every place: its cost is points times views
-_LEAST_VIEWS = 2  # that looked through a place: one may err
-_BEHIND_M = 0.03
+_LEAST_VIEWS, _LEAST_OF_VIEWS = 2, 0.1  # that looked through a place, and of all that are asked: one may err
+_BEHIND_M, _BEHIND_SHARE = 0.03, 0.01  # and of the distance: poses err by an angle
+_MOST_MOVED = 0.2  # of what a frame shows: where more seems to have moved, its pose is off
 _MOST_SIGMA = 0.03
 """Of depth, as a share of it: no depth camera sees so far that it errs by more; what does see that far is a LiDAR."""
 _LEAST_POINTS = 8
@@ -99,9 +100,11 @@ def moving_bodies(clip: PosedClip) -> tuple[Body, ...]:
     points, frames = view_points(views, max(_STEP, math.ceil(math.sqrt(views.depth.size / _MOST_POINTS))))
     points, seen = np.asarray(points, dtype=np.float64), np.unique(frames)
     looks = seen[np.linspace(0, len(seen) - 1, min(len(seen), _MOST_VIEWS)).round().astype(np.int64)]
-    moved = _looked_through(clip, looks, points) >= _LEAST_VIEWS
+    moved = _looked_through(clip, looks, points) >= max(_LEAST_VIEWS, round(_LEAST_OF_VIEWS * len(looks)))
     found = []
     for frame in np.unique(frames[moved]):
+        if moved[frames == frame].mean() > _MOST_MOVED:
+            continue
         eye = np.asarray(clip.world_from_camera[frame][:3, 3], dtype=np.float64)
         found += [Body(frame=int(frame), points_world=one, eye_world=eye) for one in _together(points[moved & (frames == frame)], eye)]  # fmt: skip
     return tuple(found)
@@ -123,7 +126,7 @@ def _looked_through(
         row, column, z = y[at].astype(np.int64), x[at].astype(np.int64), seen[at, 2]
         least = minimum_filter(np.where(np.isfinite(depth), depth, np.inf), size=3, mode="nearest")[row, column]
         sigma = np.minimum(sigma_z(clip, int(frame))[row, column], _MOST_SIGMA * z)
-        count[at[np.isfinite(depth[row, column]) & (least - z > _BEHIND_M + 2 * sigma)]] += 1
+        count[at[np.isfinite(depth[row, column]) & (least - z > _BEHIND_M + _BEHIND_SHARE * z + 2 * sigma)]] += 1
     return count
 
 

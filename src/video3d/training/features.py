@@ -25,7 +25,7 @@ from video3d.answers.prompt import asked_with, build_prompt
 from video3d.data.presented import asked, recording_of
 from video3d.data.store import DataSet
 from video3d.data.truth import ClipData, SceneTruth
-from video3d.encoding import can_vote, finders_in, things_in, votes_of_scene
+from video3d.encoding import can_vote, finders_in, things_in, votes_of_scene, what_moved
 from video3d.geometry.lift import lift_patches
 from video3d.model.modeling_video3d import Video3DForConditionalGeneration
 from video3d.model.processing_video3d import Video3DProcessor
@@ -210,7 +210,7 @@ class SceneStore:
             return {"none": torch.zeros(0)}, None
         seen = model.frame_features(inputs.pixel_values[0])
         votes = votes_of_scene(model, scene, inputs, points, seen[0]) if looks else None
-        find = None if votes is None else finders_in(votes, things_in(votes), scene.clip)
+        find = None if votes is None else finders_in(votes, things_in(votes), scene.clip, what_moved(scene.clip))
         if self.level == "pixels":
             return {"none": torch.zeros(0)}, find
         if self.level == "patches":
