@@ -190,3 +190,18 @@ def test_what_is_asked_about_and_what_is_offered_are_read(text: str, thing: str,
 )
 def test_other_questions_about_colours_are_left_to_others(text: str) -> None:
     assert parse_named(text) is None
+
+
+def test_whether_a_thing_is_of_a_colour_is_answered_by_its_pixels() -> None:
+    clip, box = room((200, 30, 30))
+    thing = Located(box=box, score=0.9, frames=(0,), color=("white", 0.6))
+    assert ask("Is the box red?", thing, clip=clip).text.startswith("Yes: the box is red")
+    assert ask("Is the box white?", thing, clip=clip).text.startswith("No: the box is red")
+    assert ask("Is there a red box?", thing, clip=clip).text.startswith("Yes, I find a red box")
+    assert "none that looks blue" in ask("Is there a blue box?", thing, clip=clip).text
+
+
+def test_a_clip_filmed_in_the_dark_has_no_white() -> None:
+    clip, box = room(GREY, light=0.02)
+    assert brightness_gain(clip) == 4.0
+    assert clear_colors(seen(clip, box)) == ("black",)

@@ -120,7 +120,19 @@ def test_a_thing_with_a_flat_top_is_as_large_as_the_top_that_is_there(yaw: float
     assert fit.center_world == pytest.approx([0.0, 0.0, (0.72 - 0.03) / 2])
     assert fit.world_from_box[:, 0] @ believed.world_from_box[:, 0] > 0.98  # its front is where it was
     assert on_top(box((0.0, 3.0, 0.36), (1.2, 0.7, 0.72), yaw), tops[:1]) is None or abs(c) < 0.5  # beside it
-    assert on_top(box((0.0, 0.0, 1.0), (1.2, 0.7, 0.5)), tops) is None  # higher
+    assert on_top(box((0.0, 0.0, 1.2), (1.2, 0.7, 0.3)), tops) is None  # higher
+
+
+def test_a_top_that_is_far_larger_or_smaller_is_another_things() -> None:
+    counter, own = box((0.0, 0.0, 0.7), (3.0, 0.6, 0.01)), box((1.2, 0.1, 0.6), (0.5, 0.4, 0.01))
+    side_table = box((1.2, 0.1, 0.3), (0.45, 0.45, 0.6))
+    fit = on_top(side_table, (counter, own))
+    assert fit is not None and fit.size_m[:2] == pytest.approx([0.5, 0.4])
+    assert on_top(side_table, (counter,)) is None
+    assert on_top(box((0.0, 0.0, 0.36), (2.0, 1.0, 0.72)), (box((0.1, 0.0, 0.72), (0.3, 0.2, 0.01)),)) is None
+    assert (
+        on_top(box((0.0, 0.0, 0.75), (2.0, 1.0, 0.1)), (box((0.0, 0.0, 0.72), (2.0, 1.0, 0.01)),)) is None
+    )  # below it
 
 
 def test_where_no_patch_shows_it_the_box_is_the_believed_one() -> None:
