@@ -27,6 +27,8 @@ _OR = re.compile(r"\bor\b|还是|或者")
 _YES_OR_NO = re.compile(
     r"\b(?:yes|no|not|none|nothing|isn't|aren't|doesn't|don't|correct|true|false)\b|[是否有没不对会能在]|可以"
 )
+_IS_THERE = re.compile(r"^(?:is|are) there\b|有没有")
+_YES = re.compile(r"yes\b|true\b|correct\b|是|有")
 _DESCRIBES = re.compile(
     r"\b(?:describe|description|caption|summar\w*|tell me about|what (?:do|can|could) (?:you|i|we|one)(?: all)? see|what (?:is|are) (?:there|visible|shown)|"
     r"what(?:'s| is| can be seen| is seen| does) (?:in )?(?:the|this) (?:video|clip|recording|scene|room|picture|image|place)|"
@@ -125,6 +127,8 @@ def has_form(question: str, said: str) -> bool:
 
     >>> has_form("What is the floor: wood or carpet?", "table rests on the floor"), has_form("What is the floor: wood or carpet?", "It is wood.")
     (False, True)
+    >>> has_form("Is there a clock with hands?", "yes"), has_form("Is there a clock with hands?", "no")
+    (False, True)
     >>> has_form("Is the chair red?", "the chair"), has_form("What is the table made of?", "A room with a table, a white door, a ball.")
     (False, False)
     """
@@ -133,8 +137,9 @@ def has_form(question: str, said: str) -> bool:
         return False
     if form == "choice":
         return any(_names(text, one) for one in offered(question))
-    if form == "yes_no":
-        return bool(_YES_OR_NO.search(text))
+    if form == "yes_no":  # what nothing found, the language model has not seen
+        guessed = _IS_THERE.search(plain(question[:2000])) and _YES.match(text)
+        return bool(_YES_OR_NO.search(text)) and not guessed
     if form == "count":
         return bool(
             re.search(rf"(?<![\w.]){NUMBER}|{CHINESE_NUMBER}|\b(?:no|none|nothing|one|several|many|few)\b|没", text)
