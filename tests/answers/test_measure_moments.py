@@ -98,6 +98,12 @@ def test_the_farthest_from_the_start(walk, text):
     assert when.key == "frame 6" and "(at 3.0 s)" in when.text and "1.40 m forward" in when.text
 
 
+def test_a_camera_that_stays_gets_nowhere():
+    clip = make_clip(poses=np.stack([look((2.0, 1.0, 1.4), 0.0)] * 4), time_s=0.5 * np.arange(4))
+    found = ask("How far from where it started does the camera get at most?", clip)
+    assert found.quantities[0].value == 0.0 and "it stays where it is" in found.text
+
+
 def test_back_at_the_start_or_not(walk):
     text = "Does the camera end near where it started?"
     assert ask(text, *walk).text.startswith("No: the camera ends 0.60 m")

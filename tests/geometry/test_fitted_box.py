@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from ray_cast_room import look_at
 
 from video3d.geometry.boxes import iou_3d
 from video3d.geometry.fitted_box import SeenSurface, fit_box, on_top, seen_surface
@@ -11,17 +12,6 @@ from video3d.geometry.rigid import pixel_rays, scale_k
 from video3d.types import Box3D, PosedClip, World
 
 HW, GRID = (112, 112), (16, 16)
-
-
-def looking(eye, at):
-    """The pose of a camera that looks at a place."""
-    ahead = np.subtract(at, eye) / np.linalg.norm(np.subtract(at, eye))
-    right = np.cross(ahead, [0.0, 0.0, 1.0])
-    right /= np.linalg.norm(right)
-    pose = np.eye(4)
-    pose[:3, :3] = np.stack([right, np.cross(ahead, right), ahead], axis=1)
-    pose[:3, 3] = eye
-    return pose
 
 
 def box(center, size, degrees=0.0) -> Box3D:
@@ -37,7 +27,7 @@ def film(solids, eyes, at, k=100.0):
     depth, shown, poses = [], [], []
     hall = box((0, 0, 1.5), (12, 12, 3))
     for eye in eyes:
-        pose = looking(eye, at)
+        pose = look_at(eye, at)
         rays = pixel_rays(k_px, row, column) @ pose[:3, :3].T
         z, which = np.full(len(rays), np.inf), np.full(len(rays), -1)
         for number, solid in enumerate([hall, *solids], start=-1):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from ray_cast_room import look_at
 
 from video3d.geometry.moving import Body, moving_bodies, nearest_body
 from video3d.types import Box3D, GeometryStatus, PosedClip, World
@@ -18,12 +19,8 @@ BLOCK = np.array([0.3, 0.2, 0.25])
 def _pose(x: float) -> np.ndarray:
     """At height 1.2 m, looking along +y, somewhat down; the right is +x."""
     down = math.radians(12)
-    ahead = np.array([0.0, math.cos(down), -math.sin(down)])
-    right = np.array([1.0, 0.0, 0.0])
-    pose = np.eye(4)
-    pose[:3, :3] = np.stack([right, np.cross(ahead, right), ahead], axis=1)
-    pose[:3, 3] = [x, 0.0, 1.2]
-    return pose
+    eye = np.array([x, 0.0, 1.2])
+    return look_at(eye, eye + np.array([0.0, math.cos(down), -math.sin(down)]))
 
 
 def _depth(pose: np.ndarray, centers: list[np.ndarray]) -> np.ndarray:

@@ -23,7 +23,8 @@ BEIGE = "beige"
 WORDS: tuple[str, ...] = (*(one.name for one in COLORS), BEIGE)
 """In the order of ``Colors.shares``."""
 CHINESE = {one.name: one.zh for one in COLORS} | {BEIGE: "米色"}
-_ALSO = {"gray": "grey", "tan": BEIGE, "cream": BEIGE, "violet": "purple", "silver": "grey"}
+ALSO = {"gray": "grey", "tan": BEIGE, "cream": BEIGE, "violet": "purple", "silver": "grey"}
+"""What is said for one of the words."""
 _BROADER = (("brown", 0.5), ("yellow", 0.25), ("white", 0.25))  # what is called beige, where that is not to choose
 # Pairs of words that one surface in light and shade goes between; of others a thing has both.
 _NEXT = {frozenset(pair) for pair in (("brown", BEIGE), ("white", BEIGE), ("white", "grey"), ("grey", "black"))} | {
@@ -183,7 +184,7 @@ def clear_colors(seen: Colors, head: tuple[str, float] = ("", 0.0), among: Seque
     (('white',), ())
     """
     shares = dict(zip(WORDS, seen.shares, strict=True))
-    offered = tuple(dict.fromkeys(word for one in among if (word := _ALSO.get(one, one)) in WORDS))
+    offered = tuple(dict.fromkeys(word for one in among if (word := ALSO.get(one, one)) in WORDS))
     if offered:
         if BEIGE not in offered:
             for word, part in _BROADER:

@@ -27,9 +27,13 @@ def reach(question: MetricQuestion, facts: SceneFacts, speak: Speaker, frames: l
     ways = ((step[0], "forward", "向前"), (-step[0], "back", "向后"), (step[1], "left", "向左"), (-step[1], "right", "向右"),
             (step[2], "up", "向上"), (-step[2], "down", "向下"))  # fmt: skip
     parts = sorted((way for way in ways if way[0] > 0), key=lambda way: -way[0])
-    seen = speak.say(
-        ", ".join(f"{speak.length(value)} {name}" for value, name, _ in parts) + " as seen from where it starts",
-        "、".join(f"{name}{speak.length(value)}" for value, _, name in parts) + "，以起始视角计",
+    seen = (
+        speak.say("it stays where it is", "它没有移动")
+        if not parts
+        else speak.say(
+            ", ".join(f"{speak.length(value)} {name}" for value, name, _ in parts) + " as seen from where it starts",
+            "、".join(f"{name}{speak.length(value)}" for value, _, name in parts) + "，以起始视角计",
+        )
     )
     when = _when(path, place, speak)
     span = span_words(path, frames, speak)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
+from video3d.answers.colours import ALSO, BEIGE, CHINESE
 from video3d.answers.named_extent import asked_extent
 from video3d.answers.references import FrameRef, find_references, plain, without_options
 from video3d.vocabulary import CATEGORIES, COLORS, pluralise
@@ -146,7 +147,7 @@ _OF_ANOTHER = re.compile(
 _ALLOWED = re.compile(r"in front of|前面|distances? between|之间的?距离")
 
 
-_HUES = {"violet": "purple", "tan": "beige", "cream": "beige", "gray": "grey", "beige": "beige", "米色": "beige"}
+_HUES = ALSO | {BEIGE: BEIGE, CHINESE[BEIGE]: BEIGE}
 _HUES |= {word: one.name for one in COLORS for word in (one.name, one.zh, one.zh.removesuffix("色"))}
 _HUE = "|".join(sorted(_HUES, key=len, reverse=True))
 _OFFERED = re.compile(
