@@ -169,8 +169,11 @@ def notes_for(model: "Video3DForConditionalGeneration", looked: LookedAt, questi
 
     And () for a model whose gate is shut: it has not been through training, in which notes are learned to be read.
     """
-    find = None if model.scene_closed else finders(looked)
-    return () if find is None else notes_on(question, looked.scene.clip, looked.scene.facts, find)
+    wanted = "none" if model.scene_closed else model.config.notes
+    find = None if wanted == "none" else finders(looked)
+    if find is None:
+        return ()
+    return notes_on(question, looked.scene.clip, looked.scene.facts, find, conclude=wanted == "conclusions")
 
 
 def answer_about(asked: NamedQuestion, looked: LookedAt, detector: Callable[[], Detector | None]) -> Answer | None:

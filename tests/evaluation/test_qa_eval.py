@@ -11,13 +11,14 @@ from video3d import pipeline
 from video3d.cli import run
 from video3d.data.presented import asked, recording_of
 from video3d.data.row import Number
-from video3d.evaluation.ablate import PARTS, change_of, has_part, switched_off
+from video3d.evaluation.ablate import PARTS, WITHHELD, change_of, has_layers, has_part, switched_off, withheld
 from video3d.evaluation.ablate_run import run_ablation
 from video3d.evaluation.qa_ask import AskSettings, Prediction, answer_log_likelihood, ask_clip, likeliest
 from video3d.evaluation.qa_blind import blind_grades
 from video3d.evaluation.qa_eval import exam_rows, examine
 from video3d.evaluation.qa_report import report, report_markdown
 from video3d.evaluation.qa_run import read_predictions, run_exam
+from video3d.model.processing_video3d import Video3DProcessor
 from video3d.types import InputError
 
 
@@ -177,9 +178,43 @@ def test_parts_are_left_out_and_put_back(engine, small_data) -> None:
                 pass
             continue
         with switched_off(model, part):
-            assert not has_part(model, part)
+            assert not has_layers(model, part)
             assert not torch.equal(embeds(), before)
         assert torch.equal(embeds(), before)
+
+
+def test_what_a_model_has_no_layers_for_is_withheld_from_it(make_model, tokenizer, small_data) -> None:
+    head = {"object_head": True, "object_width": 16, "object_colors": ["red", "blue"], "objects_trained": True}
+    model = make_model(**head, categories=["chair", "table", "ball"]).eval()
+    processor = Video3DProcessor.for_model(model.config, tokenizer, max_patches=24)
+    clip = small_data.clip(small_data.clip_ids("test")[0])
+    question = "Which is nearer to the camera, the red chair or the table?"
+
+    def prompt() -> str:
+        engine = pipeline.Video3D.around(model, processor)
+        return engine.prompt(engine.read(recording_of(clip)), question)
+
+    whole, prompts = prompt(), {}
+    for part in PARTS:
+        with switched_off(model, part):
+            prompts[part] = prompt()
+    assert prompt() == whole
+    assert whole.endswith("[ESTIMATED]\nperhaps: the red chair")
+    assert "[ESTIMATED]\nframe 2: red chair" in prompts["reasoning"]
+    assert "[ESTIMATED]" not in prompts["position"]
+    assert {part: withheld(model, part) for part in PARTS if prompts[part] == whole} == WITHHELD
+    model.config.notes = "none"
+    assert not has_part(model, "reasoning")
+
+
+def test_a_clip_is_shown_without_what_is_withheld(small_data) -> None:
+    clip = small_data.clip(small_data.clip_ids("test")[0])
+    whole, last = recording_of(clip), recording_of(clip, ["frames"])
+    assert (whole.num_frames, last.num_frames) == (3, 1)
+    assert np.array_equal(last.load_rgb([0])[0], whole.load_rgb([2])[0])
+    assert np.array_equal(last.world_from_camera[0], whole.world_from_camera[2])
+    blind = recording_of(clip, ["depth", "poses", "intrinsics"])
+    assert blind.load_depth_m is None and blind.world_from_camera is None and blind.k_px is None
 
 
 def test_an_ablation_is_a_table_beside_the_reference(engine, small_data, tmp_path: Path, monkeypatch) -> None:

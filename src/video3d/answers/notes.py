@@ -45,7 +45,9 @@ _SECONDS = re.compile(r"(\d+(?:\.\d+)?|half a|a|one|two|three)[ -]?seconds?\b")
 _WORDS_S = {"half a": 0.5, "a": 1.0, "one": 1.0, "two": 2.0, "three": 3.0}
 
 
-def notes_on(question: str, clip: PosedClip, facts: SceneFacts, find: Finders) -> tuple[str, ...]:
+def notes_on(
+    question: str, clip: PosedClip, facts: SceneFacts, find: Finders, *, conclude: bool = True
+) -> tuple[str, ...]:
     """Lines about the things that a question names, and about how things and the camera move where it asks for that.
 
     Args:
@@ -53,6 +55,7 @@ def notes_on(question: str, clip: PosedClip, facts: SceneFacts, find: Finders) -
         clip: upright and in metres.
         facts: of it.
         find: finds things by name.
+        conclude: say what geometry concludes, where it comes to a conclusion, instead of what it knows.
     """
     whole = plain(question[:2000])
     for words, instead in _NO_THINGS:
@@ -93,7 +96,7 @@ def notes_on(question: str, clip: PosedClip, facts: SceneFacts, find: Finders) -
         all_found=len(there) == len(things),
         option_things=tuple(these for _, these in options),
     )
-    said = likely(noted, (*AHEAD, *PLACES))
+    said = likely(noted, (*AHEAD, *PLACES)) if conclude else None
     if said is not None:
         return (said,)
     lines = whereabouts(noted, position)

@@ -3,13 +3,15 @@
 Switched off at inference, a part is as in a model that never had it, while the others were trained beside it; a model trained
 without it has learned to do without. The reference design's table names four parts and does not say which of the two it is.
 
-| part | what is left out |
-|---|---|
-| depth | the convolution over the depth map (points and depth-aware attention still come from depth) |
-| temporal | the transformer over frames, its depth-aware attention with it |
-| position | the world position of scene tokens (merging by voxel still goes by it) |
-| reasoning | what the reasoning module believes, in the prompt |
-| camera | intrinsics and pose of every frame |
+| part | what is left out | of a model without such layers |
+|---|---|---|
+| depth | the convolution over the depth map (points and depth-aware attention still come from depth) | the clip's depth: a network estimates it |
+| temporal | the transformer over frames, its depth-aware attention with it | all frames but the last |
+| position | the world position of scene tokens (merging by voxel still goes by it) | |
+| reasoning | what the reasoning module believes, in the prompt | what geometry concludes, in notes: they say where things are |
+| camera | intrinsics and pose of every frame | the clip's poses and intrinsics: estimated from its frames |
+
+A model that reads notes beside questions is told places there too: without position, it reads none.
 """
 
 from collections.abc import Iterator, Sequence
@@ -19,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from video3d.data.presented import Withheld
 from video3d.evaluation.qa_ask import Prediction
 from video3d.evaluation.qa_report import (
     AVERAGED,
@@ -42,13 +45,26 @@ PARTS: dict[Part, str] = {
     "reasoning": "reasoning module",
     "camera": "camera encoding",
 }
+WITHHELD: dict[Part, tuple[Withheld, ...]] = {
+    "depth": ("depth",),
+    "temporal": ("frames",),
+    "camera": ("poses", "intrinsics"),
+}
+"""What clips are shown without, for a model that has no layers of a part: it has the same by geometry."""
+_BY_GEOMETRY: dict[Part, str] = {
+    "depth": "measured depth",
+    "temporal": "all frames but the last",
+    "position": "position encoding, notes",
+    "reasoning": "conclusions in notes",
+    "camera": "poses, intrinsics",
+}
 REFERENCE_FULL = 0.833
 REFERENCE_CHANGE: dict[Part, float] = {"depth": -0.062, "temporal": -0.085, "position": -0.121, "reasoning": -0.043}
 """The reference design's table, in the order in which it names the parts; it has no row for the camera."""
 
 
-def has_part(model: "Video3DForConditionalGeneration", part: Part) -> bool:
-    """Whether a model has a part that can be switched off."""
+def has_layers(model: "Video3DForConditionalGeneration", part: Part) -> bool:
+    """Whether a model has layers of a part."""
     if part == "position":
         return model.scene_projector.position.kind != "none"
     if part == "reasoning":
@@ -56,32 +72,59 @@ def has_part(model: "Video3DForConditionalGeneration", part: Part) -> bool:
     return getattr(model.video_encoder, part) is not None
 
 
+def reads_notes(model: "Video3DForConditionalGeneration") -> bool:
+    """Whether notes stand beside questions: what patches vote for and geometry says of it."""
+    return model.config.objects_trained and model.config.notes != "none" and not model.scene_closed
+
+
+def has_part(model: "Video3DForConditionalGeneration", part: Part) -> bool:
+    """Whether a model has a part that can be switched off, or withheld from it."""
+    if has_layers(model, part) or part in WITHHELD:
+        return True
+    return reads_notes(model) and (part == "position" or model.config.notes == "conclusions")
+
+
 def matters(model: "Video3DForConditionalGeneration", part: Part) -> bool:
     """Whether what the language model reads can depend on a part: not on what scene tokens hold while its gate is shut."""
     return has_part(model, part) and (part == "reasoning" or not model.scene_closed)
 
 
+def withheld(model: "Video3DForConditionalGeneration", part: Part) -> tuple[Withheld, ...]:
+    """What clips are shown without instead of a part that a model has no layers of."""
+    return () if has_layers(model, part) else WITHHELD.get(part, ())
+
+
+def called(model: "Video3DForConditionalGeneration", part: Part) -> str:
+    """What is left out of a model with a part."""
+    plain = has_layers(model, part) and not (part == "position" and reads_notes(model))
+    return PARTS[part] if plain else _BY_GEOMETRY[part]
+
+
 @contextmanager
 def switched_off(model: "Video3DForConditionalGeneration", part: Part) -> Iterator[None]:
-    """The model without a part, and afterwards as it was.
+    """The model without a part, and afterwards as it was; what is ``withheld`` from it has to be left out of clips.
 
     Raises:
         ValueError: the model has no such part.
     """
     if not has_part(model, part):
         raise ValueError(f"model: expected one with {PARTS[part]}, got one without")
+    changes: list[tuple[Any, str, Any]] = []
     if part == "position":
-        owner, name, off = model.scene_projector.position, "kind", "none"
+        changes = [(model.scene_projector.position, "kind", "none"), (model.config, "notes", "none")]
     elif part == "reasoning":
-        owner, name, off = model.config, "reasoning_trained", False
-    else:
-        owner, name, off = model.video_encoder, part, None
-    kept = getattr(owner, name)
-    setattr(owner, name, off)
+        changes = [(model.config, "reasoning_trained", False)]
+        changes += [(model.config, "notes", "places")] if model.config.notes == "conclusions" else []
+    elif has_layers(model, part):
+        changes = [(model.video_encoder, part, None)]
+    kept = [getattr(owner, name) for owner, name, _ in changes]
     try:
+        for owner, name, off in changes:
+            setattr(owner, name, off)
         yield
     finally:
-        setattr(owner, name, kept)
+        for (owner, name, _), before in zip(changes, kept, strict=True):
+            setattr(owner, name, before)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,11 +174,13 @@ class Ablation:
 
     Attributes:
         full: the whole model's line.
+        parts: what was left out of this model, by part.
         off: by part, switched off at inference; a text says why it was not run.
         trained: by name, models trained apart; a part's own name puts it into its row.
     """
 
     full: Line
+    parts: dict[Part, str]
     off: dict[Part, Change | str]
     trained: dict[str, Change]
 
@@ -144,6 +189,7 @@ def ablation_json(found: Ablation) -> dict[str, Any]:
     """The published shape of ``ablate --json``."""
     return {
         "full": asdict(found.full),
+        "parts": found.parts,
         "off": {part: one if isinstance(one, str) else asdict(one) for part, one in found.off.items()},
         "trained": {name: asdict(one) for name, one in found.trained.items()},
         "reference": {"full": REFERENCE_FULL, **REFERENCE_CHANGE},
@@ -158,7 +204,7 @@ def ablation_markdown(found: Ablation) -> str:
         head,
         ("full", percent(full.score, full.interval), "", "", "", percent(REFERENCE_FULL), ""),
     ]
-    for part, words in PARTS.items():
+    for part, words in found.parts.items():
         off = found.off.get(part)
         reference = REFERENCE_CHANGE.get(part)
         left = (off, "") if isinstance(off, str) else _cells(off)

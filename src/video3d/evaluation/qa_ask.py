@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from video3d.data.presented import asked, recording_of
+from video3d.data.presented import Withheld, asked, recording_of
 from video3d.data.questions.wording import DIRECTIONS
 from video3d.data.row import Answer, Choice, Direction, Row, YesNo
 from video3d.data.truth import ClipData
@@ -38,12 +38,14 @@ class AskSettings:
             question is answered; ``likelihood`` takes the allowed answer that it finds likeliest.
         frames: frames of a clip at most, evenly spread; 32 as ``video3d ask``.
         batch: questions on a scene that are read at once. A user's come one at a time.
+        without: what clips are shown without.
     """
 
     path: Way = "model"
     closed: Closed = "generate"
     frames: int = 32
     batch: int = 8
+    without: tuple[Withheld, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,7 +112,7 @@ def ask_clip(engine: Video3D, clip: ClipData, rows: Sequence[Row], settings: Ask
         rows: questions on it.
         settings: how they are asked.
     """
-    scene = engine.read(recording_of(clip), num_frames=settings.frames)
+    scene = engine.read(recording_of(clip, settings.without), num_frames=settings.frames)
     if settings.path == "product":
         yield from (_product(engine, scene, row) for row in rows)
         return

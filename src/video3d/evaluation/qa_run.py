@@ -146,7 +146,7 @@ def read_predictions(path: Path, rows: Sequence[Row]) -> list[Prediction]:
 
 def _claim(out: Path, run: dict[str, Any]) -> None:
     """Begin in a new folder, or go on in that of the same run."""
-    path, known = out / "run.json", None
+    path, known, run = out / "run.json", None, json.loads(json.dumps(run))  # as it is read back
     try:
         if path.exists():
             known = json.loads(path.read_text(encoding="utf-8"))

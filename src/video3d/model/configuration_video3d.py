@@ -14,6 +14,7 @@ PositionPoints = Literal["mean", "center", "minmax"]
 PoolMode = Literal["bilinear", "avg"]
 TemporalScope = Literal["patch", "scene"]
 Arrangement = Literal["grid", "voxel"]
+Notes = Literal["conclusions", "places", "none"]
 
 
 _CHOICES: dict[str, Any] = {
@@ -22,6 +23,7 @@ _CHOICES: dict[str, Any] = {
     "pool_mode": PoolMode,
     "temporal_scope": TemporalScope,
     "arrangement": Arrangement,
+    "notes": Notes,
 }
 
 
@@ -82,6 +84,8 @@ class Video3DConfig(PreTrainedConfig):
         object_width: width of it.
         object_colors: colours that it tells apart.
         objects_trained: whether it has been trained; set by whoever did.
+        notes: what stands beside a question, where things are found by name: what geometry ``conclusions`` come to (where none,
+            as next), the ``places`` of the things that it names, or ``none``.
         reasoning_layers: layers of the 3D reasoning module (relations, layout, physics); 0: none.
         reasoning_width: width of it.
         reasoning_heads: attention heads of it.
@@ -150,6 +154,7 @@ class Video3DConfig(PreTrainedConfig):
     object_width: int = 512
     object_colors: list[str] | tuple[str, ...] = ()
     objects_trained: bool = False
+    notes: Notes = "conclusions"
     reasoning_layers: int = 0
     reasoning_width: int = 256
     reasoning_heads: int = 8

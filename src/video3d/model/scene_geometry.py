@@ -28,7 +28,7 @@ def wanted_geometry(config: Video3DConfig) -> list[str]:
     """
     wanted = {
         "depth": config.depth_encoding or config.depth_head or (config.temporal_layers > 0 and config.depth_attention),
-        "camera": config.camera_encoding or config.depth_head or config.arrangement == "voxel",
+        "camera": config.camera_encoding or config.depth_head or config.object_head or config.arrangement == "voxel",
         "time": config.temporal_layers > 0 or config.arrangement == "voxel",
         "extent": config.position_points == "minmax",
         "center": config.position_points == "center",

@@ -8,7 +8,7 @@ patches where the video encoder learns (``patches``), and nothing but the prompt
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from video3d.answers.named import Finders
 from video3d.answers.notes import notes_on
 from video3d.answers.prompt import asked_with, build_prompt
-from video3d.data.presented import asked, recording_of
+from video3d.data.presented import ESTIMATED_BY, Withheld, asked, recording_of
 from video3d.data.store import DataSet
 from video3d.data.truth import ClipData, SceneTruth
 from video3d.encoding import can_vote, finders_in, things_in, votes_of_scene, what_moved
@@ -39,7 +39,7 @@ from video3d.types.scene_tokens import SceneInputs
 from video3d.video import sample_uniform
 
 Level = Literal["tokens", "patches", "pixels"]
-FORMAT, NOTES_FORMAT = 2, 6
+FORMAT, NOTES_FORMAT = 2, 7
 """Raise them when what is kept, or what notes say, changes: other folders are then made."""
 _TOKENS = ("content", "points_world", "num_views", "seen_s")
 
@@ -87,9 +87,14 @@ def frames_of(total: int, wanted: int) -> Int64[np.ndarray, "k"]:
     return np.asarray(sample_uniform(total, min(wanted, total)), dtype=np.int64)
 
 
-def scene_of(clip: ClipData, num_frames: int) -> Scene:
+def scene_of(clip: ClipData, num_frames: int, without: Collection[Withheld] = ()) -> Scene:
     """A clip as the pipeline reads it when it is asked about, facts included; ``num_frames`` of it, evenly spread."""
-    return Video3D().read(recording_of(clip), num_frames=num_frames)
+    return _reader("depth" in without).read(recording_of(clip, without), num_frames=num_frames)
+
+
+@lru_cache(maxsize=2)
+def _reader(estimates_depth: bool) -> Video3D:
+    return Video3D(depth=ESTIMATED_BY) if estimates_depth else Video3D()
 
 
 def prompt_text(head: str, question: str, notes: Sequence[str] = ()) -> str:
@@ -126,6 +131,7 @@ class SceneStore:
         level: what is kept.
         folder: where.
         questions: all that are asked on a clip, to be kept with notes on the things that they name; None: without.
+        without: what clips are shown without.
     """
 
     def __init__(
@@ -138,10 +144,11 @@ class SceneStore:
         level: Level,
         folder: Path,
         questions: Callable[[str], Sequence[str]] | None = None,
+        without: Collection[Withheld] = (),
     ) -> None:
         self.dataset, self.processor, self.folder, self.questions = dataset, processor, folder, questions
         self.level: Level = level
-        self.frames, self.facts = frames, facts
+        self.frames, self.facts, self.without = frames, facts, tuple(without)
 
     def __getitem__(self, clip_id: str) -> StoredScene:
         """The scene of a clip. Errors: ``InputError`` where it was to be computed before and was not."""
@@ -184,7 +191,11 @@ class SceneStore:
             }
             if self.questions is not None:
                 asked_of = self.questions(clip_id)
-                said = {one: notes_on(one, scene.clip, scene.facts, find) if find else () for one in asked_of}
+                concludes = model.config.notes == "conclusions"
+                said = {
+                    one: notes_on(one, scene.clip, scene.facts, find, conclude=concludes) if find else ()
+                    for one in asked_of
+                }
                 notes["notes"] = json.dumps(said)
             with replaced(self._path(clip_id)) as beside:
                 save_file({name: value.contiguous().cpu() for name, value in tensors.items()}, beside, notes)
@@ -194,7 +205,7 @@ class SceneStore:
         return self.folder / f"{clip_id}.safetensors"
 
     def _batch(self, clip: ClipData) -> tuple[Any, Scene, PatchPoints]:
-        scene = scene_of(clip, self.frames)
+        scene = scene_of(clip, self.frames, self.without)
         small = self.processor.fit_clip(scene.clip)
         points = lift_patches(small, self.processor.patch_px)
         return self.processor(small, points, "a"), scene, points
@@ -233,6 +244,7 @@ def store_for(
     root: Path,
     told: Callable[[SceneTruth], Sequence[tuple[str, str]]] | None = None,
     told_key: Sequence[int] = (),
+    without: Collection[Withheld] = (),
 ) -> SceneStore:
     """The store that fits a model whose weights to train are marked (``requires_grad``).
 
@@ -245,6 +257,7 @@ def store_for(
         root: folders of features lie in it.
         told: further questions and answers on a clip, from its truth.
         told_key: what they follow from besides the truth.
+        without: what clips are shown without.
     """
     level = first_trained(model)
     key: dict[str, Any] = {
@@ -263,13 +276,21 @@ def store_for(
         key |= {"weights": [weights_hash(part) for part in frozen], "layers": [model.config.vision_feature_layer]}
         key["layers"] += model.config.depth_layers if model.depth_head is not None else []
     questions = None
-    if facts and model.config.objects_trained and model.object_head is not None:
+    if without:
+        key |= {"without": sorted(without)}
+    if facts and model.config.objects_trained and model.object_head is not None and model.config.notes != "none":
         questions = _questions(dataset, told)
-        key |= {"notes": NOTES_FORMAT, "told": list(told_key), "object_head": weights_hash(model.object_head)}
+        key |= {
+            "notes": [NOTES_FORMAT, model.config.notes],
+            "told": list(told_key),
+            "object_head": weights_hash(model.object_head),
+        }
         key |= {"looks": weights_hash(model.vision_tower)}
     name = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:16]
     folder = root / f"{level}-{name}"
-    return SceneStore(dataset, processor, frames=frames, facts=facts, level=level, folder=folder, questions=questions)
+    return SceneStore(
+        dataset, processor, frames=frames, facts=facts, level=level, folder=folder, questions=questions, without=without
+    )
 
 
 def _questions(

@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
+from video3d.data.presented import Withheld
 from video3d.types import InputError
 
 Stage = Literal["depth", "alignment", "questions"]
@@ -33,6 +34,7 @@ class Recipe:
         start: ``nano-base`` (``nano`` before it learned this), a preset's name, or the folder of an earlier stage.
         settings: fields of ``Video3DConfig`` over those of ``start``; what they add is new and untrained.
         frames: of every clip, evenly spread.
+        without: what clips are shown without (``data.presented.Withheld``), for models that are compared with one that has it.
         facts: prompts hold the measured facts, as those of ``video3d ask`` do.
         types: of questions.
         told: questions on what stands where, made from a clip's truth, beside its rows: most a pack.
@@ -66,6 +68,7 @@ class Recipe:
     start: str
     settings: Mapping[str, Any] = field(default_factory=dict)
     frames: int = 16
+    without: tuple[str, ...] = ()
     facts: bool = True
     types: tuple[str, ...] = ALL_TYPES
     told: int = 0
@@ -109,6 +112,8 @@ class Recipe:
             raise InputError("stage", expected=f"one of {', '.join(STAGES)}", got=self.stage)
         if unknown := [one for one in self.types if one not in ALL_TYPES]:
             raise InputError("types", expected=f"of {', '.join(ALL_TYPES)}", got=unknown[0])
+        if unknown := [one for one in self.without if one not in get_args(Withheld)]:
+            raise InputError("without", expected=f"of {', '.join(get_args(Withheld))}", got=unknown[0])
         if self.batch % self.batch_device:
             raise InputError("batch_device", expected=f"a divisor of batch ({self.batch})", got=self.batch_device)
         if self.lora_rank and self.lr_language:

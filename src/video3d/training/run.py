@@ -16,12 +16,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import torch
 from safetensors.torch import save_file
 
 from video3d.cache_dir import default_cache_dir
+from video3d.data.presented import Withheld
 from video3d.data.store import DataSet, open_dataset
 from video3d.model.nano import NANO_BASE, load_model
 from video3d.model.nano_words import write_words
@@ -87,6 +88,7 @@ def train(
         root=features or default_cache_dir() / "features",
         told=told,
         told_key=(recipe.told, recipe.seed) if told else (),
+        without=tuple(one for one in get_args(Withheld) if one in recipe.without),
     )
     packs = packs_of(dataset, recipe, "train")
     judged_split = "train" if overfit else held_out(dataset.splits())
