@@ -193,6 +193,35 @@ def test_what_falls():
     )
 
 
+def test_a_row_falls_as_far_as_each_reaches_the_next():
+    at = {"white": 0.0, "black": 0.2, "green": 0.75, "red": 0.95}  # 0.3 m high: black does not reach green
+    row = {f"{color} domino": box([x, 3, 0.15], (0.05, 0.2, 0.3)) for color, x in at.items()}
+    row["ball"] = box([-0.5, 3, 0.1], (0.2, 0.2, 0.2))
+    text = "Will the {} domino topple or drop within 3 seconds of the last frame?"
+    rolls = {"ball": track_of([-1.0, 3, 0.1], [1.0, 0, 0])}
+    for color, said in {"white": "yes", "black": "yes", "green": "no", "red": "no"}.items():
+        assert notes(text.format(color), row, tracks=rolls) == f"likely: {said}"
+        assert notes(text.format(color), row) == "likely: no"  # nothing moves
+        past = {"ball": track_of([-1.0, 2, 0.1], [1.0, 0, 0])}
+        assert (
+            notes(text.format(color), row | {"ball": box([-0.5, 2, 0.1], (0.2, 0.2, 0.2))}, tracks=past) == "likely: no"
+        )
+    hits = "Will the ball hit the {} domino within 3 seconds of the last frame?"
+    assert notes(hits.format("white"), row, tracks=rolls) == "likely: yes"
+    assert notes(hits.format("green"), row, tracks=rolls) == "likely: no"  # the first stops it
+
+
+def test_what_is_said_to_be_in_motion_moves():
+    still = {"person": track_of([0, 3, 0.9], [0.0, 0, 0]), "ball": track_of([-2, 3, 0.1], [0.0, 0, 0])}
+    there = {"person": box([0, 3, 0.9], (0.5, 0.5, 1.8)), "ball": BALL["ball"]}
+    assert (
+        notes("Will the person still be moving 3 seconds after the last frame?", there, tracks=still) == "likely: yes"
+    )
+    assert notes("Will the ball keep moving for at least 1 second?", there, tracks=still) == "likely: yes"
+    assert notes("Will the ball keep moving for at least 3 seconds?", there, tracks=still) == "likely: no"
+    assert notes("Will the ball come to a stop within 3 seconds?", there, tracks=still) == "likely: yes"
+
+
 def test_what_is_seen_first():
     frames = {"chair": (2, 3), "bed": (0, 1), "lamp": (4,)}
     assert notes("Which comes into view first, the chair or the bed?", ROOM, frames=frames) == "likely: the bed"

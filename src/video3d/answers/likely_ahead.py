@@ -6,14 +6,14 @@ import re
 import numpy as np
 
 from video3d.answers.likely import rule
-from video3d.answers.likely_contact import carrier, margin_m
+from video3d.answers.likely_falls import HOVERS_M, ends_on, falls, falls_without, first_down
 from video3d.answers.noted import Noted, option_with, polar, span, the_one, yes_no
-from video3d.answers.notes_ahead import half_view, movers_of
+from video3d.answers.notes_ahead import half_view, movers_of, others_than
 from video3d.answers.notes_motion import Mover, floor_gaps, heading_rad, meets, turn_between
 from video3d.answers.notes_ways import to_wall
 from video3d.geometry.boxes import footprint_gap_m, nearest_point
 from video3d.types import Box3D
-from video3d.vocabulary import ROUND, category
+from video3d.vocabulary import MOVING, ROUND, category
 
 # Chosen on training clips of the simulator, by how often conclusions were right.
 _TURNS_DEG_S = 8.0
@@ -21,19 +21,14 @@ _TURNED_DEG = 15.0
 _STAYS_M_S = 0.1
 _STAYED_M = 0.3
 _BRAKES_M_S2 = 1.0
-_HOVERS_M = 0.2
 _LONGEST_S = 4.0
 _CAR_TURNS_DEG = 8.0
 _TURNS_BELOW_M_S = 7.0
 """Nobody takes a corner faster."""
-_FALLS_M_S = 0.2
-_ON_FLOOR_M = 0.06
-_ROLLS_S = 1.5
-"""What rolls on something is looked after for so long."""
 _STROLLS_M_S = 0.3
 _SOON_S = 1.5
 """What moves now still does before that, whatever it does: unless it slides."""
-_AT_WALL_M, _AT_IT_M = 0.03, 0.1
+_AT_WALL_M, _AT_IT_M, _BEFORE_S = 0.03, 0.1, 0.1
 _SLIDES_M_S2 = 2.0
 """Friction that stops what slides: a fifth of gravity."""
 
@@ -110,7 +105,24 @@ def _time_to(noted: Noted) -> str | None:
 def _touches(noted: Noted) -> str | None:
     if not polar(noted) or len(noted.marks) != 2 or not _LATER.search(noted.stem):
         return None
-    return yes_no(bool(_touch_s(noted, noted.ahead_s)))
+    touches = _touch_s(noted, noted.ahead_s)
+    return yes_no(bool(touches) and not _is_stopped_before(noted, touches[0]))
+
+
+def _is_stopped_before(noted: Noted, touch: tuple[float, int]) -> bool:
+    """Whether the first thing meets a third one well before it touches another: then it does not come there."""
+    seconds, at = touch
+    one = movers_of(noted)[noted.marks[0] or 0]
+    if one is None or not one.moves:
+        return False
+    goal = noted.places[at].box
+    ahead = [
+        box
+        for box in others_than(noted, one.box)
+        if footprint_gap_m(one.box, box) > _AT_IT_M
+        and float(np.linalg.norm(box.center_world - goal.center_world)) > goal.size_m.max() / 2
+    ]
+    return any((met := meets(one, box, noted.ahead_s)[0]) is not None and met < seconds - _BEFORE_S for box in ahead)
 
 
 def _hits_wall(noted: Noted) -> str | None:
@@ -143,7 +155,7 @@ def _event(noted: Noted) -> str | None:
     subject = noted.marks[0] if noted.marks else None
     if subject is not None:
         falls = [text for text in noted.options if re.search(r"\b(?:leaves|falls|drops|lands|topples)\b", text)]
-        if falls and span(noted, noted.places[subject])[0] > _HOVERS_M:
+        if falls and span(noted, noted.places[subject])[0] > HOVERS_M:
             return falls[0]
     return option_with(noted, "keeps moving", "comes to a stop")
 
@@ -247,17 +259,22 @@ def _person(noted: Noted) -> str | None:
     return option_with(noted, ("toward or away", "to the left", "toward or away", "to the right")[_quarter(noted, one)])
 
 
+_STILL = re.compile(r"\bstill\b|\bkeeps?\b|\bgo(?:es)? on\b|\bcontinues?\b")
+"""Words by which a question tells that something is in motion."""
+
+
 def _keeps_moving(noted: Noted) -> str | None:
     """Whether a thing still moves then: what brakes stops, what slides stops soon, what rolls goes on unless it meets something."""
     one = movers_of(noted)[0]
     if one is None or not polar(noted):
         return None
     stops = re.search(r"\bstop|\brest\b|\bstand still\b|\bhalt\b", noted.stem) is not None
-    if not one.moves:
-        return yes_no(stops)
     what = category(noted.things[0].category)
-    if what.kind in ("person", "animal"):  # who walks stops where they like, but not at once
-        return yes_no(not stops) if noted.ahead_s < _SOON_S and one.rests_known(noted.ahead_s) else None
+    walks, told = what.kind in ("person", "animal"), what.kind in MOVING and _STILL.search(noted.stem) is not None
+    if not one.moves and not (told and (walks or noted.ahead_s < _SOON_S)):
+        return yes_no(stops)
+    if walks or not one.moves:  # who walks walks on; what is said to be in motion moves, be it too slow to be seen
+        return yes_no(not stops)
     if one.rests_known(noted.ahead_s):
         goes = one.rests_after_s > noted.ahead_s and (what.kind == "vehicle" or not _runs_into(noted, one))
     elif what.kind == "vehicle":
@@ -271,96 +288,16 @@ def _keeps_moving(noted: Noted) -> str | None:
 
 def _runs_into(noted: Noted, one: Mover) -> bool:
     """Whether something is in a thing's way; what it is at already is not: that carries or pushes it, or goes along."""
-    ahead = [box for box in _others(noted, one.box) if footprint_gap_m(one.box, box) > _AT_IT_M]
+    ahead = [box for box in others_than(noted, one.box) if footprint_gap_m(one.box, box) > _AT_IT_M]
     return any(meets(one, box, noted.ahead_s)[0] is not None for box in ahead)
-
-
-def _others(noted: Noted, box: Box3D) -> list[Box3D]:
-    """All things that were found but the one at a place."""
-    boxes = [place.box for _, place in noted.find.count(None)] + [place.box for place in noted.places]
-    far = [
-        np.abs(one.center_world - box.center_world) / np.maximum(np.minimum(one.size_m, box.size_m), 1e-3)
-        for one in boxes
-    ]
-    return [one for one, away in zip(boxes, far, strict=True) if float(away.max()) > 0.5]
-
-
-def _falls(noted: Noted) -> str | None:
-    """Whether a thing falls. What stands on something small may or may not be held by it: that is not concluded."""
-    if not polar(noted) or not noted.marks or (subject := noted.marks[0]) is None or noted.stem.startswith("can "):
-        return None
-    one, box = movers_of(noted)[subject], noted.places[subject].box
-    low = span(noted, noted.places[subject])[0]
-    if one is not None and float(one.velocity_m_s[2]) < -_FALLS_M_S:
-        return yes_no(True)
-    if low < _ON_FLOOR_M:
-        return yes_no(False)
-    held = _held_by(noted, box)
-    if one is not None and one.moves:
-        return yes_no(margin_m(one.after(_ROLLS_S), held) < 0) if held is not None else None
-    if held is not None and float(held.size_m[:2].min()) > 3 * float(box.size_m[:2].max()) and margin_m(box, held) > 0:
-        return yes_no(False)
-    return None
-
-
-def _held_by(noted: Noted, box: Box3D) -> Box3D | None:
-    """Of all things that were found, the one whose top a thing's underside is nearest to; None where all are far from it."""
-    low, best = float(box.center_world[2] - box.size_m[2] / 2), []
-    for one in _others(noted, box):
-        off = abs(low - float(one.center_world[2] + one.size_m[2] / 2)) + footprint_gap_m(box, one)
-        best += [(off, one)] if off < _HOVERS_M and one.center_world[2] < box.center_world[2] else []
-    return min(best, key=lambda pair: pair[0])[1] if best else None
-
-
-_REMOVED = re.compile(
-    r"# (?:was |were |is |are |had been )?(?:removed|taken away|not there|vanish\w*)|(?:without|remov\w+|take away) (?:the )?#"
-)
-
-
-def _falls_without(noted: Noted) -> str | None:
-    """What falls if another thing is taken away: what rests on it."""
-    removed = _REMOVED.search(noted.stem)
-    if removed is None or not re.search(r"\b(?:fall|drop|topple|tip)", noted.stem):
-        return None
-    gone = noted.marks[noted.stem[: removed.end()].count("#") - 1]
-    if gone is None:
-        return None
-    held = {}
-    for at in range(len(noted.names)):
-        if at != gone:
-            aside = footprint_gap_m(noted.places[at].box, noted.places[gone].box)
-            low, top = span(noted, noted.places[at])[0], span(noted, noted.places[gone])[1]
-            held[at] = 2 * aside + (0.0 if low > top - 0.12 else top - low) + (10.0 if low < 0.1 else 0.0)
-    if not held:
-        return None
-    best = min(held, key=lambda at: held[at])
-    return yes_no(held[best] < 0.12) if polar(noted) else the_one(noted, best)
-
-
-def _first_down(noted: Noted) -> str | None:
-    """Which falls, or comes to the floor, first: what falls fastest for the height that it is at."""
-    when = {}
-    for at, one in enumerate(movers_of(noted)):
-        low = span(noted, noted.places[at])[0]
-        down = 0.0 if one is None else -float(one.velocity_m_s[2])
-        when[at] = low / max(down, 0.05) if low > 0.1 else 100.0
-    return the_one(noted, min(when, key=lambda at: when[at])) if len(when) > 1 else None
-
-
-def _ends_on(noted: Noted) -> str | None:
-    if not noted.marks or (subject := noted.marks[0]) is None or not noted.options:
-        return None
-    floor = any("floor" in one for one in noted.options)
-    best = carrier(noted, subject, range(len(noted.names)), floor)
-    return option_with(noted, "the floor") if best is None else the_one(noted, best)
 
 
 _HITS = r"\b(?:hits?|bumps?(?: into)?|touch(?:es)?|collides?|contact|reach(?:es)?|meet|run into|crash)\b"
 AHEAD = (
-    rule(r"taken away|removed|vanish|were not there|not there any more|without (?:the )?#", 1, _falls_without),
+    rule(r"taken away|removed|vanish|were not there|not there any more|without (?:the )?#", 1, falls_without),
     rule(r"how fast|\bspeed of|speed\b.*\b(?:m/s|travel|move|moving)", 1, _speed),
     rule(r"\b(?:faster|fastest|slower|slowest)\b", 2, _faster),
-    rule(r"(?:reach\w*|touch\w*|arrive at|land on) the floor|falls? (?:first|earliest)|first to fall|(?:fall|drop|topple)\w* (?:or \w+ )?(?:before|earlier|first)", 2, _first_down),
+    rule(r"(?:reach\w*|touch\w*|arrive at|land on) the floor|falls? (?:first|earliest)|first to fall|(?:fall|drop|topple)\w* (?:or \w+ )?(?:before|earlier|first)", 2, first_down),
     rule(rf"(?:how long|how many seconds|how much time|how soon|when will).*{_HITS}|{_HITS}.*(?:how long|in seconds)", 2, _time_to),
     rule(r"(?:next thing that|what happens (?:next|first)|which of these events|these events involving)", 1, lambda noted: _event(noted) if any(" hits " in one or "keeps moving" in one or "stop" in one for one in noted.options) else None),
     rule(r"\b(?:touch(?:es)? next|next new contact|comes? into contact with|bump into first|hit first|gets? in the way of|in the way of|stop or deflect|stops the way|blocks?)\b", 1, lambda noted: None if polar(noted) else _meets_first(noted)),
@@ -373,7 +310,7 @@ AHEAD = (
     rule(r"\b(?:next|behave|do|does|action)\b", 1, lambda noted: _vehicle_way(noted) if any("brakes" in one for one in noted.options) else _person(noted) if any("walks" in one for one in noted.options) else None),
     rule(r"\b(?:heading|moving|move|moves|direction)\b", 1, lambda noted: _direction(noted) if any("to the left" in one for one in noted.options) else None),
     rule(r"keep moving|in motion|moving still|still be moving|come to (?:a )?(?:rest|stop)|stand still|stop moving", 1, _keeps_moving),
-    rule(r"end up|will .*(?:resting|rest on|standing on|lying on)|rest on\b", 1, lambda noted: _ends_on(noted) if "second" in noted.stem else None),
-    rule(r"\b(?:falls?|drop|topple|tip|leave\b.*\bdrop)\b", 1, _falls),
+    rule(r"end up|will .*(?:resting|rest on|standing on|lying on)|rest on\b", 1, lambda noted: ends_on(noted) if "second" in noted.stem else None),
+    rule(r"\b(?:falls?|drop|topple|tip|leave\b.*\bdrop)\b", 1, falls),
 )  # fmt: skip
 """In this order, before ``likely_relations.PLACES``."""

@@ -8,6 +8,7 @@ import numpy as np
 from video3d.answers.noted import Noted, metres, way_of
 from video3d.answers.notes_motion import Mover, floor_gaps, heading_rad, meets, mover, turn_between
 from video3d.geometry.boxes import nearest_point
+from video3d.types import Box3D
 
 _MOTION_S = 3.0
 """How far ahead a touch is looked for."""
@@ -20,6 +21,16 @@ def movers_of(noted: Noted) -> list[Mover | None]:
         mover(track, place.box, until)
         for track, place in zip(noted.find.follow(tuple(noted.things)), noted.places, strict=True)
     ]
+
+
+def others_than(noted: Noted, box: Box3D) -> list[Box3D]:
+    """All things that were found but the one at a place."""
+    boxes = [place.box for _, place in noted.find.count(None)] + [place.box for place in noted.places]
+    far = [
+        np.abs(one.center_world - box.center_world) / np.maximum(np.minimum(one.size_m, box.size_m), 1e-3)
+        for one in boxes
+    ]
+    return [one for one, away in zip(boxes, far, strict=True) if float(away.max()) > 0.5]
 
 
 def _speeds(noted: Noted, movers: Sequence[Mover | None]) -> list[str]:
