@@ -1,6 +1,7 @@
 """Scenes of boxes by name, and what is noted on them beside a question."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 
@@ -8,6 +9,7 @@ from video3d.answers.facts import scene_facts
 from video3d.answers.named import Finders
 from video3d.answers.named_say import Located
 from video3d.answers.notes import notes_on
+from video3d.answers.surfaces import Surface
 from video3d.types import Box3D, GeometryStatus, PosedClip, World
 from video3d.types.track import Track
 
@@ -35,8 +37,17 @@ def clip_of(frames: int = 6, speed=(0.0, 0.0), turn_deg_s: float = 0.0) -> Posed
     )  # fmt: skip
 
 
-def notes(text: str, boxes: dict[str, Box3D], *, clip=None, fronts=None, tracks=None, frames=None) -> str:
+def wall_of(center, normal, length: float = 6.0) -> Surface:
+    """A wall from the floor to 2.5 m."""
+    return Surface(
+        kind="wall", z=2.5, height=2.5, length=length, width=2.5, area=2.5 * length, normal=(*normal, 0.0), center=(*center, 1.25),
+    )  # fmt: skip
+
+
+def notes(text: str, boxes: dict[str, Box3D], *, clip=None, fronts=None, tracks=None, frames=None, walls=()) -> str:
     clip = clip_of() if clip is None else clip
+    facts = scene_facts(clip)
+    facts = replace(facts, surfaces=(*facts.surfaces, *walls))
 
     def locate(things, position):
         return [one_of(thing) for thing in things]
@@ -55,7 +66,7 @@ def notes(text: str, boxes: dict[str, Box3D], *, clip=None, fronts=None, tracks=
     def follow(things):
         return [(tracks or {}).get(f"{one.color} {one.category}" if one.color else one.category) for one in things]
 
-    return "\n".join(notes_on(text, clip, scene_facts(clip), Finders(locate, count, follow)))
+    return "\n".join(notes_on(text, clip, facts, Finders(locate, count, follow)))
 
 
 def track_of(start, velocity, frames: int = 6) -> Track:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from noting import box, clip_of, notes, track_of
+from noting import box, clip_of, notes, track_of, wall_of
 
 from video3d.answers.facts import scene_facts
 from video3d.answers.named import Finders
@@ -209,6 +209,27 @@ def test_a_row_falls_as_far_as_each_reaches_the_next():
     hits = "Will the ball hit the {} domino within 3 seconds of the last frame?"
     assert notes(hits.format("white"), row, tracks=rolls) == "likely: yes"
     assert notes(hits.format("green"), row, tracks=rolls) == "likely: no"  # the first stops it
+
+
+@pytest.mark.parametrize(("text", "said"), [
+    ("Will the ball hit a wall within 3 seconds?", "no"),  # the block is no wall, and the wall is 3.9 m away
+    ("Will the ball hit a wall within 5 seconds?", "yes"),
+    ("Is the box against a wall?", "no"),
+    ("Is the block up against one of the walls of the room?", "no"),
+    ("Is the table right by a wall?", "yes"),
+])  # fmt: skip
+def test_what_is_at_a_wall_and_what_comes_to_one(text, said):
+    walls = [wall_of((2.0, 3.0), (-1.0, 0.0)), wall_of((0.0, 9.0), (0.0, -1.0))]
+    there = BALL | {"table": box([0, 8.48, 0.4], (2.0, 1.0, 0.8))}
+    assert notes(text, there, tracks=ROLLS, walls=walls) == f"likely: {said}"
+
+
+def test_what_rolls_is_stopped_by_what_it_runs_into():
+    text = "Will the ball still be moving 4 seconds after the last frame?"
+    assert notes(text, BALL, tracks=ROLLS) == "likely: no"
+    assert notes(text, BALL | {"block": box([1.0, 5, 0.2], (0.4, 0.4, 0.4))}, tracks=ROLLS) == "likely: yes"
+    carried = {"block": box([-2.0, 3, 0.2], (0.6, 0.6, 0.4))}  # what it is at already goes along
+    assert notes(text, BALL | carried, tracks=ROLLS) == "likely: yes"
 
 
 def test_what_is_said_to_be_in_motion_moves():

@@ -29,6 +29,7 @@ _STROLLS_M_S = 0.3
 _SOON_S = 1.5
 """What moves now still does before that, whatever it does: unless it slides."""
 _AT_WALL_M, _AT_IT_M, _BEFORE_S = 0.03, 0.1, 0.1
+_MOST_STEPS = 1000
 _SLIDES_M_S2 = 2.0
 """Friction that stops what slides: a fifth of gravity."""
 
@@ -130,7 +131,10 @@ def _hits_wall(noted: Noted) -> str | None:
     one = movers_of(noted)[0]
     if one is None or not polar(noted) or not any(surface.kind == "wall" for surface in noted.facts.surfaces):
         return None
-    ahead = np.linspace(0.0, min(noted.ahead_s, one.rests_after_s), 31)
+    until = min(noted.ahead_s, one.rests_after_s)
+    ahead = np.linspace(
+        0.0, until, min(int(until * one.speed_m_s / _AT_WALL_M) + 2, _MOST_STEPS)
+    )  # none steps over the wall
     return yes_no(one.moves and any((to_wall(noted, one.after(float(t))) or 0.0) < _AT_WALL_M for t in ahead))
 
 
