@@ -2,7 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -52,6 +52,7 @@ class LookedAt:
         detected: what a detector sees besides; None where none was asked.
         objects: what was found, of both or by the reasoning module; () where nothing that finds objects is trained.
         findings: the reasoning module's in sentences. Votes have none: no language model has learned to read them yet.
+        noted: what stands beside questions, by their words and the kind of notes; each is looked up once.
     """
 
     scene: Scene
@@ -62,6 +63,7 @@ class LookedAt:
     detected: Detected | None = None
     objects: tuple[Detection, ...] = ()
     findings: tuple[str, ...] = ()
+    noted: dict[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
 
 
 def look(
@@ -173,7 +175,12 @@ def notes_for(model: "Video3DForConditionalGeneration", looked: LookedAt, questi
     find = None if wanted == "none" else finders(looked)
     if find is None:
         return ()
-    return notes_on(question, looked.scene.clip, looked.scene.facts, find, conclude=wanted == "conclusions")
+    if (question, wanted) not in looked.noted:
+        concludes = wanted == "conclusions"
+        looked.noted[question, wanted] = notes_on(
+            question, looked.scene.clip, looked.scene.facts, find, conclude=concludes
+        )
+    return looked.noted[question, wanted]
 
 
 def answer_about(asked: NamedQuestion, looked: LookedAt, detector: Callable[[], Detector | None]) -> Answer | None:
