@@ -11,7 +11,7 @@ from video3d import pipeline
 from video3d.cli import run
 from video3d.data.presented import asked, recording_of
 from video3d.data.row import Number
-from video3d.evaluation.ablate import PARTS, WITHHELD, change_of, has_layers, has_part, switched_off, withheld
+from video3d.evaluation.ablate import PARTS, WITHHELD, called, change_of, has_layers, has_part, switched_off, withheld
 from video3d.evaluation.ablate_run import run_ablation
 from video3d.evaluation.qa_ask import AskSettings, Prediction, answer_log_likelihood, ask_clip, likeliest
 from video3d.evaluation.qa_blind import blind_grades
@@ -203,6 +203,16 @@ def test_what_a_model_has_no_layers_for_is_withheld_from_it(make_model, tokenize
     assert "[ESTIMATED]\nframe 2: red chair" in prompts["reasoning"]
     assert "[ESTIMATED]" not in prompts["position"]
     assert {part: withheld(model, part) for part in PARTS if prompts[part] == whole} == WITHHELD
+    named = (
+        "measured depth",
+        "all frames but the last",
+        "position encoding, notes",
+        "conclusions in notes",
+        "poses, intrinsics",
+    )
+    assert tuple(called(model, part) for part in PARTS) == named
+    shown = pipeline.Video3D.around(model, processor)
+    assert shown.prompt(shown.read(recording_of(clip, WITHHELD["temporal"])), question) != whole
     model.config.notes = "none"
     assert not has_part(model, "reasoning")
 

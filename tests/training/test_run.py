@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from video3d.model.nano import load_model
 from video3d.model.processing_video3d import Video3DProcessor
 from video3d.training import run as run_module
-from video3d.training.recipes import Recipe
+from video3d.training.recipes import Recipe, find_recipe
 from video3d.training.run import train
 from video3d.training.trainer import SceneTrainer, read_steps
 from video3d.types import InputError
@@ -162,6 +162,14 @@ def test_a_frozen_depth_head_reads_a_frozen_tower_in_its_precision(start, small_
     assert len(losses(tmp_path / "out")) == 1 and load_model(tmp_path / "out")[0].config.depth_trained
 
 
+def test_clips_are_withheld_only_where_nothing_is_learned_from_their_whole_truth():
+    assert find_recipe("nano-questions", ["without=depth,frames"]).without == ("depth", "frames")
+    with pytest.raises(InputError, match="of depth, poses"):
+        find_recipe("nano-questions", ["without=sound"])
+    with pytest.raises(InputError, match="whole clip's truth"):
+        find_recipe("reference-questions", ["without=poses"])
+
+
 def test_questions_are_learned_with_the_notes_that_they_are_asked_with(
     make_model, tokenizer, small_data, tmp_path, monkeypatch
 ):
@@ -188,6 +196,19 @@ def test_questions_are_learned_with_the_notes_that_they_are_asked_with(
     assert any("chair" in line for line in scene.notes_on(asked_of[0])) and not scene.notes_on(asked_of[2])
     with pytest.raises(InputError, match="made for other questions"):
         scene.notes_on("What else?")
+    model.config.notes = "places"
+    folders = {store.folder}
+    for without, notes in (((), "places"), (("frames",), "places"), (("depth",), "places"), ((), "none")):
+        model.config.notes = notes
+        other = store_for(model, processor, small_data, frames=3, facts=True, root=tmp_path, without=without)
+        assert other.folder not in folders
+        folders.add(other.folder)
+        if without != ("depth",):  # nano's network would have to be loaded
+            assert list(other.fill(model, [clip_id])) == [clip_id]
+            said = other[clip_id].notes_on(asked_of[0])
+            assert "likely" not in "".join(said) and ("frame 0:" in "".join(said)) == (without == ("frames",))
+            assert bool(said) == (notes != "none")
+    model.config.notes = "conclusions"
     with torch.no_grad():
         model.scene_projector.gate.zero_()  # one that has not been through training reads none
     assert "[ESTIMATED]" not in engine.prompt(read, asked_of[0])

@@ -7,10 +7,10 @@ import numpy as np
 
 from video3d.answers.likely import rule
 from video3d.answers.likely_falls import HOVERS_M, ends_on, falls, falls_without, first_down
+from video3d.answers.likely_stops import AT_IT_M, goes_straight, stopped_s, wall_s
 from video3d.answers.noted import Noted, option_with, polar, span, the_one, yes_no
 from video3d.answers.notes_ahead import half_view, movers_of, others_than
 from video3d.answers.notes_motion import Mover, floor_gaps, heading_rad, meets, turn_between
-from video3d.answers.notes_ways import to_wall
 from video3d.geometry.boxes import footprint_gap_m, nearest_point
 from video3d.types import Box3D
 from video3d.vocabulary import MOVING, ROUND, category
@@ -28,8 +28,8 @@ _TURNS_BELOW_M_S = 7.0
 _STROLLS_M_S = 0.3
 _SOON_S = 1.5
 """What moves now still does before that, whatever it does: unless it slides."""
-_AT_WALL_M, _AT_IT_M, _BEFORE_S = 0.03, 0.1, 0.1
-_MOST_STEPS = 1000
+_BEFORE_S = 0.1
+_WALKS_ON_S = 5.0
 _SLIDES_M_S2 = 2.0
 """Friction that stops what slides: a fifth of gravity."""
 
@@ -111,19 +111,14 @@ def _touches(noted: Noted) -> str | None:
 
 
 def _is_stopped_before(noted: Noted, touch: tuple[float, int]) -> bool:
-    """Whether the first thing meets a third one well before it touches another: then it does not come there."""
+    """Whether what rolls or slides is stopped well before the two touch: then they do not."""
     seconds, at = touch
-    one = movers_of(noted)[noted.marks[0] or 0]
-    if one is None or not one.moves:
-        return False
-    goal = noted.places[at].box
-    ahead = [
-        box
-        for box in others_than(noted, one.box)
-        if footprint_gap_m(one.box, box) > _AT_IT_M
-        and float(np.linalg.norm(box.center_world - goal.center_world)) > goal.size_m.max() / 2
-    ]
-    return any((met := meets(one, box, noted.ahead_s)[0]) is not None and met < seconds - _BEFORE_S for box in ahead)
+    movers, pair = movers_of(noted), (noted.marks[0] or 0, at)
+    for one, other in (pair, pair[::-1]):
+        goes = movers[one]
+        if goes is not None and goes.moves and goes_straight(noted.things[one].category):
+            return stopped_s(noted, goes, [noted.places[other].box]) < seconds - _BEFORE_S
+    return False
 
 
 def _hits_wall(noted: Noted) -> str | None:
@@ -131,11 +126,10 @@ def _hits_wall(noted: Noted) -> str | None:
     one = movers_of(noted)[0]
     if one is None or not polar(noted) or not any(surface.kind == "wall" for surface in noted.facts.surfaces):
         return None
-    until = min(noted.ahead_s, one.rests_after_s)
-    ahead = np.linspace(
-        0.0, until, min(int(until * one.speed_m_s / _AT_WALL_M) + 2, _MOST_STEPS)
-    )  # none steps over the wall
-    return yes_no(one.moves and any((to_wall(noted, one.after(float(t))) or 0.0) < _AT_WALL_M for t in ahead))
+    seconds = wall_s(noted, one)
+    if not one.moves or seconds > min(noted.ahead_s, one.rests_after_s):
+        return yes_no(False)
+    return yes_no(not goes_straight(noted.things[0].category) or stopped_s(noted, one) >= seconds)
 
 
 def _meets_first(noted: Noted) -> str | None:
@@ -263,8 +257,10 @@ def _person(noted: Noted) -> str | None:
     return option_with(noted, ("toward or away", "to the left", "toward or away", "to the right")[_quarter(noted, one)])
 
 
-_STILL = re.compile(r"\bstill\b|\bkeeps?\b|\bgo(?:es)? on\b|\bcontinues?\b")
-"""Words by which a question tells that something is in motion."""
+_SAID_TO_MOVE = re.compile(
+    r"\b(?:will|going to)\b.*(?:(?<!stand )(?<!standing )(?<!sit )(?<!lie )\bstill\b(?! ?(?:stand|sit|lie|there|at rest))|\bkeeps? (?:on )?mov|\bgo(?:es)? on mov|\bcontinues? mov|\bcontinues? to move)"
+)
+"""Words by which a question on later tells that something is in motion now."""
 
 
 def _keeps_moving(noted: Noted) -> str | None:
@@ -274,11 +270,17 @@ def _keeps_moving(noted: Noted) -> str | None:
         return None
     stops = re.search(r"\bstop|\brest\b|\bstand still\b|\bhalt\b", noted.stem) is not None
     what = category(noted.things[0].category)
-    walks, told = what.kind in ("person", "animal"), what.kind in MOVING and _STILL.search(noted.stem) is not None
-    if not one.moves and not (told and (walks or noted.ahead_s < _SOON_S)):
+    walks, told = (
+        what.kind in ("person", "animal"),
+        what.kind in MOVING and _SAID_TO_MOVE.search(noted.stem) is not None,
+    )
+    if not one.moves and not (told and noted.ahead_s < (_WALKS_ON_S if walks else _SOON_S)):
         return yes_no(stops)
-    if walks or not one.moves:  # who walks walks on; what is said to be in motion moves, be it too slow to be seen
+    if not one.moves:  # it is said to move, be it too slow to be seen
         return yes_no(not stops)
+    if walks:  # who walks walks on for a while, but stops where they like
+        slows = one.rests_known(noted.ahead_s) and one.rests_after_s < noted.ahead_s
+        return yes_no(slows == stops) if slows or noted.ahead_s < _WALKS_ON_S else None
     if one.rests_known(noted.ahead_s):
         goes = one.rests_after_s > noted.ahead_s and (what.kind == "vehicle" or not _runs_into(noted, one))
     elif what.kind == "vehicle":
@@ -292,7 +294,7 @@ def _keeps_moving(noted: Noted) -> str | None:
 
 def _runs_into(noted: Noted, one: Mover) -> bool:
     """Whether something is in a thing's way; what it is at already is not: that carries or pushes it, or goes along."""
-    ahead = [box for box in others_than(noted, one.box) if footprint_gap_m(one.box, box) > _AT_IT_M]
+    ahead = [box for box in others_than(noted, one.box) if footprint_gap_m(one.box, box) > AT_IT_M]
     return any(meets(one, box, noted.ahead_s)[0] is not None for box in ahead)
 
 

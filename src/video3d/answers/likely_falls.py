@@ -5,13 +5,13 @@ import re
 import numpy as np
 
 from video3d.answers.likely_contact import carrier, margin_m
+from video3d.answers.likely_stops import goes_straight, is_same, stopped_s
 from video3d.answers.named_question import Mention
 from video3d.answers.noted import Noted, option_with, polar, span, the_one, yes_no
 from video3d.answers.notes_ahead import movers_of, others_than
 from video3d.answers.notes_motion import Mover, meets, mover
 from video3d.geometry.boxes import footprint_gap_m
 from video3d.types import Box3D
-from video3d.vocabulary import MOVING, category
 
 # Chosen on training clips of the simulator, by how often conclusions were right.
 HOVERS_M = 0.2
@@ -19,6 +19,11 @@ _FALLS_M_S = 0.2
 _ON_FLOOR_M = 0.06
 _ROLLS_S = 1.5
 """What rolls on something is looked after for so long."""
+_AHEAD = 0.5
+"""Least cosine to the way of a push."""
+_FALL_S = 0.1
+"""From one of a row to the next."""
+_LEAST_SCORE = 0.1
 _ROW = "domino"
 """What stands in rows and falls on the next."""
 
@@ -31,8 +36,10 @@ def falls(noted: Noted) -> str | None:
     low = span(noted, noted.places[subject])[0]
     if one is not None and float(one.velocity_m_s[2]) < -_FALLS_M_S:
         return yes_no(True)
+    if noted.things[subject].category == _ROW and _is_pushed_over(noted, box):
+        return yes_no(True)
     if low < _ON_FLOOR_M:
-        return yes_no(noted.things[subject].category == _ROW and _is_pushed_over(noted, box))
+        return yes_no(False)
     held = _held_by(noted, box)
     if one is not None and one.moves:
         return yes_no(margin_m(one.after(_ROLLS_S), held) < 0) if held is not None else None
@@ -42,36 +49,53 @@ def falls(noted: Noted) -> str | None:
 
 
 def _is_pushed_over(noted: Noted, box: Box3D) -> bool:
-    """Whether one of a row comes to fall: something that moves meets one of them, and each reaches the next with its height."""
-    row = [place.box for _, place in noted.find.count(_ROW)]
-    row = [box, *(one for one in row if float(np.linalg.norm(one.center_world - box.center_world)) > one.size_m[2] / 4)]
-    reached = set[int]()
-    for one in _moving(noted):  # it is stopped by the first that it meets
+    """Whether one of a row comes to fall in time.
+
+    What rolls meets the broad side of one of the row before anything else; each that falls reaches the next that lies
+    the way it falls with its height.
+    """
+    row = [box, *(place.box for _, place in noted.find.count(_ROW) if not is_same(place.box, box))]
+    falls_at: dict[int, tuple[float, np.ndarray]] = {}
+    for one in _rolling(noted):
         met = {
             at: seconds for at, other in enumerate(row) if (seconds := meets(one, other, noted.ahead_s)[0]) is not None
         }
-        reached |= {min(met, key=lambda at: met[at])} if met else set()
-    while 0 not in reached:
-        more = {
-            at
-            for at, one in enumerate(row)
-            if at not in reached and any(footprint_gap_m(row[by], one) < row[by].size_m[2] for by in reached)
-        }
-        if not more:
-            return False
-        reached |= more
-    return True
+        way = one.velocity_m_s[:2] / max(one.speed_m_s, 1e-9)
+        first = min(met, key=lambda at: met[at]) if met else 0
+        if met and stopped_s(noted, one, row) >= met[first] and abs(_broad_side(row[first]) @ way) > _AHEAD:
+            falls_at.setdefault(first, (met[first], way))
+    new = list(falls_at)
+    while new:
+        by = new.pop()
+        seconds, way = falls_at[by]
+        for at, other in enumerate(row):
+            step = other.center_world[:2] - row[by].center_world[:2]
+            far = float(np.linalg.norm(step))
+            reaches = footprint_gap_m(row[by], other) < float(row[by].size_m[2])
+            if at not in falls_at and reaches and step @ way > _AHEAD * max(far, 1e-9):
+                falls_at[at] = seconds + _FALL_S, step / far
+                new.append(at)
+    return 0 in falls_at and falls_at[0][0] <= noted.ahead_s
 
 
-def _moving(noted: Noted) -> list[Mover]:
-    """What of all that was found moves, but for what stands in rows; a ball is looked for even where none was found."""
+def _broad_side(box: Box3D) -> np.ndarray:
+    """Level unit vector (2,) along the shorter side of a footprint."""
+    return box.world_from_box[:2, int(np.argmin(box.size_m[:2]))]
+
+
+def _rolling(noted: Noted) -> list[Mover]:
+    """What of all that was found rolls or slides, but for what stands in rows; a ball is looked for even where none was found."""
     found = [("ball", None)]
-    found += [(name, place.color[0] or None) for name, place in noted.find.count(None) if category(name).kind in MOVING]
+    found += [(name, place.color[0] or None) for name, place in noted.find.count(None) if goes_straight(name)]
     found = [one for one in dict.fromkeys(found) if one[0] != _ROW]
     named = tuple(Mention(said=name, category=name, color=color) for name, color in found)
     places, tracks = noted.find.locate(named, noted.position), noted.find.follow(named)
     until = float(noted.clip.time_s[-1])
-    movers = [mover(track, place.box, until) for track, place in zip(tracks, places, strict=True) if place is not None]
+    movers = [
+        mover(track, place.box, until)
+        for track, place in zip(tracks, places, strict=True)
+        if place is not None and place.score >= _LEAST_SCORE and bool(np.isfinite(place.box.center_world).all())
+    ]
     return [one for one in movers if one is not None and one.moves]
 
 

@@ -13,7 +13,7 @@ from video3d.types.track import Track
 _LATELY_S = 0.5
 _LEAST_FRAMES = 3
 _STILL_M_S = 0.08
-_STEPS = 30
+_STEPS, _MOST_STEPS, _STEP_M = 30, 1000, 0.1
 _SLOWS_M_S2 = 0.7
 """Chosen on training clips of the simulator: vehicles that brake so hard come to a stop."""
 _MEETS_M = 0.05
@@ -248,8 +248,11 @@ def meets(first: Mover, second: Mover | Box3D, within_s: float) -> tuple[float |
         within_s: how far ahead is looked.
     """
     box, velocity = (second.box, second.velocity_m_s) if isinstance(second, Mover) else (second, np.zeros(3))
-    seconds = within_s * np.arange(_STEPS + 1) / _STEPS
     relative = (first.velocity_m_s - velocity)[:2]
+    steps = int(
+        np.clip(within_s * np.linalg.norm(relative) / _STEP_M, _STEPS, _MOST_STEPS)
+    )  # none steps over a small thing
+    seconds = within_s * np.arange(steps + 1) / steps
     gaps = floor_gaps(first.box, box, seconds[:, None] * relative)
     touch = np.flatnonzero(gaps <= _MEETS_M)
     if float(np.linalg.norm(relative)) < _TOGETHER_M_S and gaps[0] <= _TOGETHER_M:

@@ -54,8 +54,6 @@ WITHHELD: dict[Part, tuple[Withheld, ...]] = {
 _BY_GEOMETRY: dict[Part, str] = {
     "depth": "measured depth",
     "temporal": "all frames but the last",
-    "position": "position encoding, notes",
-    "reasoning": "conclusions in notes",
     "camera": "poses, intrinsics",
 }
 REFERENCE_FULL = 0.833
@@ -85,8 +83,11 @@ def has_part(model: "Video3DForConditionalGeneration", part: Part) -> bool:
 
 
 def matters(model: "Video3DForConditionalGeneration", part: Part) -> bool:
-    """Whether what the language model reads can depend on a part: not on what scene tokens hold while its gate is shut."""
-    return has_part(model, part) and (part == "reasoning" or not model.scene_closed)
+    """Whether what the language model reads can depend on a part: not on what scene tokens hold while its gate is shut.
+
+    What is withheld from clips is missing in the facts that every model reads.
+    """
+    return has_part(model, part) and (part == "reasoning" or not model.scene_closed or bool(withheld(model, part)))
 
 
 def withheld(model: "Video3DForConditionalGeneration", part: Part) -> tuple[Withheld, ...]:
@@ -96,8 +97,13 @@ def withheld(model: "Video3DForConditionalGeneration", part: Part) -> tuple[With
 
 def called(model: "Video3DForConditionalGeneration", part: Part) -> str:
     """What is left out of a model with a part."""
-    plain = has_layers(model, part) and not (part == "position" and reads_notes(model))
-    return PARTS[part] if plain else _BY_GEOMETRY[part]
+    layers = (PARTS[part],) if has_layers(model, part) else ()
+    geometry = (_BY_GEOMETRY[part],) if withheld(model, part) else ()
+    if reads_notes(model) and part == "position":
+        geometry = ("notes",)
+    if reads_notes(model) and part == "reasoning" and model.config.notes == "conclusions":
+        geometry = ("conclusions in notes",)
+    return ", ".join((*layers, *geometry)) or PARTS[part]
 
 
 @contextmanager

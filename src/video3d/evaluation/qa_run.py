@@ -104,6 +104,7 @@ def heading(identity: dict[str, Any], dataset: DataSet, asked: dict[str, Any]) -
     """Whom, what and how, above a table."""
     settings = asked["settings"]
     own = {"path": settings["path"], "closed": settings["closed"], "frames": settings["frames"]}
+    own |= {"without": " ".join(settings.get("without"))} if settings.get("without") else {}
     said = ", ".join(f"{name} {value}" for name, value in own.items())
     whom = ", ".join(f"{name} {value}" for name, value in identity.items() if "." not in name)
     limit = "" if asked["limit"] is None else f", at most {asked['limit']} questions"

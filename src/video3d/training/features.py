@@ -28,6 +28,7 @@ from video3d.data.truth import ClipData, SceneTruth
 from video3d.encoding import can_vote, finders_in, things_in, votes_of_scene, what_moved
 from video3d.geometry.lift import lift_patches
 from video3d.model.modeling_video3d import Video3DForConditionalGeneration
+from video3d.model.nano_depth import WEIGHTS as DEPTH_WEIGHTS
 from video3d.model.processing_video3d import Video3DProcessor
 from video3d.model.scene_encoder import SCENE_KEYS
 from video3d.model.tokens import merge_by_voxel
@@ -277,7 +278,7 @@ def store_for(
         key["layers"] += model.config.depth_layers if model.depth_head is not None else []
     questions = None
     if without:
-        key |= {"without": sorted(without)}
+        key |= {"without": sorted(without), "depth": _file_hash(DEPTH_WEIGHTS) if "depth" in without else ""}
     if facts and model.config.objects_trained and model.object_head is not None and model.config.notes != "none":
         questions = _questions(dataset, told)
         key |= {
@@ -311,6 +312,10 @@ def _questions(
         return list(dict.fromkeys([*by_clip().get(clip_id, []), *more]))
 
     return questions
+
+
+def _file_hash(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
 
 
 def weights_hash(part: nn.Module) -> str:

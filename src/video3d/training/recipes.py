@@ -114,6 +114,8 @@ class Recipe:
             raise InputError("types", expected=f"of {', '.join(ALL_TYPES)}", got=unknown[0])
         if unknown := [one for one in self.without if one not in get_args(Withheld)]:
             raise InputError("without", expected=f"of {', '.join(get_args(Withheld))}", got=unknown[0])
+        if self.without and (self.spatial or self.told or self.stage == "depth"):
+            raise InputError("without", expected="none where depth, heads or told scenes are learned from the whole clip's truth", got=", ".join(self.without))  # fmt: skip
         if self.batch % self.batch_device:
             raise InputError("batch_device", expected=f"a divisor of batch ({self.batch})", got=self.batch_device)
         if self.lora_rank and self.lr_language:
