@@ -29,7 +29,7 @@ from video3d.model.nano import DINOV2
 from video3d.model.nano_depth import DEPTH_LAYERS, WEIGHTS, tower_layers
 from video3d.packaged import find_packaged
 from video3d.replaced import replaced
-from video3d.training.network import learn, run_network
+from video3d.training.network import learn, run_network, warmup_share
 from video3d.training.recipes import at_least, check_ema
 from video3d.types import InputError
 
@@ -252,7 +252,7 @@ def train(frames: Frames, tower: nn.Module, recipe: DepthRecipe, work: Path) -> 
     return learn(
         learned,
         optimizer,
-        torch.optim.lr_scheduler.OneCycleLR(optimizer, peaks, recipe.steps, pct_start=0.05),
+        torch.optim.lr_scheduler.OneCycleLR(optimizer, peaks, recipe.steps, pct_start=warmup_share(recipe.steps, 0.05)),
         loss_of,
         steps=recipe.steps,
         ema=recipe.ema,

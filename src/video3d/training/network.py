@@ -22,6 +22,17 @@ STEPS_BETWEEN_CHECKPOINTS = 100
 STEPS_BETWEEN_WORDS = 100
 
 
+def warmup_share(steps: int, share: float) -> float:
+    """Of a one-cycle schedule, the share of its steps until its peak: at least two, without which it divides by zero.
+
+    >>> warmup_share(4000, 0.02), warmup_share(20, 0.05), warmup_share(2, 0.05), warmup_share(1, 0.05)
+    (0.02, 0.1, 1.0, 0.5)
+    """
+    if share * steps >= 2:
+        return share
+    return min(1.0, 2 / steps) if steps > 1 else 0.5
+
+
 def learn(
     learned: Mapping[str, nn.Parameter],
     optimizer: torch.optim.Optimizer,

@@ -26,7 +26,7 @@ from video3d.model.nano_objects import WEIGHTS
 from video3d.model.object_head import ObjectHead, object_loss
 from video3d.replaced import replaced
 from video3d.training.features import weights_hash
-from video3d.training.network import learn, run_network
+from video3d.training.network import learn, run_network, warmup_share
 from video3d.training.object_patches import COLORS, Patches, PatchesWanted, gathered, look, prepare
 from video3d.training.recipes import at_least, check_ema
 from video3d.training.targets import CATEGORIES
@@ -108,7 +108,9 @@ def train(patches: Patches, recipe: ObjectRecipe, work: Path, data: str) -> Obje
     mean = learn(
         dict(head.named_parameters()),
         optimizer,
-        torch.optim.lr_scheduler.OneCycleLR(optimizer, recipe.lr, recipe.steps, pct_start=0.02),
+        torch.optim.lr_scheduler.OneCycleLR(
+            optimizer, recipe.lr, recipe.steps, pct_start=warmup_share(recipe.steps, 0.02)
+        ),
         loss_of,
         steps=recipe.steps,
         ema=recipe.ema,
