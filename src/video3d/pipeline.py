@@ -74,13 +74,8 @@ class Video3D:
 
     @classmethod
     def around(
-        cls,
-        model: "Video3DForConditionalGeneration",
-        processor: "Video3DProcessor",
-        name: str = "given",
-        *,
-        depth: str = DEPTH_OF_VIEWS,
-    ) -> "Video3D":
+        cls, model: "Video3DForConditionalGeneration", processor: "Video3DProcessor", name: str = "given", *, depth: str = DEPTH_OF_VIEWS,
+    ) -> "Video3D":  # fmt: skip
         """The path around a model that is in memory already, such as one that is being trained."""
         engine = cls(name, depth=depth)
         engine.model_and_processor = (model, processor)
