@@ -58,6 +58,11 @@ def cpu_dtype() -> torch.dtype:
     return torch.bfloat16 if words & {"avx512_bf16", "amx_bf16", "bf16"} else torch.float32
 
 
+def device_dtype(device: str) -> torch.dtype:
+    """What a device (``cuda:0``, ``cpu``) computes fastest in: bfloat16 on a GPU, ``cpu_dtype`` elsewhere."""
+    return torch.bfloat16 if device.startswith("cuda") else cpu_dtype()
+
+
 def compose_nano(name: str = NANO) -> tuple[Video3DForConditionalGeneration, Video3DProcessor]:
     """Make the model from the packages, in bfloat16: seconds, and the same weights everywhere.
 
@@ -238,7 +243,7 @@ def _load(
     name: str, *, dtype: torch.dtype | None, device: str | None
 ) -> tuple[Video3DForConditionalGeneration, Video3DProcessor]:
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    dtype = dtype or (torch.bfloat16 if device.startswith("cuda") else cpu_dtype())
+    dtype = dtype or device_dtype(device)
     try:
         with quiet():
             config = AutoConfig.from_pretrained(name)

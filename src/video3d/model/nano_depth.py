@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 from torch.nn.functional import interpolate
 
 from video3d.model.depth_head import DepthHead
-from video3d.model.nano import DINOV2, cpu_dtype
+from video3d.model.nano import DINOV2, device_dtype
 from video3d.packaged import find_packaged
 from video3d.types import InputError
 from video3d.types.depth import DepthEstimate, DepthKind
@@ -133,7 +133,7 @@ def load_nano_depth(device: str | None = None) -> NanoDepth:
 
     head_weights, changes = packaged_weights()
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    dtype = torch.bfloat16 if device.startswith("cuda") else cpu_dtype()
+    dtype = device_dtype(device)
     tower: Any = convert_dinov2(find_packaged(DINOV2), changes)
     tower.encoder.layer = tower.encoder.layer[: max(DEPTH_LAYERS)]  # later blocks are not read
     tower = tower.to(device=device, dtype=dtype).eval()

@@ -29,7 +29,7 @@ from video3d.model.nano import DINOV2
 from video3d.model.nano_depth import DEPTH_LAYERS, WEIGHTS, tower_layers
 from video3d.packaged import find_packaged
 from video3d.replaced import replaced
-from video3d.training.network import learn, run_network, warmup_share
+from video3d.training.network import learn, mixed_precision, run_network, warmup_share
 from video3d.training.recipes import at_least, check_ema
 from video3d.types import InputError
 
@@ -211,7 +211,7 @@ class _Network(nn.Module):
 
     def forward(self, pixels: Tensor, true_m: Tensor, k_px: Tensor) -> Tensor:
         size = (pixels.shape[2], pixels.shape[3])
-        with torch.autocast(pixels.device.type, torch.bfloat16):
+        with mixed_precision(pixels.device.type):
             maps = self.head(tower_layers(self.tower, pixels), k_px, size)
         return depth_loss(maps, torch.where(true_m.isfinite(), true_m, SKY_M))
 

@@ -26,7 +26,7 @@ from video3d.model.nano_objects import WEIGHTS
 from video3d.model.object_head import ObjectHead, object_loss
 from video3d.replaced import replaced
 from video3d.training.features import weights_hash
-from video3d.training.network import learn, run_network, warmup_share
+from video3d.training.network import learn, mixed_precision, run_network, warmup_share
 from video3d.training.object_patches import COLORS, Patches, PatchesWanted, gathered, look, prepare
 from video3d.training.recipes import at_least, check_ema
 from video3d.training.targets import CATEGORIES
@@ -101,7 +101,7 @@ def train(patches: Patches, recipe: ObjectRecipe, work: Path, data: str) -> Obje
         draw = torch.Generator().manual_seed(recipe.seed * 1_000_003 + step)
         torch.manual_seed(recipe.seed * 1_000_003 + step)  # of what is dropped
         batch = patches.at(torch.randint(0, len(patches), (recipe.batch,), generator=draw), device)
-        with torch.autocast(device, torch.bfloat16):
+        with mixed_precision(device):
             said = head(batch.features, batch.geometry)
         return object_loss(said, batch.targets)[0]
 
@@ -188,7 +188,7 @@ def plan_network(data: Sequence[Path], recipe: ObjectRecipe) -> dict[str, Any]:
     batch = patches.at(torch.arange(recipe.batch) % len(patches))
     for _ in range(3):
         began = time.perf_counter()
-        with torch.autocast("cpu", torch.bfloat16):
+        with mixed_precision("cpu"):
             said = head(batch.features, batch.geometry)
         object_loss(said, batch.targets)[0].backward()
         step_s.append(time.perf_counter() - began)

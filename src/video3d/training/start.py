@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from video3d.model.configuration_video3d import Video3DConfig
 from video3d.model.modeling_video3d import Video3DForConditionalGeneration
-from video3d.model.nano import cpu_dtype, load_model
+from video3d.model.nano import device_dtype, load_model
 from video3d.model.presets import PRESETS, compose, find_preset
 from video3d.model.processing_video3d import Video3DProcessor
 from video3d.training.recipes import Recipe
@@ -130,7 +130,7 @@ def mark(model: Video3DForConditionalGeneration, recipe: Recipe) -> None:
     if gate is not None and not gate.is_meta and model.scene_closed:
         with torch.no_grad():
             gate.fill_(recipe.gate)
-    low = torch.float32 if not recipe.bf16 else _low_precision(model.device)
+    low = torch.float32 if not recipe.bf16 else device_dtype(model.device.type)
     for tower, learns in ((model.vision_tower, recipe.lr_vision), (model.language_model, recipe.lr_language)):
         if not learns:
             tower.to(low)
@@ -161,13 +161,9 @@ def _learns(part: nn.Module, yes: bool) -> None:
         weight.requires_grad_(yes)
 
 
-def _low_precision(device: torch.device) -> torch.dtype:
-    return torch.bfloat16 if device.type == "cuda" else cpu_dtype()
-
-
 def autocasts(recipe: Recipe, device: str) -> bool:
     """Whether steps are computed in mixed precision: where the recipe wants it and the device has it."""
-    return recipe.bf16 and _low_precision(torch.device(device)) == torch.bfloat16
+    return recipe.bf16 and device_dtype(device) == torch.bfloat16
 
 
 def learned(model: nn.Module) -> dict[str, nn.Parameter]:
