@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from video3d.model.object_votes import FoundObject, ObjectVotes
     from video3d.model.processing_video3d import Video3DProcessor
     from video3d.types import SceneTokens
-    from video3d.types.scene_tokens import SceneInputs
+    from video3d.types.scene_tokens import FrameFeatures, SceneInputs
 
 MAX_FINDINGS = 12
 LEAST_SURE = 0.3
@@ -95,7 +95,7 @@ def look(
     if can_vote(model, scene):
         with torch.no_grad():
             features = model.frame_features(inputs.pixel_values[0])
-        votes = votes_of_scene(model, scene, inputs, points, features[0])
+        votes = votes_of_scene(model, scene, inputs, points, features)
     tokens = model.encode_scene(keep_patches=by_patches, features=features, **given)
     if votes is not None:
         things = things_in(votes)
@@ -119,7 +119,11 @@ def can_vote(model: "Video3DForConditionalGeneration", scene: Scene) -> bool:
 
 
 def votes_of_scene(
-    model: "Video3DForConditionalGeneration", scene: Scene, inputs: "SceneInputs", points: PatchPoints, features: Any
+    model: "Video3DForConditionalGeneration",
+    scene: Scene,
+    inputs: "SceneInputs",
+    points: PatchPoints,
+    features: "FrameFeatures",
 ) -> "ObjectVotes":
     """What the patches of a scene say of their objects.
 

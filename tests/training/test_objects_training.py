@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,12 +10,14 @@ import torch
 from small_clips import small_clip, write_small
 
 from video3d.cli import main
-from video3d.training.object_patches import COLORS, Patches, joined, label_patches
-from video3d.training.objects import ObjectRecipe, head_of, judged, save_head, train, train_network
+from video3d.model.nano import load_nano
+from video3d.model.object_head import ObjectHead
+from video3d.training.object_patches import COLORS, Patches, Shelf, label_patches
+from video3d.training.objects import ObjectRecipe, head_of, judged, save_head, start_head, told, train, train_network
 from video3d.training.targets import CATEGORIES
 from video3d.types import InputError
 
-TINY = ObjectRecipe(frames=2, patches=6, changed_frames=2, changed_patches=4, width=16, steps=6, batch=8)
+TINY = ObjectRecipe(frames=2, changed_frames=2, start="", blocks=1, width=16, steps=6, batch=2)
 
 
 def _masked(owner: np.ndarray):
@@ -54,26 +57,33 @@ def test_a_patch_of_which_too_little_is_covered_has_no_object() -> None:
     assert bool((label_patches(clip, [0, 1, 2], masks, points, poses).category < 0).all())
 
 
-def _patches(num: int = 64) -> Patches:
+def _patches() -> Patches:
     torch.manual_seed(3)
     clip, masks, points, poses = _masked(np.array([[1, 2], [0, 1]]))
-    one = label_patches(clip, [0, 1, 2], masks, points, poses)
-    flat = {
-        name: getattr(one, name).flatten(0, 2)
-        for name in ("category", "color", "center_m", "size_m", "heading", "has_front")
-    }
-    at = torch.randint(0, 12, (num,))
-    return Patches(
-        torch.randn(num, 384).bfloat16(), torch.randn(num, 22).half(), type(one)(**{k: v[at] for k, v in flat.items()})
-    )
+    true = label_patches(clip, [0, 1, 2], masks, points, poses)
+    known = torch.ones(3, 2, 2, dtype=torch.bool)
+    known[0, 0, 0] = False
+    return Patches(torch.randn(3, 2, 2, 64).bfloat16(), torch.randn(3, 2, 2, 22).half(), known, true)
+
+
+def _shelf() -> Shelf:
+    shelf = Shelf.__new__(Shelf)
+    shelf.parts = [_patches()]
+    shelf.by_grid = {(2, 2): [(0, 0), (0, 1), (0, 2)]}
+    return shelf
+
+
+def _head() -> ObjectHead:
+    torch.manual_seed(5)
+    return ObjectHead(64, 16, len(CATEGORIES), len(COLORS), 1, 1)
 
 
 def test_a_killed_run_goes_on_with_the_same_bits(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr("video3d.training.network.STEPS_BETWEEN_CHECKPOINTS", 3)
-    patches = _patches()
+    shelf = _shelf()
     for name in ("whole", "killed"):
         (tmp_path / name).mkdir()
-    whole = train(patches, TINY, tmp_path / "whole", "data")
+    whole = train(shelf, _head(), TINY, tmp_path / "whole", "data")
 
     def dies(step: int, **_):
         raise KeyboardInterrupt
@@ -85,40 +95,43 @@ def test_a_killed_run_goes_on_with_the_same_bits(tmp_path, monkeypatch) -> None:
             torch.optim.AdamW, "step", lambda self, *a, **k: dies(0) if next(calls) == 4 else real(self, *a, **k)
         )
         with pytest.raises(KeyboardInterrupt):
-            train(patches, TINY, tmp_path / "killed", "data")
-    resumed = train(patches, TINY, tmp_path / "killed", "data")
+            train(shelf, _head(), TINY, tmp_path / "killed", "data")
+    resumed = train(shelf, _head(), TINY, tmp_path / "killed", "data")
     for name, weight in whole.state_dict().items():
         assert torch.equal(weight, resumed.state_dict()[name]), name
-    other = train(patches, TINY, tmp_path / "killed", "other data")  # another run's checkpoint is not gone on with
+    other = train(
+        shelf, _head(), TINY, tmp_path / "killed", "other data"
+    )  # another run's checkpoint is not gone on with
     assert torch.equal(other.state_dict()["say.weight"], whole.state_dict()["say.weight"])
 
 
 def test_a_broken_checkpoint_is_named(tmp_path) -> None:
     (tmp_path / "objects-checkpoint.pt").write_bytes(b"no")
     with pytest.raises(InputError, match=r"objects-checkpoint\.pt"):
-        train(_patches(), TINY, tmp_path, "data")
+        train(_shelf(), _head(), TINY, tmp_path, "data")
 
 
 def test_what_ships_is_what_was_learned(tmp_path) -> None:
-    head = train(_patches(), TINY, tmp_path, "data")
+    head = train(_shelf(), _head(), TINY, tmp_path, "data")
     save_head(head, tmp_path / "head.safetensors")
     kept = head_of(tmp_path / "head.safetensors")
     for name, weight in head.state_dict().items():
         assert torch.equal(weight.bfloat16().float(), kept.state_dict()[name]), name
-    scores = judged(kept, _patches())
-    assert 0 <= scores["category"] <= 1 and scores["patches"] == 64
+    scores = judged(kept, [_patches()])
+    assert 0 <= scores["category"] <= 1 and scores["patches"] == 11  # one of twelve has no known place
 
 
 def test_the_whole_run_from_clips_to_weights(tmp_path, capsys) -> None:
     data = write_small(tmp_path / "qa", numbers=range(3)).root
-    sets = [part for name in ("frames", "patches", "changed_frames", "changed_patches", "width", "steps", "batch") for part in ("--set", f"{name}={getattr(TINY, name)}")]  # fmt: skip
+    sets = [part for name in ("frames", "changed_frames", "start", "blocks", "width", "steps", "batch") for part in ("--set", f"{name}={getattr(TINY, name)}")]  # fmt: skip
     out = tmp_path / "out"
     with pytest.raises(SystemExit) as done:
         main(["train", "nano-objects", str(data), "--out", str(out), "--json", *sets])
     assert not done.value.code
     report = json.loads(capsys.readouterr().out)
     assert report["recipe"]["steps"] == 6 and (out / "nano_objects.safetensors").is_file()
-    assert head_of(out / "nano_objects.safetensors").read.out_features == 16
+    head = head_of(out / "nano_objects.safetensors")
+    assert head.read.out_features == 16 and len(head.blocks) == 1
     with pytest.raises(InputError, match="empty or new folder"):
         train_network([data], TINY, out, resume=False)
 
@@ -129,6 +142,24 @@ def test_values_that_no_run_can_be_made_from_are_refused(wrong) -> None:
         replace(TINY, **wrong)
 
 
-def test_patches_of_several_clips_are_joined_in_order() -> None:
-    both = joined([_patches(5), _patches(7)])
-    assert len(both) == 12 and torch.equal(both.features[:5], _patches(5).features)
+def test_what_has_no_known_place_is_not_learned_from_and_others_are_half_as_many() -> None:
+    patches = _patches()
+    said = _head().eval()(patches.features, patches.geometry)
+    assert told(said, patches)[1].category.shape == (11,)
+    draw = torch.Generator().manual_seed(0)
+    drawn = [told(said, patches, draw)[1].category for _ in range(200)]
+    objects = int((patches.targets.category[patches.known] >= 0).sum())
+    assert all(int((one >= 0).sum()) == objects for one in drawn)
+    assert np.mean([len(one) - objects for one in drawn]) == pytest.approx(
+        min(0.5 * objects + 3, 11 - objects), abs=0.3
+    )
+
+
+def test_a_new_start_has_the_towers_own_blocks() -> None:
+    model, _ = load_nano(dtype=torch.float32)
+    head = start_head(replace(TINY, blocks=3), model.vision_tower).eval()
+    seen: Any = model.vision_tower(torch.randn(1, 3, 56, 70), output_hidden_states=True)
+    patches = seen.hidden_states[9]
+    for block in head.blocks:
+        patches = block(patches)
+    torch.testing.assert_close(head.looked(patches), seen.last_hidden_state, atol=1e-4, rtol=1e-4)

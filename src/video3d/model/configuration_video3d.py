@@ -30,7 +30,7 @@ _CHOICES: dict[str, Any] = {
 _WHOLE = {
     "pool": 2, "scene_token_id": 0, "vision_feature_layer": -2, "projector_width": 576, "temporal_layers": 4, "temporal_heads": 12,
     "reasoning_layers": 2, "reasoning_width": 256, "reasoning_heads": 8, "layout_queries": 64, "max_scene_tokens": 2000,
-    "ground_token_id": 7, "coord_token_id": 8, "object_width": 512,
+    "ground_token_id": 7, "coord_token_id": 8, "object_width": 512, "object_blocks": 3,
 }  # fmt: skip
 
 
@@ -82,6 +82,8 @@ class Video3DConfig(PreTrainedConfig):
         depth_trained: whether the depth head has been trained; set by whoever did.
         object_head: a head by which every patch says what it shows and where the thing's box is. Needs ``categories``.
         object_width: width of it.
+        object_blocks: blocks of its own that it has in place of as many last ones of the vision tower, as wide; 0: it reads what
+            scene tokens are made of.
         object_colors: colours that it tells apart.
         objects_trained: whether it has been trained; set by whoever did.
         notes: what stands beside a question, where things are found by name: what geometry ``conclusions`` come to (where none,
@@ -151,6 +153,7 @@ class Video3DConfig(PreTrainedConfig):
     depth_layers: list[int] | tuple[int, ...] = ()
     depth_trained: bool = False
     object_head: bool = False
+    object_blocks: int = 0
     object_width: int = 512
     object_colors: list[str] | tuple[str, ...] = ()
     objects_trained: bool = False
@@ -197,7 +200,7 @@ class Video3DConfig(PreTrainedConfig):
             given = getattr(self, name)
             if given is not None and (not isinstance(given, int) or isinstance(given, bool)):
                 raise ValueError(f"{name}: expected a whole number, such as {value}, got {given!r}")
-        for name in ("temporal_layers", "reasoning_layers"):
+        for name in ("temporal_layers", "reasoning_layers", "object_blocks"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name}: expected 0 (none) or more, got {getattr(self, name)}")
         for name in (
@@ -229,6 +232,10 @@ class Video3DConfig(PreTrainedConfig):
                 or (num_layers is not None and at > num_layers)
             ):
                 raise ValueError(f"depth_layers: expected numbers from 0 to {num_layers}, got {at!r}")
+        if self.object_blocks and not (self.object_head and self.object_blocks <= (num_layers or 0)):
+            raise ValueError(
+                f"object_blocks: expected object_head with it and at most {num_layers}, got {self.object_blocks}"
+            )
         if self.object_head and not self.categories:
             raise ValueError("object_head: expected categories with it, which say what objects may be, got none")
         if self.depth_attention and not self.temporal_layers:

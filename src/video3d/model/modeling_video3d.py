@@ -41,7 +41,7 @@ from video3d.model.scene_memory import (
 from video3d.model.scene_projector import SceneProjector
 from video3d.model.video_encoder import TemporalLayer, initial_slopes
 from video3d.types import InputError
-from video3d.types.scene_tokens import SceneInputs, SceneTokens
+from video3d.types.scene_tokens import FrameFeatures, SceneInputs, SceneTokens
 
 
 class Video3DForConditionalGeneration(SceneEncoder, SceneHeads, LanguageEmbeddings, PreTrainedModel, GenerationMixin):
@@ -176,7 +176,7 @@ class Video3DForConditionalGeneration(SceneEncoder, SceneHeads, LanguageEmbeddin
         frame_mask: Bool[Tensor, "b f"] | None = None,
         *,
         keep_patches: bool = False,
-        features: tuple[Tensor, tuple[Tensor, ...]] | None = None,
+        features: FrameFeatures | None = None,
         **geometry: Tensor | None,
     ) -> SceneTokens:
         """Scene tokens: needed once for a scene, however many questions follow. Without gradients (``forward`` has them).

@@ -73,7 +73,7 @@ def compose_nano(name: str = NANO) -> tuple[Video3DForConditionalGeneration, Vid
     from video3d.model.convert_dinov2 import convert_dinov2
     from video3d.model.convert_smollm2 import convert_smollm2
     from video3d.model.nano_depth import DEPTH_LAYERS, packaged_weights
-    from video3d.model.nano_objects import packaged_head
+    from video3d.model.nano_objects import blocks_of, packaged_head
     from video3d.model.nano_words import add_adapters, packaged_words
 
     words = packaged_words() if name == NANO else None
@@ -94,6 +94,7 @@ def compose_nano(name: str = NANO) -> tuple[Video3DForConditionalGeneration, Vid
         depth_layers=DEPTH_LAYERS,
         depth_trained=True,
         object_head=True,
+        object_blocks=blocks_of(object_head),
         object_width=len(object_head["read.weight"]),
         object_colors=colors,
         objects_trained=True,

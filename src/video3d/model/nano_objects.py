@@ -4,6 +4,7 @@ How good it is: docs/results/objects.md.
 """
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -26,3 +27,8 @@ def packaged_head() -> tuple[dict[str, torch.Tensor], list[str], list[str]]:
         names = file.metadata()
         weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  no mapping
     return weights, json.loads(names["categories"]), json.loads(names["colors"])
+
+
+def blocks_of(weights: Mapping[str, torch.Tensor]) -> int:
+    """How many blocks of its own a head of these weights has."""
+    return len({name.split(".")[1] for name in weights if name.startswith("blocks.")})

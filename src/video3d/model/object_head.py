@@ -1,12 +1,13 @@
 """What every patch shows, and where the thing that it is a part of has its box: objects without proposals.
 
-    patch features (m gh gw c), geometry (m gh gw g) ─▶ category, colour, centre, size, heading, how sure of the centre
+    patch features (m gh gw c) ─▶ blocks of its own ─┐
+    geometry (m gh gw g) ────────────────────────────┴▶ category, colour, centre, size, heading, how sure of the centre
 
 Every patch votes for the box of its own thing, in a frame of its own: upright, x along the level direction that the camera looks
 at it in, so that nothing depends on where the world's axes point (votes for centres: Qi et al., "Deep Hough Voting for 3D Object
 Detection in Point Clouds", arXiv 1904.09664; boxes and angles seen from the viewing ray: Mousavian et al., arXiv 1612.00496).
-``object_votes`` gathers the votes of all frames. The network sees single patches, whose features the vision tower has already given
-the whole picture: so a few minutes on a CPU train it.
+``object_votes`` gathers the votes of all frames. Its blocks are the vision tower's last, gone on with for objects alone: so names are
+learned where pictures are understood, and what else reads the tower stays as it is.
 """
 
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ GEOMETRY_WIDTH = 22
 _NEIGHBOURS = ((0, 1), (2, 1), (1, 0), (1, 2))  # up, down, left, right
 _CENTER_SCALE_LOG = (-5.0, 3.0)  # of what is said about a centre's error: 7 mm to 20 m
 _SMALLEST_M = 0.01
+_TOWER_EPS = 1e-6  # of DINOv2's norms
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,17 +123,23 @@ def patch_geometry(
 
 
 class ObjectHead(nn.Module):
-    """A small network over single patches.
+    """Blocks of its own over the patches of each frame, then a small network over single patches.
 
     Args:
         features_width: of the vision tower's patches.
         width: of its hidden layers.
         categories: how many.
         colors: how many.
+        blocks: transformer blocks of its own; with none, it reads patches without their frames.
+        attention_heads: of each block.
     """
 
-    def __init__(self, features_width: int, width: int, categories: int, colors: int) -> None:
+    def __init__(
+        self, features_width: int, width: int, categories: int, colors: int, blocks: int = 0, attention_heads: int = 6
+    ) -> None:
         super().__init__()
+        self.blocks = nn.ModuleList(_block(features_width, attention_heads) for _ in range(blocks))
+        self.looked = nn.LayerNorm(features_width, eps=_TOWER_EPS) if blocks else nn.Identity()
         self.norm = nn.LayerNorm(features_width)
         self.read = nn.Linear(features_width + GEOMETRY_WIDTH, width)
         self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(2))
@@ -141,9 +149,12 @@ class ObjectHead(nn.Module):
         self.dropout = nn.Dropout(0.1)
 
     def forward(self, features: Float[Tensor, "*s c"], geometry: Float[Tensor, "*s g"]) -> PatchObjects:
-        """What patches say, in float32."""
+        """What patches say, in float32; ``*s`` is m gh gw, and anything where it has no blocks."""
         dtype = self.read.weight.dtype
-        seen = self.dropout(self.norm(features.to(dtype)))
+        features = features.to(dtype)
+        if self.blocks:
+            features = self._through_blocks(features)
+        seen = self.dropout(self.norm(self.looked(features)))
         x = functional.gelu(self.read(torch.cat([seen, geometry.to(dtype)], -1)))
         for norm, mix in zip(self.norms, self.mix, strict=True):
             x = x + self.dropout(mix(norm(x)))
@@ -156,6 +167,48 @@ class ObjectHead(nn.Module):
             heading=heading,
             log_scale=scale[..., 0].clamp(*_CENTER_SCALE_LOG),
         )
+
+    def _through_blocks(self, features: Float[Tensor, "m gh gw c"]) -> Float[Tensor, "m gh gw c"]:
+        patches = features.flatten(1, 2)
+        for block in self.blocks:
+            patches = block(patches)
+        return patches.view_as(features)
+
+    @torch.no_grad()
+    def start_blocks(self, tower: nn.Module) -> None:
+        """Blocks as they are in a DINOv2: its last ones, each with its layer scale multiplied in, and its last norm."""
+        last: Any = tower
+        for block, of in zip(self.blocks, last.encoder.layer[-len(self.blocks) :], strict=True):
+            block.load_state_dict(_as_block(of))
+        self.looked.load_state_dict(last.layernorm.state_dict())
+
+
+def _block(width: int, heads: int) -> nn.Module:
+    """A block as vision transformers have it (arXiv 2010.11929)."""
+    return nn.TransformerEncoderLayer(
+        width, heads, 4 * width, 0.0, "gelu", layer_norm_eps=_TOWER_EPS, batch_first=True, norm_first=True
+    )
+
+
+def _as_block(of: nn.Module) -> dict[str, Tensor]:
+    """Weights of a block of DINOv2 (arXiv 2304.07193) as those of ``_block``: by their order, for versions name them differently."""
+    query, key, value, out, up, down = (part for part in of.modules() if isinstance(part, nn.Linear))
+    before, between = (part for part in of.modules() if isinstance(part, nn.LayerNorm))
+    of_attention, of_mlp = (weight for name, weight in of.named_parameters() if name.endswith("lambda1"))
+    return {
+        "self_attn.in_proj_weight": torch.cat([query.weight, key.weight, value.weight]),
+        "self_attn.in_proj_bias": torch.cat([query.bias, key.bias, value.bias]),
+        "self_attn.out_proj.weight": of_attention[:, None] * out.weight,
+        "self_attn.out_proj.bias": of_attention * out.bias,
+        "linear1.weight": up.weight,
+        "linear1.bias": up.bias,
+        "linear2.weight": of_mlp[:, None] * down.weight,
+        "linear2.bias": of_mlp * down.bias,
+        "norm1.weight": before.weight,
+        "norm1.bias": before.bias,
+        "norm2.weight": between.weight,
+        "norm2.bias": between.bias,
+    }
 
 
 def object_loss(said: PatchObjects, true: PatchTargets) -> tuple[Float32[Tensor, ""], dict[str, Tensor]]:

@@ -22,7 +22,7 @@ from video3d.model.scene_projector import SceneProjector, token_extent
 from video3d.model.tokens import GridTokens, MergedTokens, merge_by_voxel
 from video3d.model.video_encoder import VideoEncoder
 from video3d.types import InputError
-from video3d.types.scene_tokens import SceneInputs, SceneTokens
+from video3d.types.scene_tokens import FrameFeatures, SceneInputs, SceneTokens
 
 SCENE_KEYS = tuple(field.name for field in fields(SceneInputs))
 """What of a batch goes into the scene encoder."""
@@ -83,16 +83,13 @@ class SceneEncoder:
         parameters = inspect.signature(type(vision_tower).forward).parameters
         self._interpolate = {"interpolate_pos_encoding": True} if "interpolate_pos_encoding" in parameters else {}
 
-    def patch_features(self, pixel_values: Float[Tensor, "m 3 h w"]) -> tuple[Tensor, tuple[Tensor, ...]]:
-        """Patch tokens of frames as grids (m gh gw c), without class and register tokens.
-
-        Returns:
-            Those at the layer that scene tokens are made of, and those at the layers that the depth head reads.
-        """
+    def patch_features(self, pixel_values: Float[Tensor, "m 3 h w"]) -> FrameFeatures:
+        """Patch tokens of frames, at every layer that something is made of."""
         layer, depth_layers = self.config.vision_feature_layer, self.config.depth_layers if self.depth_head else ()
+        blocks = self.config.object_blocks
         outputs = self.vision_tower(
             pixel_values=pixel_values.to(self.vision_tower.dtype),
-            output_hidden_states=layer is not None or len(depth_layers) > 0,
+            output_hidden_states=layer is not None or len(depth_layers) > 0 or blocks > 0,
             **self._interpolate,
         )
         tokens = outputs.last_hidden_state if layer is None else outputs.hidden_states[layer]
@@ -112,14 +109,20 @@ class SceneEncoder:
             return tokens[:, extra:].unflatten(1, (rows, columns))
 
         features = grid(tokens)
-        return features, tuple(grid(outputs.hidden_states[at]) for at in depth_layers) or (features,)
+        for_depth = tuple(grid(outputs.hidden_states[at]) for at in depth_layers) or (features,)
+        return FrameFeatures(features, for_depth, grid(outputs.hidden_states[-1 - blocks]) if blocks else None)
 
-    def frame_features(self, frames: Float[Tensor, "m 3 h w"]) -> tuple[Tensor, tuple[Tensor, ...]]:
+    def frame_features(self, frames: Float[Tensor, "m 3 h w"]) -> FrameFeatures:
         """``patch_features`` of many frames, a few at a time where no gradient wants them all."""
         at_once = len(frames) if torch.is_grad_enabled() else FRAMES_AT_ONCE
         looked = [self.patch_features(part) for part in frames.split(max(at_once, 1))]
-        layers = zip(*(for_depth for _, for_depth in looked), strict=True)
-        return torch.cat([own for own, _ in looked]), tuple(torch.cat(parts) for parts in layers)
+        layers = zip(*(one.for_depth for one in looked), strict=True)
+        for_objects = [one.for_objects for one in looked if one.for_objects is not None]
+        return FrameFeatures(
+            torch.cat([one.patches for one in looked]),
+            tuple(torch.cat(parts) for parts in layers),
+            torch.cat(for_objects) if for_objects else None,
+        )
 
     @torch.no_grad()
     def predict_depth(
@@ -136,14 +139,14 @@ class SceneEncoder:
         """
         if self.depth_head is None:
             raise InputError("model", expected="one with a depth head", got="none", do="use nano, or train one")
-        return self._depth_of(self.patch_features(pixel_values)[1], k_px, pixel_values.shape[-2:])
+        return self._depth_of(self.patch_features(pixel_values).for_depth, k_px, pixel_values.shape[-2:])
 
     def encode_inputs(
         self,
         inputs: SceneInputs,
         *,
         keep_patches: bool = False,
-        features: tuple[Tensor, tuple[Tensor, ...]] | None = None,
+        features: FrameFeatures | None = None,
         judges_depth: bool = True,
     ) -> EncodedScene:
         """Scene tokens of a batch, with gradients where they are enabled.
@@ -171,7 +174,7 @@ class SceneEncoder:
 
     @torch.no_grad()
     def tokens_to_merge(
-        self, inputs: SceneInputs, *, first_frame: int = 0, features: tuple[Tensor, tuple[Tensor, ...]] | None = None
+        self, inputs: SceneInputs, *, first_frame: int = 0, features: FrameFeatures | None = None
     ) -> GridTokens:
         """What frames show and where, not yet merged: what a stream collects (``scene_stream.SceneAccumulator``).
 
@@ -209,14 +212,14 @@ class SceneEncoder:
     def _look(
         self,
         inputs: SceneInputs,
-        known: tuple[Tensor, tuple[Tensor, ...]] | None = None,
+        known: FrameFeatures | None = None,
         *,
         judges_depth: bool,
     ) -> _Seen:
         _check_whole(inputs)
         b, f = inputs.pixel_values.shape[:2]
         frames = inputs.pixel_values.flatten(0, 1)
-        features, layers = known or self.frame_features(frames)
+        features, layers, _ = known or self.frame_features(frames)
         size_hw = (int(frames.shape[-2]), int(frames.shape[-1]))
         maps: DepthMaps | None = None
         if self.depth_head is not None and (judges_depth or self._needs_own_depth(inputs)):

@@ -30,7 +30,7 @@ from video3d.model.reasoning_types import SpatialTargets
 from video3d.model.scene_memory import SceneCache, continue_prompt, leave_out
 from video3d.model.scene_projector import SceneProjector
 from video3d.types import Box3D, InputError
-from video3d.types.scene_tokens import SceneInputs, SceneTokens
+from video3d.types.scene_tokens import FrameFeatures, SceneInputs, SceneTokens
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,9 +63,10 @@ class SceneHeads:
     def _compose_heads(self, config: Video3DConfig, content_width: int, width: int) -> None:
         self.object_head = None
         if config.object_head:
-            features = self.vision_tower.config.hidden_size
+            tower = self.vision_tower.config
             names = (len(config.categories), len(config.object_colors))
-            self.object_head = ObjectHead(features, config.object_width, *names)
+            blocks = (config.object_blocks, tower.num_attention_heads)
+            self.object_head = ObjectHead(tower.hidden_size, config.object_width, *names, *blocks)
         self.grounding = GroundingHead(width) if config.grounding else None
         self.reasoning = ReasoningModule(config, content_width) if config.reasoning_layers else None
 
@@ -73,7 +74,7 @@ class SceneHeads:
 
     @torch.no_grad()
     def object_votes(
-        self, inputs: SceneInputs, *, floor_z: float = 0.0, features: Float[Tensor, "f gh gw c"] | None = None
+        self, inputs: SceneInputs, *, floor_z: float = 0.0, features: FrameFeatures | None = None
     ) -> ObjectVotes:
         """What the patches of one scene's frames say of the objects that they show; ``object_votes`` gathers it.
 
@@ -96,8 +97,9 @@ class SceneHeads:
         over_floor = poses.clone()
         over_floor[:, :3, 3] -= down
         pixels = inputs.pixel_values[0]
-        features = self.frame_features(pixels)[0] if features is None else features
-        said = head(features, patch_geometry(points - down, share, over_floor, k_px, pixels))
+        seen: FrameFeatures = self.frame_features(pixels) if features is None else features
+        read = seen.patches if seen.for_objects is None else seen.for_objects
+        said = head(read, patch_geometry(points - down, share, over_floor, k_px, pixels))
         times = inputs.time_s[0] if inputs.time_s is not None else torch.full((len(points),), torch.nan)
         return votes_of(said, points, poses, times, self.config.categories, self.config.object_colors)
 

@@ -221,14 +221,14 @@ class SceneStore:
         if self.level == "pixels" and not looks:
             return {"none": torch.zeros(0)}, None
         seen = model.frame_features(inputs.pixel_values[0])
-        votes = votes_of_scene(model, scene, inputs, points, seen[0]) if looks else None
+        votes = votes_of_scene(model, scene, inputs, points, seen) if looks else None
         find = None if votes is None else finders_in(votes, things_in(votes), scene.clip, what_moved(scene.clip))
         if self.level == "pixels":
             return {"none": torch.zeros(0)}, find
         if self.level == "patches":
             kept = {name: batch[name][0] for name in SCENE_KEYS if name in batch and name != "pixel_values"}
-            kept |= {f"features_{at}": layer for at, layer in enumerate(seen[1]) if model.depth_head is not None}
-            return kept | {"features": seen[0]}, find
+            kept |= {f"features_{at}": layer for at, layer in enumerate(seen.for_depth) if model.depth_head is not None}
+            return kept | {"features": seen.patches}, find
         config = model.config
         grid = model.tokens_to_merge(inputs, features=seen)
         merged = merge_by_voxel(grid, voxel_m=config.token_voxel_m, max_tokens=config.max_scene_tokens)

@@ -16,7 +16,7 @@ from video3d.model.tokens import MergedTokens
 from video3d.training.features import Level
 from video3d.training.packing import attends, judge, spoken
 from video3d.types import InputError
-from video3d.types.scene_tokens import SceneInputs
+from video3d.types.scene_tokens import FrameFeatures, SceneInputs
 
 
 @dataclass
@@ -68,7 +68,7 @@ class SceneLearner(nn.Module):
                 name: scene.pop(name).flatten(0, 1).float() for name in sorted(scene) if name.startswith("features")
             }
             own = kept.pop("features")
-            features = (own, tuple(kept[name] for name in sorted(kept)) or (own,))
+            features = FrameFeatures(own, tuple(kept[name] for name in sorted(kept)) or (own,))
         return self.model.encode_inputs(SceneInputs(**scene), features=features)
 
     def _mask(self, segment: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""What the object head learns from: patches of simulated clips, as the tower sees them, with what is true of each.
+"""What the object head learns from: frames of simulated clips, as the tower sees them, with what is true of each patch.
 
 Frames come twice: as they are, and changed (colours, light, blur, noise, windows magnified), because nothing real is seen and things
 are seen from nearer and farther than the simulator shows them.
@@ -7,7 +7,7 @@ are seen from nearer and farther than the simulator shows them.
 import hashlib
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -27,6 +27,7 @@ from video3d.model.depth_head import lift_depth
 from video3d.model.modeling_video3d import Video3DForConditionalGeneration
 from video3d.model.object_head import PatchTargets, patch_geometry, view_axes
 from video3d.model.processing_video3d import Video3DProcessor
+from video3d.model.scene_encoder import FRAMES_AT_ONCE
 from video3d.replaced import replaced
 from video3d.training.depth import photometric
 from video3d.training.features import frames_of, scene_of
@@ -42,41 +43,45 @@ CHANGED_SIZES_PX = ((168, 224), (196, 252), (224, 224), (252, 196))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PatchesWanted:
-    """Which patches of a clip are kept.
+class FramesWanted:
+    """Which frames of a clip are looked at.
 
     Attributes:
         frames: of every clip as they are, evenly spread.
-        patches: of them that are kept; two thirds show objects where there are so many.
         changed_frames: of every clip, changed.
-        changed_patches: of these.
         smallest_window: of a frame's side, where it is changed.
         seed: of everything random.
     """
 
     frames: int
-    patches: int
     changed_frames: int
-    changed_patches: int
     smallest_window: float
     seed: int
 
 
 @dataclass(frozen=True, slots=True)
 class Patches:
-    """Patches of many clips: what the head reads, and what is true of them."""
+    """Frames of one size (f gh gw ...): what the head reads of their patches, and what is true of them.
+
+    Attributes:
+        features: of the vision tower, at the layer that the head reads.
+        geometry: ``patch_geometry``.
+        known: whether a patch has a known place: only such are learned from.
+        targets: of every patch.
+    """
 
     features: Tensor
     geometry: Tensor
+    known: Tensor
     targets: PatchTargets
 
     def __len__(self) -> int:
         return len(self.features)
 
-    def at(self, index: Tensor, device: torch.device | str = "cpu") -> "Patches":
-        """Some of them, on a device."""
-        targets = {field.name: getattr(self.targets, field.name)[index].to(device) for field in fields(PatchTargets)}
-        return Patches(self.features[index].to(device), self.geometry[index].to(device), PatchTargets(**targets))
+    @property
+    def grid(self) -> tuple[int, int]:
+        """Rows and columns of patches."""
+        return int(self.features.shape[1]), int(self.features.shape[2])
 
 
 def label_patches(
@@ -133,29 +138,17 @@ def label_patches(
     )
 
 
-def chosen(
-    features: Tensor, geometry: Tensor, targets: PatchTargets, known: Tensor, num: int, rng: np.random.Generator
-) -> Patches:
-    """Some patches of a clip (f gh gw ...) with a known place: two thirds of objects, if there are so many."""
-    assert features.shape[:3] == geometry.shape[:3] == targets.category.shape == known.shape
-    flat = known.flatten().numpy()
-    there = targets.category.flatten().numpy() >= 0
-    objects = rng.permutation(np.flatnonzero(flat & there))[: num * 2 // 3]
-    others = rng.permutation(np.flatnonzero(flat & ~there))[: num - len(objects)]
-    index = torch.from_numpy(np.sort(np.concatenate([objects, others])))
-    whole = {field.name: getattr(targets, field.name).flatten(0, 2) for field in fields(PatchTargets)}
-    return Patches(
-        features.flatten(0, 2)[index].bfloat16(),
-        geometry.flatten(0, 2)[index].half(),
-        PatchTargets(**{name: value[index] for name, value in whole.items()}),
-    )
-
-
 @torch.no_grad()
 def look(
-    model: Video3DForConditionalGeneration, processor: Video3DProcessor, clip: ClipData, wanted: PatchesWanted
-) -> Patches:
-    """Patches of a clip as the model sees them when it is asked about it, and of some of its frames changed.
+    tower: Callable[[Tensor], Tensor], processor: Video3DProcessor, clip: ClipData, wanted: FramesWanted
+) -> list[Patches]:
+    """Frames of a clip as the model sees them when it is asked about it, and some of its frames changed.
+
+    Args:
+        tower: gives patches' features (f gh gw c) of normalised pixels (f 3 h w), as ``tower_of`` makes it.
+        processor: of the model.
+        clip: with instance masks and depth.
+        wanted: which frames.
 
     Raises:
         InputError: a clip without masks or depth.
@@ -164,20 +157,28 @@ def look(
         raise InputError(clip.truth.clip_id, expected="a clip with instance masks and depth", got="one without")
     seed = int(hashlib.sha256(f"{wanted.seed} {clip.truth.clip_id}".encode()).hexdigest()[:8], 16)
     rng = np.random.default_rng(seed)
-    parts = [plain(model, processor, clip, wanted, rng)]
-    if wanted.changed_frames and wanted.changed_patches:
-        parts.append(changed(model, processor, clip, wanted, rng))
-    return joined(parts)
+    parts = [plain(tower, processor, clip, wanted)]
+    if wanted.changed_frames:
+        parts.append(changed(tower, processor, clip, wanted, rng))
+    return parts
+
+
+def tower_of(model: Video3DForConditionalGeneration, blocks: int) -> Callable[[Tensor], Tensor]:
+    """The vision tower up to a head's own ``blocks``; all of it, with its last norm, where the head has none."""
+
+    def look_at(frames: Tensor) -> Tensor:
+        rows, columns = (side // model.config.patch_px for side in frames.shape[-2:])
+        outputs = model.vision_tower(frames.to(model.device, model.vision_tower.dtype), output_hidden_states=True)
+        tokens = outputs.hidden_states[-1 - blocks] if blocks else outputs.last_hidden_state
+        return tokens[:, -rows * columns :].unflatten(1, (rows, columns)).cpu()
+
+    return look_at
 
 
 def plain(
-    model: Video3DForConditionalGeneration,
-    processor: Video3DProcessor,
-    clip: ClipData,
-    wanted: PatchesWanted,
-    rng: np.random.Generator,
+    tower: Callable[[Tensor], Tensor], processor: Video3DProcessor, clip: ClipData, wanted: FramesWanted
 ) -> Patches:
-    """Patches of frames as they are."""
+    """Frames as they are."""
     small = processor.fit_clip(scene_of(clip, wanted.frames).clip)
     lifted = lift_patches(small, processor.patch_px)
     batch = processor(small, lifted, "a")  # whose places may be of several patches together
@@ -185,17 +186,17 @@ def plain(
     pixels, poses, k_px = batch["pixel_values"][0], batch["world_from_camera"][0], batch["k_px"][0]
     masks = np.asarray(clip.instance)[small.frame_index]
     views = _Views(pixels, points, share, poses, k_px)
-    return _told(model, clip, small.frame_index, masks, views, wanted.patches, rng)
+    return _told(tower, clip, small.frame_index, masks, views)
 
 
 def changed(
-    model: Video3DForConditionalGeneration,
+    tower: Callable[[Tensor], Tensor],
     processor: Video3DProcessor,
     clip: ClipData,
-    wanted: PatchesWanted,
+    wanted: FramesWanted,
     rng: np.random.Generator,
 ) -> Patches:
-    """Patches of windows of frames with other colours, light, sharpness and noise."""
+    """Windows of frames with other colours, light, sharpness and noise."""
     draw = torch.Generator().manual_seed(int(rng.integers(2**31)))
     at = np.sort(rng.permutation(frames_of(len(clip.rgb), wanted.frames))[: wanted.changed_frames])
     size = CHANGED_SIZES_PX[int(rng.integers(len(CHANGED_SIZES_PX)))]
@@ -207,7 +208,7 @@ def changed(
     poses = torch.from_numpy(clip.truth.world_from_camera[at].astype(np.float32))
     points, share = lift_depth(depth, k_px, poses, processor.patch_px)
     views = _Views(pixels, points, share, poses, k_px)
-    return _told(model, clip, at, masks.numpy(), views, wanted.changed_patches, rng)
+    return _told(tower, clip, at, masks.numpy(), views)
 
 
 class _Views(NamedTuple):
@@ -221,23 +222,15 @@ class _Views(NamedTuple):
 
 
 def _told(
-    model: Video3DForConditionalGeneration,
-    clip: ClipData,
-    frames: np.ndarray,
-    masks: np.ndarray,
-    views: _Views,
-    num: int,
-    rng: np.random.Generator,
+    tower: Callable[[Tensor], Tensor], clip: ClipData, frames: np.ndarray, masks: np.ndarray, views: _Views
 ) -> Patches:
-    """Some patches of frames: what the head reads of them, and what is true."""
+    """What the head reads of frames, and what is true."""
     pixels, points, share, poses, k_px = views
-    return chosen(
-        model.frame_features(pixels.to(model.device))[0].cpu(),
-        patch_geometry(points, share, poses, k_px, pixels),
-        label_patches(clip, frames, masks, points, poses),
+    return Patches(
+        torch.cat([tower(part) for part in pixels.split(FRAMES_AT_ONCE)]).bfloat16(),
+        patch_geometry(points, share, poses, k_px, pixels).half(),
         points.isfinite().all(-1),
-        num,
-        rng,
+        label_patches(clip, frames, masks, points, poses),
     )
 
 
@@ -273,12 +266,12 @@ def _window(
 def prepare(
     datasets: Sequence[DataSet],
     split: str,
-    model: Video3DForConditionalGeneration,
+    tower: Callable[[Tensor], Tensor],
     processor: Video3DProcessor,
-    wanted: PatchesWanted,
+    wanted: FramesWanted,
     folder: Path,
 ) -> Iterator[Path]:
-    """The patches of every clip as files, clip by clip; those that are there are used again.
+    """What is learned of every clip as files, clip by clip; those that are there are used again.
 
     Raises:
         InputError: clips without masks.
@@ -286,41 +279,66 @@ def prepare(
     folder.mkdir(parents=True, exist_ok=True)
     clips = [(dataset, clip_id) for dataset in datasets for clip_id in dataset.clip_ids(split)]
     began, made = time.perf_counter(), 0
-    for at, (dataset, clip_id) in enumerate(clips):
+    for number, (dataset, clip_id) in enumerate(clips, 1):
         path = folder / f"{dataset.content_hash[:8]}-{clip_id}.safetensors"
         if not path.is_file():
-            patches = look(model, processor, dataset.clip(clip_id), wanted)
+            parts = look(tower, processor, dataset.clip(clip_id), wanted)
+            tables = {f"{at}.{name}": value for at, part in enumerate(parts) for name, value in _tensors(part).items()}
             with replaced(path) as beside:
-                save_file(_tensors(patches), beside)
+                save_file(tables, beside)
             made += 1
             if made % 50 == 0:
-                left = (time.perf_counter() - began) / made * (len(clips) - at - 1) / 60
-                print(f"clip {at + 1} / {len(clips)}, {left:.0f} min left", file=sys.stderr, flush=True)
+                left = (time.perf_counter() - began) / made * (len(clips) - number) / 60
+                print(f"clip {number} / {len(clips)}, {left:.0f} min left", file=sys.stderr, flush=True)
         yield path
 
 
 def _tensors(patches: Patches) -> dict[str, Tensor]:
-    targets = {field.name: getattr(patches.targets, field.name).contiguous() for field in fields(PatchTargets)}
-    return {"features": patches.features.contiguous(), "geometry": patches.geometry.contiguous(), **targets}
+    own = {field.name: getattr(patches, field.name) for field in fields(Patches) if field.name != "targets"}
+    true = {field.name: getattr(patches.targets, field.name) for field in fields(PatchTargets)}
+    return {name: value.contiguous() for name, value in (own | true).items()}
 
 
-def gathered(paths: Sequence[Path]) -> Patches:
-    """All patches of some files in memory.
-
-    Raises:
-        InputError: no file.
-    """
-    if not paths:
-        raise InputError("dataset", expected="clips", got="none")
-    return joined([_of_tensors(load_file(path)) for path in paths])
+def _of_tensors(table: Mapping[str, Tensor]) -> Patches:
+    true = {field.name for field in fields(PatchTargets)}
+    own = {name: value for name, value in table.items() if name not in true}
+    return Patches(**own, targets=PatchTargets(**{name: table[name] for name in true}))
 
 
-def joined(parts: Sequence[Patches]) -> Patches:
-    """Patches of several as one."""
-    tables = [_tensors(part) for part in parts]
-    return _of_tensors({name: torch.cat([table[name] for table in tables]) for name in tables[0]})
+def kept(path: Path) -> list[Patches]:
+    """What ``prepare`` wrote of a clip."""
+    parts: dict[str, dict[str, Tensor]] = {}
+    for name, value in load_file(path).items():
+        number, of = name.split(".")
+        parts.setdefault(number, {})[of] = value
+    return [_of_tensors(parts[number]) for number in sorted(parts)]
 
 
-def _of_tensors(table: dict[str, Tensor]) -> Patches:
-    targets = {field.name: table[field.name] for field in fields(PatchTargets)}
-    return Patches(table["features"], table["geometry"], PatchTargets(**targets))
+class Shelf:
+    """Frames of many clips, drawn from by size."""
+
+    def __init__(self, paths: Sequence[Path]) -> None:
+        """Opens files that ``prepare`` wrote.
+
+        Raises:
+            InputError: no file.
+        """
+        if not paths:
+            raise InputError("dataset", expected="clips", got="none")
+        self.parts = [part for path in paths for part in kept(path)]
+        self.by_grid: dict[tuple[int, int], list[tuple[int, int]]] = {}
+        for number, part in enumerate(self.parts):
+            seen = part.known.flatten(1).any(1)
+            self.by_grid.setdefault(part.grid, []).extend((number, frame) for frame in range(len(part)) if seen[frame])
+
+    def drawn(self, num: int, draw: torch.Generator) -> Patches:
+        """Frames of one size, as often as there are such."""
+        sizes = list(self.by_grid.values())
+        share = torch.tensor([float(len(frames)) for frames in sizes])
+        frames = sizes[int(torch.multinomial(share, 1, generator=draw))]
+        return self.at([frames[int(at)] for at in torch.randint(0, len(frames), (num,), generator=draw)])
+
+    def at(self, frames: Sequence[tuple[int, int]]) -> Patches:
+        """Frames of one size, each by its part and its number in it."""
+        rows = [(_tensors(self.parts[part]), frame) for part, frame in frames]
+        return _of_tensors({name: torch.stack([row[name][frame] for row, frame in rows]) for name in rows[0][0]})

@@ -2,15 +2,16 @@
 
     video3d train nano-objects DATASET [DATASET ...] --out DIR
 
-A DATASET is a Video-3D-QA folder with instance masks (``video3d data simulate``); DIR/nano_objects.safetensors is what ships. The
-vision tower is nano's and stays as it is, so every frame goes through it once; what the head is to say of a patch is known from the
-masks and the truth (``object_patches``). Patches are kept in DIR (1 MB a clip), and a killed run goes on from its last checkpoint with the same bits.
+A DATASET is a Video-3D-QA folder with instance masks (``video3d data simulate``); DIR/nano_objects.safetensors is what ships. The head
+takes the place of the vision tower's last blocks, which it starts from. Those before them are nano's and stay as they are, so every frame goes
+through them once; what the head is to say of a patch is known from the masks and the truth (``object_patches``). What they gave is kept in
+DIR (3 MB a clip), and a killed run goes on from its last checkpoint with the same bits.
 """
 
 import hashlib
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -21,13 +22,13 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from video3d.data.store import DataSet, open_dataset
-from video3d.model.nano import load_nano
-from video3d.model.nano_objects import WEIGHTS
-from video3d.model.object_head import ObjectHead, object_loss
+from video3d.model.nano import NANO, load_nano
+from video3d.model.nano_objects import WEIGHTS, blocks_of, packaged_head
+from video3d.model.object_head import ObjectHead, PatchObjects, PatchTargets, object_loss
 from video3d.replaced import replaced
 from video3d.training.features import weights_hash
 from video3d.training.network import learn, mixed_precision, run_network, warmup_share
-from video3d.training.object_patches import COLORS, Patches, PatchesWanted, gathered, look, prepare
+from video3d.training.object_patches import COLORS, FramesWanted, Patches, Shelf, kept, look, prepare, tower_of
 from video3d.training.recipes import at_least, check_ema
 from video3d.training.targets import CATEGORIES
 from video3d.types import InputError
@@ -39,28 +40,30 @@ class ObjectRecipe:
 
     Attributes:
         frames: of every clip, evenly spread.
-        patches: of every clip that are kept; two thirds show objects where there are so many.
         changed_frames: of every clip, with other colours, light, sharpness and noise, and windows of them magnified.
-        changed_patches: of these.
         smallest_window: of a frame's side.
-        width: of the head's hidden layers.
+        start: ``nano``: the head that comes with the package; empty: a new one.
+        blocks: of the tower that are the head's own, where it is new or the one it starts from has none.
+        width: of a new head's hidden layers.
         steps: of the optimiser.
-        batch: patches a step.
+        batch: frames a step; objects' patches and half as many others count.
         lr: peak learning rate (AdamW, 2 % warm-up, cosine).
+        lr_blocks: of the blocks.
         weight_decay: of it.
         ema: how much of the running mean of the weights, which is what is kept, stays every step.
         seed: of everything random.
     """
 
-    frames: int = 16
-    patches: int = 900
+    frames: int = 8
     changed_frames: int = 6
-    changed_patches: int = 450
     smallest_window: float = 0.4
+    start: str = "nano"
+    blocks: int = 3
     width: int = 512
-    steps: int = 4000
-    batch: int = 2048
-    lr: float = 2e-3
+    steps: int = 2000
+    batch: int = 16
+    lr: float = 3e-4
+    lr_blocks: float = 1e-4
     weight_decay: float = 0.05
     ema: float = 0.998
     seed: int = 0
@@ -71,20 +74,35 @@ class ObjectRecipe:
         Raises:
             InputError: a value out of range.
         """
-        at_least(self, 1, "frames", "patches", "width", "steps", "batch")
-        at_least(self, 0, "lr", "weight_decay", "seed", "changed_frames", "changed_patches")
+        at_least(self, 1, "frames", "width", "steps", "batch")
+        at_least(self, 0, "lr", "lr_blocks", "weight_decay", "seed", "changed_frames", "blocks")
         check_ema(self.ema)
         if not 0.05 <= self.smallest_window <= 1:
             raise InputError("smallest_window", expected="a share from 0.05 to 1", got=self.smallest_window)
+        if self.start not in ("", NANO):
+            raise InputError("start", expected=f"{NANO}, or nothing for a new head", got=self.start)
 
     @property
-    def wanted(self) -> PatchesWanted:
-        """Which patches are kept."""
-        return PatchesWanted(**{field.name: getattr(self, field.name) for field in fields(PatchesWanted)})
+    def wanted(self) -> FramesWanted:
+        """Which frames are looked at."""
+        return FramesWanted(**{field.name: getattr(self, field.name) for field in fields(FramesWanted)})
 
 
-def train(patches: Patches, recipe: ObjectRecipe, work: Path, data: str) -> ObjectHead:
-    """Trains on prepared patches; goes on from ``work/objects-checkpoint.pt`` if there is one of this recipe and data.
+def start_head(recipe: ObjectRecipe, tower: Any) -> ObjectHead:
+    """The head that a run starts from, with blocks of the tower."""
+    torch.manual_seed(recipe.seed)
+    if recipe.start:
+        weights = packaged_head()[0]
+        head, own = _head_for(weights, recipe.blocks), blocks_of(weights)
+    else:
+        head, own = _new_head(tower.config.hidden_size, recipe.width, recipe.blocks), 0
+    if head.blocks and not own:
+        head.start_blocks(tower)
+    return head
+
+
+def train(shelf: Shelf, head: ObjectHead, recipe: ObjectRecipe, work: Path, data: str) -> ObjectHead:
+    """Trains a head on prepared frames; goes on from ``work/objects-checkpoint.pt`` if there is one of this recipe and data.
 
     Returns:
         The head with the running mean of its weights.
@@ -93,24 +111,27 @@ def train(patches: Patches, recipe: ObjectRecipe, work: Path, data: str) -> Obje
         InputError: a checkpoint that cannot be read.
     """
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    torch.manual_seed(recipe.seed)
-    head = ObjectHead(patches.features.shape[-1], recipe.width, len(CATEGORIES), len(COLORS)).to(device)
-    optimizer = torch.optim.AdamW(head.parameters(), recipe.lr, weight_decay=recipe.weight_decay)
+    head.to(device).train()
+    learned = dict(head.named_parameters())
+    blocks = [weight for name, weight in learned.items() if name.startswith(("blocks.", "looked."))]
+    others = [weight for name, weight in learned.items() if not name.startswith(("blocks.", "looked."))]
+    groups = [{"params": others}, {"params": blocks}] if blocks else [{"params": others}]
+    optimizer = torch.optim.AdamW(groups, recipe.lr, weight_decay=recipe.weight_decay)
+    peaks = [recipe.lr, recipe.lr_blocks][: len(groups)]
 
     def loss_of(step: int) -> Tensor:
         draw = torch.Generator().manual_seed(recipe.seed * 1_000_003 + step)
         torch.manual_seed(recipe.seed * 1_000_003 + step)  # of what is dropped
-        batch = patches.at(torch.randint(0, len(patches), (recipe.batch,), generator=draw), device)
+        frames = shelf.drawn(recipe.batch, draw)
         with mixed_precision(device):
-            said = head(batch.features, batch.geometry)
-        return object_loss(said, batch.targets)[0]
+            said = head(frames.features.to(device), frames.geometry.to(device))
+        return object_loss(*told(said, frames, draw))[0]
 
+    schedule = torch.optim.lr_scheduler.OneCycleLR
     mean = learn(
-        dict(head.named_parameters()),
+        learned,
         optimizer,
-        torch.optim.lr_scheduler.OneCycleLR(
-            optimizer, recipe.lr, recipe.steps, pct_start=warmup_share(recipe.steps, 0.02)
-        ),
+        schedule(optimizer, peaks, recipe.steps, pct_start=warmup_share(recipe.steps, 0.02)),
         loss_of,
         steps=recipe.steps,
         ema=recipe.ema,
@@ -122,17 +143,44 @@ def train(patches: Patches, recipe: ObjectRecipe, work: Path, data: str) -> Obje
     return head.cpu().eval()
 
 
+def told(said: PatchObjects, frames: Patches, draw: torch.Generator | None = None) -> tuple[PatchObjects, PatchTargets]:
+    """What is said and what is true of patches with a known place, in a row.
+
+    Args:
+        said: of every patch.
+        frames: that it was said of.
+        draw: leaves out others than objects' until there are half as many, and one a frame; ``None``: all count.
+    """
+    there = frames.known & (frames.targets.category >= 0)
+    others = frames.known & ~there
+    if draw is not None:
+        share = (0.5 * float(there.sum()) + len(frames)) / max(float(others.sum()), 1.0)
+        others &= torch.rand(others.shape, generator=draw) < share
+    count = (there | others).to(said.log_scale.device)
+
+    def counted(one: Any) -> dict[str, Tensor]:
+        return {field.name: getattr(one, field.name).to(count.device)[count] for field in fields(one)}
+
+    return PatchObjects(**counted(said)), PatchTargets(**counted(frames.targets))
+
+
 @torch.no_grad()
-def judged(head: ObjectHead, patches: Patches) -> dict[str, float]:
-    """How well the head does on patches of clips that it has not seen."""
-    said, true = head(patches.features, patches.geometry), patches.targets
+def judged(head: ObjectHead, parts: Iterable[Patches]) -> dict[str, float]:
+    """How well the head does on frames of clips that it has not seen: all their patches with a known place."""
+    rows = [told(head(part.features, part.geometry), part) for part in parts]
+    said = PatchObjects(
+        **{at.name: torch.cat([getattr(row, at.name) for row, _ in rows]) for at in fields(PatchObjects)}
+    )
+    true = PatchTargets(
+        **{at.name: torch.cat([getattr(row, at.name) for _, row in rows]) for at in fields(PatchTargets)}
+    )
     there, colored = true.category >= 0, true.color >= 0
     named, none = said.category_logits.argmax(-1), said.category_logits.shape[-1] - 1
     off = (said.center_m - true.center_m)[there].norm(dim=-1)
     front = there & true.has_front
     towards = nn.functional.cosine_similarity(said.heading[front], true.heading[front], dim=-1)
     return {
-        "patches": float(len(patches)),
+        "patches": float(len(true.category)),
         "category": float((named == true.category)[there].float().mean()),
         "no_object": float((named == none)[~there].float().mean()),
         "color": float((said.color_logits.argmax(-1) == true.color)[colored].float().mean()),
@@ -160,15 +208,18 @@ def train_network(data: Sequence[Path], recipe: ObjectRecipe, out: Path, *, resu
 
     def make(datasets: list[DataSet]) -> dict[str, Any]:
         model, processor = load_nano()
-        seen = f"{weights_hash(model.vision_tower)} {recipe.wanted!r}"
-        folder = out / f"patches-{hashlib.sha256(seen.encode()).hexdigest()[:12]}"
-        look = (model, processor, recipe.wanted, folder)
+        head = start_head(recipe, model.vision_tower)
+        tower = tower_of(model, len(head.blocks))
+        seen = f"{weights_hash(model.vision_tower)} {len(head.blocks)} {recipe.wanted!r}"
+        folder = out / f"frames-{hashlib.sha256(seen.encode()).hexdigest()[:12]}"
+        look = (tower, processor, recipe.wanted, folder)
         paths = list(prepare(datasets, "train", *look))
         held = list(prepare([one for one in datasets if "val" in one.splits()], "val", *look))
-        head = train(gathered(paths), recipe, out, " ".join(dataset.content_hash for dataset in datasets))
+        before = judged(head.eval(), (part for path in held for part in kept(path))) if held else {}
+        head = train(Shelf(paths), head, recipe, out, " ".join(dataset.content_hash for dataset in datasets))
         save_head(head, out / WEIGHTS.name)
-        scores = judged(head, gathered(held)) if held else {}
-        val = {name: round(value, 4) for name, value in scores.items()}
+        after = judged(head, (part for path in held for part in kept(path))) if held else {}
+        val = {name: [round(before[name], 4), round(value, 4)] for name, value in after.items()}
         return {"weights": str(out / WEIGHTS.name), "val": val or None}
 
     return run_network(data, recipe, out, make, resume=resume)
@@ -181,16 +232,16 @@ def plan_network(data: Sequence[Path], recipe: ObjectRecipe) -> dict[str, Any]:
     if not clips:
         raise InputError("dataset", expected="clips in train", got="none")
     model, processor = load_nano()
+    head = start_head(recipe, model.vision_tower).train()
     began = time.perf_counter()
-    patches = look(model, processor, datasets[0].clip(clips[0]), recipe.wanted)
+    parts = look(tower_of(model, len(head.blocks)), processor, datasets[0].clip(clips[0]), recipe.wanted)
     clip_s, step_s = time.perf_counter() - began, []
-    head = ObjectHead(patches.features.shape[-1], recipe.width, len(CATEGORIES), len(COLORS))
-    batch = patches.at(torch.arange(recipe.batch) % len(patches))
+    few = parts[0].features[torch.arange(recipe.batch) % len(parts[0])]
     for _ in range(3):
         began = time.perf_counter()
         with mixed_precision("cpu"):
-            said = head(batch.features, batch.geometry)
-        object_loss(said, batch.targets)[0].backward()
+            said = head(few, parts[0].geometry[torch.arange(recipe.batch) % len(parts[0])])
+        said.category_logits.square().mean().backward()
         step_s.append(time.perf_counter() - began)
     return {
         "recipe": asdict(recipe),
@@ -206,7 +257,7 @@ def plan_words(plan: dict[str, Any]) -> str:
     """What ``--dry-run`` prints of ``plan_network``."""
     recipe = plan["recipe"]
     return (
-        f"nano-objects: {plan['clips']} clips, {recipe['steps']} steps of {recipe['batch']} patches\n"
+        f"nano-objects: {plan['clips']} clips, {recipe['steps']} steps of {recipe['batch']} frames\n"
         f"weights: {plan['learned']:,} learned\n"
         f"time on the CPU: {plan['clip_s']} s a clip and {plan['step_s']} s a step (measured), {plan['hours']} h in all"
     )
@@ -223,9 +274,17 @@ def save_head(head: ObjectHead, path: Path) -> None:
 def head_of(path: Path) -> ObjectHead:
     """A head that ``save_head`` wrote, in float32."""
     with safe_open(path, framework="pt") as file:
-        weights = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118  no mapping
-    width, read = weights["read.weight"].shape
-    head = ObjectHead(len(weights["norm.weight"]), width, len(CATEGORIES), len(COLORS))
-    assert read == head.read.in_features
-    head.load_state_dict(weights)
-    return head.eval()
+        return _head_for({name: file.get_tensor(name) for name in file.keys()}).eval()  # noqa: SIM118  no mapping
+
+
+def _head_for(weights: Mapping[str, Tensor], blocks: int = 0) -> ObjectHead:
+    """A head of these weights, in float32; with ``blocks`` new ones where it has none of its own."""
+    own = blocks_of(weights)
+    head = _new_head(len(weights["norm.weight"]), len(weights["read.weight"]), own or blocks)
+    left = head.load_state_dict({name: weight.float() for name, weight in weights.items()}, strict=False)
+    assert not left.unexpected_keys and all(name.startswith(("blocks.", "looked.")) for name in left.missing_keys)
+    return head
+
+
+def _new_head(features_width: int, width: int, blocks: int) -> ObjectHead:
+    return ObjectHead(features_width, width, len(CATEGORIES), len(COLORS), blocks, features_width // 64)

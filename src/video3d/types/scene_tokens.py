@@ -1,6 +1,7 @@
 """What goes into and comes out of the scene encoder. Apart from the other types because it holds torch tensors."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Bool, Float, Float32, Int32
@@ -32,6 +33,20 @@ class SceneInputs:
     world_from_camera: Float[torch.Tensor, "b f 4 4"] | None = None
     time_s: Float[torch.Tensor, "b f"] | None = None
     frame_mask: Bool[torch.Tensor, "b f"] | None = None
+
+
+class FrameFeatures(NamedTuple):
+    """What the vision tower says of the patches of m frames, as grids without class and register tokens.
+
+    Attributes:
+        patches: at the layer that scene tokens are made of.
+        for_depth: at the layers that the depth head reads.
+        for_objects: at the layer that the object head reads; ``None``: at that of ``patches``.
+    """
+
+    patches: Float[torch.Tensor, "m gh gw c"]
+    for_depth: tuple[Float[torch.Tensor, "m gh gw c"], ...]
+    for_objects: Float[torch.Tensor, "m gh gw c"] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
