@@ -38,6 +38,44 @@ def test_layer_is_the_one_that_is_asked_for(make_model):
         assert torch.equal(model.patch_features(pixels)[0].flatten(1, 2), hidden[-2])
 
 
+OBJECTS = {"object_head": True, "object_width": 16, "object_colors": ["red"], "categories": ["chair", "ball"]}
+
+
+@pytest.mark.parametrize("vision", ["dinov2", "siglip"])
+def test_the_object_heads_own_blocks_read_what_lies_before_the_towers_last(vision, make_model, tmp_path):
+    model = make_model(vision, **OBJECTS, object_blocks=1).eval()
+    pixels = torch.randn(9, 3, 16, 24)  # more than are looked at together
+    with torch.no_grad():
+        looks = {"interpolate_pos_encoding": True} if vision == "siglip" else {}
+        hidden = model.vision_tower(pixels, output_hidden_states=True, **looks).hidden_states[-2][:, -24:]
+        seen = model.frame_features(pixels)
+        torch.testing.assert_close(seen.for_objects.flatten(1, 2), hidden)
+        said = model.object_head(seen.for_objects, torch.zeros(9, 4, 6, 22))
+        model.save_pretrained(tmp_path)
+        again = type(model).from_pretrained(tmp_path).eval()
+        assert again.config.object_blocks == 1 and len(again.object_head.blocks) == 1
+        told = again.object_head(seen.for_objects, torch.zeros(9, 4, 6, 22))
+    assert torch.equal(told.category_logits, said.category_logits)
+
+
+def test_a_patch_of_the_object_heads_own_blocks_knows_its_frame_and_no_other(make_model):
+    head = make_model(**OBJECTS, object_blocks=1).eval().object_head
+    features, geometry = torch.randn(2, 4, 6, 24), torch.zeros(2, 4, 6, 22)
+    with torch.no_grad():
+        before = head(features, geometry).category_logits
+        features[0, 1, 2] += torch.randn(24)
+        changed = (head(features, geometry).category_logits != before).any(-1)
+    assert int(changed[0].sum()) > 1 and not changed[1].any()
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"object_blocks": 1}, {**OBJECTS, "object_blocks": 99}, {**OBJECTS, "object_blocks": -1}]
+)
+def test_blocks_that_the_object_head_cannot_have_are_refused(wrong, make_model):
+    with pytest.raises(ValueError, match="object_blocks"):
+        make_model(**wrong)
+
+
 @pytest.mark.parametrize("kind", ["sin3d", "mlp"])
 def test_moving_a_point_changes_its_token_and_no_other(kind, make_model, processor, make_clip):
     model, batch = make_model(position_kind=kind), processor(*make_clip(), "")
