@@ -156,6 +156,13 @@ def test_depth_is_learned_without_words(start, small_data, tmp_path):
     assert model.config.depth_trained and not model.config.scene_trained
 
 
+def test_a_short_run_looks_only_at_what_it_takes(start, small_data, tmp_path):
+    recipe = recipe_of(start(**VOXEL), steps=1, batch=1, eval_scenes=0)
+    train(recipe, small_data.root, tmp_path / "out", features=tmp_path / "features")
+    looked_at = list((tmp_path / "features").glob("tokens-*/*.safetensors"))
+    assert len(looked_at) == 1 < len(small_data.clip_ids("train"))
+
+
 def test_a_frozen_depth_head_reads_a_frozen_tower_in_its_precision(start, small_data, tmp_path):
     folder = start(depth_head=True, depth_trained=True, **VOXEL)
     train(recipe_of(folder, steps=1, eval_scenes=0, bf16=True), small_data.root, tmp_path / "out", features=tmp_path)

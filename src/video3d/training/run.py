@@ -98,7 +98,10 @@ def train(
     world = int(os.environ.get("WORLD_SIZE", "1"))
     steps = num_steps(recipe, len(packs))
     accumulate = accumulation(recipe, world)
-    fill(store, model, [pack.clip_id for pack in (*packs, *judged)])
+    lengths = [pack.num_bytes for pack in packs]
+    order = Order(lengths, total=steps * recipe.batch, seed=recipe.seed, grouped=recipe.batch_device)
+    taken = [packs[at] for at in dict.fromkeys(order)]  # a short run does not reach all
+    fill(store, model, [pack.clip_id for pack in (*taken, *judged)])
 
     def examples(split: str, of: list[Pack]) -> Examples:
         heads = (
@@ -111,12 +114,7 @@ def train(
     learner = SceneLearner(model, store.level)
     trainer = SceneTrainer(
         recipe,
-        Order(
-            [pack.num_bytes for pack in packs],
-            total=steps * recipe.batch,
-            seed=recipe.seed,
-            grouped=recipe.batch_device,
-        ),
+        order,
         out / STEPS,
         model=learner,
         args=arguments(
