@@ -1,10 +1,13 @@
 """What scene tokens depend on, and what they must not depend on."""
 
+import numpy as np
 import pytest
 import torch
 
+from video3d.model.scene_encoder import SCENE_KEYS
 from video3d.model.scene_memory import stack_scenes
 from video3d.types import InputError
+from video3d.types.scene_tokens import SceneInputs
 
 
 def encode(model, batch):
@@ -56,6 +59,23 @@ def test_the_object_heads_own_blocks_read_what_lies_before_the_towers_last(visio
         assert again.config.object_blocks == 1 and len(again.object_head.blocks) == 1
         told = again.object_head(seen.for_objects, torch.zeros(9, 4, 6, 22))
     assert torch.equal(told.category_logits, said.category_logits)
+
+
+def test_votes_are_read_where_the_object_heads_blocks_begin(make_model, processor, make_clip):
+    model = make_model(**OBJECTS, object_blocks=1).eval()
+    clip, points = make_clip()
+    given = {name: value for name, value in processor(clip, points, "").items() if name in SCENE_KEYS}
+    cameras = {"k_px": clip.k_px, "world_from_camera": clip.world_from_camera}
+    cameras = {name: torch.from_numpy(np.array(value)).float()[None] for name, value in cameras.items()}
+    inputs = SceneInputs(**given | cameras | {"points_world": torch.from_numpy(points.points_world).float()[None]})
+    seen = model.frame_features(inputs.pixel_values[0])
+
+    def names(features):
+        return model.object_votes(inputs, features=features).category
+
+    assert np.array_equal(names(seen), names(None))
+    assert np.array_equal(names(seen), names(seen._replace(patches=torch.randn_like(seen.patches))))
+    assert not np.array_equal(names(seen), names(seen._replace(for_objects=torch.randn_like(seen.for_objects))))
 
 
 def test_a_patch_of_the_object_heads_own_blocks_knows_its_frame_and_no_other(make_model):

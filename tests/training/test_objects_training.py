@@ -1,7 +1,7 @@
 """The object head's training: targets are those of the masks, a run goes on with the same bits, what ships is what was learned."""
 
 import json
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
@@ -11,9 +11,20 @@ from small_clips import small_clip, write_small
 
 from video3d.cli import main
 from video3d.model.nano import load_nano
-from video3d.model.object_head import ObjectHead
-from video3d.training.object_patches import COLORS, Patches, Shelf, label_patches
-from video3d.training.objects import ObjectRecipe, head_of, judged, save_head, start_head, told, train, train_network
+from video3d.model.nano_objects import packaged_head
+from video3d.model.object_head import ObjectHead, object_loss
+from video3d.training.object_patches import COLORS, Patches, Shelf, label_patches, tower_of
+from video3d.training.objects import (
+    TOWER_BLOCKS,
+    ObjectRecipe,
+    head_of,
+    judged,
+    save_head,
+    start_head,
+    told,
+    train,
+    train_network,
+)
 from video3d.training.targets import CATEGORIES
 from video3d.types import InputError
 
@@ -67,10 +78,7 @@ def _patches() -> Patches:
 
 
 def _shelf() -> Shelf:
-    shelf = Shelf.__new__(Shelf)
-    shelf.parts = [_patches()]
-    shelf.by_grid = {(2, 2): [(0, 0), (0, 1), (0, 2)]}
-    return shelf
+    return Shelf([_patches()])
 
 
 def _head() -> ObjectHead:
@@ -132,11 +140,15 @@ def test_the_whole_run_from_clips_to_weights(tmp_path, capsys) -> None:
     assert report["recipe"]["steps"] == 6 and (out / "nano_objects.safetensors").is_file()
     head = head_of(out / "nano_objects.safetensors")
     assert head.read.out_features == 16 and len(head.blocks) == 1
+    assert report["val"] is None or all(len(pair) == 2 for pair in report["val"].values())
     with pytest.raises(InputError, match="empty or new folder"):
         train_network([data], TINY, out, resume=False)
 
 
-@pytest.mark.parametrize("wrong", [{"steps": 0}, {"ema": 1.0}, {"smallest_window": 0.0}, {"lr": float("nan")}])
+@pytest.mark.parametrize(
+    "wrong",
+    [{"steps": 0}, {"ema": 1.0}, {"smallest_window": 0.0}, {"lr": float("nan")}, {"blocks": 13}, {"start": "other"}],
+)
 def test_values_that_no_run_can_be_made_from_are_refused(wrong) -> None:
     with pytest.raises(InputError):
         replace(TINY, **wrong)
@@ -153,6 +165,55 @@ def test_what_has_no_known_place_is_not_learned_from_and_others_are_half_as_many
     assert np.mean([len(one) - objects for one in drawn]) == pytest.approx(
         min(0.5 * objects + 3, 11 - objects), abs=0.3
     )
+
+
+def test_frames_without_an_object_teach_too() -> None:
+    patches = _patches()
+    patches.targets.category.fill_(-1)
+    said = _head().eval()(patches.features, patches.geometry)
+    for seed in range(50):
+        loss, _ = object_loss(*told(said, patches, torch.Generator().manual_seed(seed)))
+        assert bool(loss.isfinite())
+
+
+def test_frames_are_drawn_of_one_size_as_often_as_there_are_and_never_without_a_known_place() -> None:
+    wide, small = _patches(), _patches()
+    targets = {field.name: getattr(wide.targets, field.name).repeat_interleave(2, 2) for field in fields(wide.targets)}
+    wide = Patches(
+        wide.features.repeat_interleave(2, 2),
+        wide.geometry.repeat_interleave(2, 2),
+        wide.known.repeat_interleave(2, 2),
+        type(wide.targets)(**targets),
+    )
+    wide.known[0] = False
+    shelf = Shelf([small, wide])
+    assert shelf.by_grid == {(2, 2): [(0, 0), (0, 1), (0, 2)], (2, 4): [(1, 1), (1, 2)]}
+    grids = [shelf.drawn(2, torch.Generator().manual_seed(seed)).grid for seed in range(300)]
+    assert np.mean([grid == (2, 2) for grid in grids]) == pytest.approx(0.6, abs=0.1)
+    assert torch.equal(shelf.at([(1, 2), (1, 1)]).features, wide.features[[2, 1]])
+    small.known[:] = wide.known[:] = False
+    with pytest.raises(InputError, match="place is known"):
+        Shelf([small, wide])
+
+
+def test_a_run_goes_on_from_the_packaged_head_with_the_towers_blocks() -> None:
+    model, _ = load_nano(dtype=torch.float32)
+    head = start_head(ObjectRecipe(), model.vision_tower)
+    assert torch.equal(head.read.weight, packaged_head()[0]["read.weight"].float())
+    new = start_head(replace(TINY, blocks=3), model.vision_tower)
+    for name, weight in new.blocks.state_dict().items():
+        assert torch.equal(weight, head.blocks.state_dict()[name]), name
+    assert len(model.vision_tower.encoder.layer) == TOWER_BLOCKS
+
+
+def test_the_cut_tower_gives_what_the_whole_one_does_there() -> None:
+    model, _ = load_nano(dtype=torch.float32)
+    pixels = torch.randn(1, 3, 56, 70)
+    with torch.no_grad():
+        seen: Any = model.vision_tower(pixels, output_hidden_states=True)
+        for blocks, whole in ((3, seen.hidden_states[9]), (1, seen.hidden_states[11]), (0, seen.last_hidden_state)):
+            torch.testing.assert_close(tower_of(model, blocks)(pixels).flatten(1, 2), whole[:, 1:])
+    assert len(model.vision_tower.encoder.layer) == 12
 
 
 def test_a_new_start_has_the_towers_own_blocks() -> None:

@@ -7,7 +7,7 @@ from video3d.cli import run
 from video3d.training.examples import Order, find_packs
 from video3d.training.packing import pack
 from video3d.training.recipes import RECIPES, find_recipe
-from video3d.training.start import groups, mark, meta_model
+from video3d.training.start import groups, load_start, mark, meta_model
 
 
 def test_the_reference_is_the_reference():
@@ -85,6 +85,13 @@ def test_a_plan_says_what_learns_and_writes_nothing(small_data, tmp_path, capsys
     out = capsys.readouterr().out
     assert "50000 steps of 16 scenes" in out and "6,738,415,616" in out and "frozen" in out
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_object_head_with_new_weights_is_not_believed():
+    same, _ = load_start(find_recipe("nano-questions", ["settings.token_voxel_m=0.5"]), "cpu")
+    assert same.config.objects_trained
+    other, _ = load_start(find_recipe("nano-questions", ["settings.object_blocks=1"]), "cpu")
+    assert len(other.object_head.blocks) == 1 and not other.config.objects_trained
 
 
 @pytest.mark.parametrize("grouped", [1, 4])

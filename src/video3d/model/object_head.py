@@ -194,7 +194,7 @@ def _as_block(of: nn.Module) -> dict[str, Tensor]:
     """Weights of a block of DINOv2 (arXiv 2304.07193) as those of ``_block``: by their order, for versions name them differently."""
     query, key, value, out, up, down = (part for part in of.modules() if isinstance(part, nn.Linear))
     before, between = (part for part in of.modules() if isinstance(part, nn.LayerNorm))
-    of_attention, of_mlp = (weight for name, weight in of.named_parameters() if name.endswith("lambda1"))
+    of_attention, of_mlp = (weight.float() for name, weight in of.named_parameters() if name.endswith("lambda1"))
     return {
         "self_attn.in_proj_weight": torch.cat([query.weight, key.weight, value.weight]),
         "self_attn.in_proj_bias": torch.cat([query.bias, key.bias, value.bias]),

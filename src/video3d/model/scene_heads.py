@@ -65,7 +65,7 @@ class SceneHeads:
         if config.object_head:
             tower = self.vision_tower.config
             names = (len(config.categories), len(config.object_colors))
-            blocks = (config.object_blocks, tower.num_attention_heads)
+            blocks = (config.object_blocks, tower.num_attention_heads if config.object_blocks else 1)
             self.object_head = ObjectHead(tower.hidden_size, config.object_width, *names, *blocks)
         self.grounding = GroundingHead(width) if config.grounding else None
         self.reasoning = ReasoningModule(config, content_width) if config.reasoning_layers else None

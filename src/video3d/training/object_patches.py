@@ -4,6 +4,7 @@ Frames come twice: as they are, and changed (colours, light, blur, noise, window
 are seen from nearer and farther than the simulator shows them.
 """
 
+import copy
 import hashlib
 import sys
 import time
@@ -165,11 +166,17 @@ def look(
 
 def tower_of(model: Video3DForConditionalGeneration, blocks: int) -> Callable[[Tensor], Tensor]:
     """The vision tower up to a head's own ``blocks``; all of it, with its last norm, where the head has none."""
+    tower: Any = model.vision_tower
+    if (
+        blocks > 1
+    ):  # the last are not read; one stays, for whether the last hidden state has the norm differs between versions
+        tower = copy.deepcopy(tower)
+        tower.encoder.layer = tower.encoder.layer[: 1 - blocks]
 
     def look_at(frames: Tensor) -> Tensor:
         rows, columns = (side // model.config.patch_px for side in frames.shape[-2:])
-        outputs = model.vision_tower(frames.to(model.device, model.vision_tower.dtype), output_hidden_states=True)
-        tokens = outputs.hidden_states[-1 - blocks] if blocks else outputs.last_hidden_state
+        outputs = tower(frames.to(tower.device, tower.dtype), output_hidden_states=True)
+        tokens = outputs.hidden_states[-2] if blocks else outputs.last_hidden_state
         return tokens[:, -rows * columns :].unflatten(1, (rows, columns)).cpu()
 
     return look_at
@@ -317,19 +324,20 @@ def kept(path: Path) -> list[Patches]:
 class Shelf:
     """Frames of many clips, drawn from by size."""
 
-    def __init__(self, paths: Sequence[Path]) -> None:
-        """Opens files that ``prepare`` wrote.
+    def __init__(self, parts: Sequence[Patches]) -> None:
+        """Sorts frames by their size.
 
         Raises:
-            InputError: no file.
+            InputError: none with a patch whose place is known.
         """
-        if not paths:
-            raise InputError("dataset", expected="clips", got="none")
-        self.parts = [part for path in paths for part in kept(path)]
+        self.parts = parts
         self.by_grid: dict[tuple[int, int], list[tuple[int, int]]] = {}
         for number, part in enumerate(self.parts):
             seen = part.known.flatten(1).any(1)
             self.by_grid.setdefault(part.grid, []).extend((number, frame) for frame in range(len(part)) if seen[frame])
+        self.by_grid = {grid: frames for grid, frames in self.by_grid.items() if frames}
+        if not self.by_grid:
+            raise InputError("dataset", expected="frames with patches whose place is known", got="none")
 
     def drawn(self, num: int, draw: torch.Generator) -> Patches:
         """Frames of one size, as often as there are such."""

@@ -5,7 +5,7 @@
 A DATASET is a Video-3D-QA folder with instance masks (``video3d data simulate``); DIR/nano_objects.safetensors is what ships. The head
 takes the place of the vision tower's last blocks, which it starts from. Those before them are nano's and stay as they are, so every frame goes
 through them once; what the head is to say of a patch is known from the masks and the truth (``object_patches``). What they gave is kept in
-DIR (3 MB a clip), and a killed run goes on from its last checkpoint with the same bits.
+DIR (3 MB a clip), and a killed run goes on from its last checkpoint, on a CPU with the same bits.
 """
 
 import hashlib
@@ -34,9 +34,13 @@ from video3d.training.targets import CATEGORIES
 from video3d.types import InputError
 
 
+TOWER_BLOCKS = 12
+"""Of nano's vision tower."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObjectRecipe:
-    """How the shipped head was trained.
+    """How an object head is trained. (The shipped one has no blocks and learned from single patches: docs/results/objects.md.)
 
     Attributes:
         frames: of every clip, evenly spread.
@@ -79,6 +83,8 @@ class ObjectRecipe:
         check_ema(self.ema)
         if not 0.05 <= self.smallest_window <= 1:
             raise InputError("smallest_window", expected="a share from 0.05 to 1", got=self.smallest_window)
+        if self.blocks > TOWER_BLOCKS:
+            raise InputError("blocks", expected=f"at most {TOWER_BLOCKS}, as nano's tower has", got=self.blocks)
         if self.start not in ("", NANO):
             raise InputError("start", expected=f"{NANO}, or nothing for a new head", got=self.start)
 
@@ -89,10 +95,16 @@ class ObjectRecipe:
 
 
 def start_head(recipe: ObjectRecipe, tower: Any) -> ObjectHead:
-    """The head that a run starts from, with blocks of the tower."""
+    """The head that a run starts from, with blocks of the tower.
+
+    Raises:
+        InputError: a packaged head of other categories or colours.
+    """
     torch.manual_seed(recipe.seed)
     if recipe.start:
-        weights = packaged_head()[0]
+        weights, categories, colors = packaged_head()
+        if (tuple(categories), tuple(colors)) != (tuple(CATEGORIES), COLORS):
+            raise InputError("start", expected="a head of these categories and colours", got=NANO, do="--set start=")
         head, own = _head_for(weights, recipe.blocks), blocks_of(weights)
     else:
         head, own = _new_head(tower.config.hidden_size, recipe.width, recipe.blocks), 0
@@ -111,6 +123,7 @@ def train(shelf: Shelf, head: ObjectHead, recipe: ObjectRecipe, work: Path, data
         InputError: a checkpoint that cannot be read.
     """
     device = "cuda" if torch.cuda.is_available() else "cpu"
+    run = f"{recipe!r} {data} {weights_hash(head)}"
     head.to(device).train()
     learned = dict(head.named_parameters())
     blocks = [weight for name, weight in learned.items() if name.startswith(("blocks.", "looked."))]
@@ -137,7 +150,7 @@ def train(shelf: Shelf, head: ObjectHead, recipe: ObjectRecipe, work: Path, data
         ema=recipe.ema,
         max_grad_norm=5.0,
         checkpoint=work / "objects-checkpoint.pt",
-        run=f"{recipe!r} {data}",
+        run=run,
     )
     head.load_state_dict(mean)
     return head.cpu().eval()
@@ -155,7 +168,8 @@ def told(said: PatchObjects, frames: Patches, draw: torch.Generator | None = Non
     others = frames.known & ~there
     if draw is not None:
         share = (0.5 * float(there.sum()) + len(frames)) / max(float(others.sum()), 1.0)
-        others &= torch.rand(others.shape, generator=draw) < share
+        drawn = others & (torch.rand(others.shape, generator=draw) < share)
+        others = drawn if bool((there | drawn).any()) else others
     count = (there | others).to(said.log_scale.device)
 
     def counted(one: Any) -> dict[str, Tensor]:
@@ -196,11 +210,11 @@ def train_network(data: Sequence[Path], recipe: ObjectRecipe, out: Path, *, resu
     Args:
         data: Video-3D-QA folders.
         recipe: of it.
-        out: folder to make; patches and checkpoints lie in it.
+        out: folder to make; what frames gave and checkpoints lie in it.
         resume: go on with what is there.
 
     Returns:
-        The report.
+        The report; ``val`` has each of ``judged`` before and after, on clips of the split val.
 
     Raises:
         InputError: no data set, or a folder that holds something else.
@@ -216,7 +230,13 @@ def train_network(data: Sequence[Path], recipe: ObjectRecipe, out: Path, *, resu
         paths = list(prepare(datasets, "train", *look))
         held = list(prepare([one for one in datasets if "val" in one.splits()], "val", *look))
         before = judged(head.eval(), (part for path in held for part in kept(path))) if held else {}
-        head = train(Shelf(paths), head, recipe, out, " ".join(dataset.content_hash for dataset in datasets))
+        head = train(
+            Shelf([part for path in paths for part in kept(path)]),
+            head,
+            recipe,
+            out,
+            " ".join(dataset.content_hash for dataset in datasets),
+        )
         save_head(head, out / WEIGHTS.name)
         after = judged(head, (part for path in held for part in kept(path))) if held else {}
         val = {name: [round(before[name], 4), round(value, 4)] for name, value in after.items()}
@@ -236,12 +256,14 @@ def plan_network(data: Sequence[Path], recipe: ObjectRecipe) -> dict[str, Any]:
     began = time.perf_counter()
     parts = look(tower_of(model, len(head.blocks)), processor, datasets[0].clip(clips[0]), recipe.wanted)
     clip_s, step_s = time.perf_counter() - began, []
-    few = parts[0].features[torch.arange(recipe.batch) % len(parts[0])]
-    for _ in range(3):
+    shelf = Shelf(parts)
+    for step in range(3):
         began = time.perf_counter()
+        draw = torch.Generator().manual_seed(step)
+        frames = shelf.drawn(recipe.batch, draw)
         with mixed_precision("cpu"):
-            said = head(few, parts[0].geometry[torch.arange(recipe.batch) % len(parts[0])])
-        said.category_logits.square().mean().backward()
+            said = head(frames.features, frames.geometry)
+        object_loss(*told(said, frames, draw))[0].backward()
         step_s.append(time.perf_counter() - began)
     return {
         "recipe": asdict(recipe),
