@@ -33,7 +33,6 @@ from video3d.training.recipes import at_least, check_ema
 from video3d.training.targets import CATEGORIES
 from video3d.types import InputError
 
-
 TOWER_BLOCKS = 12
 """Of nano's vision tower."""
 
