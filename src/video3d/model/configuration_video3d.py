@@ -198,7 +198,9 @@ class Video3DConfig(PreTrainedConfig):
                 raise ValueError(f"{name}: expected one of {', '.join(get_args(kind))}, got {getattr(self, name)!r}")
         for name, value in _WHOLE.items():
             given = getattr(self, name)
-            if given is not None and (not isinstance(given, int) or isinstance(given, bool)):
+            if given is None and getattr(type(self), name) is None:  # none is one of its values
+                continue
+            if not isinstance(given, int) or isinstance(given, bool):
                 raise ValueError(f"{name}: expected a whole number, such as {value}, got {given!r}")
         for name in ("temporal_layers", "reasoning_layers", "object_blocks"):
             if getattr(self, name) < 0:
