@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from small_clips import small_clip, write_small
+from small_clips import small_clip, small_row, write_small
 
 from video3d.cli import main
+from video3d.data.store import write_manifest, write_rows, write_shard
 from video3d.model.nano import load_nano
 from video3d.model.nano_objects import packaged_head
 from video3d.model.object_head import ObjectHead, object_loss
@@ -131,6 +132,10 @@ def test_what_ships_is_what_was_learned(tmp_path) -> None:
 
 def test_the_whole_run_from_clips_to_weights(tmp_path, capsys) -> None:
     data = write_small(tmp_path / "qa", numbers=range(3)).root
+    held = small_clip(4, split="val")
+    write_shard(data / "clips" / "val-00000.parquet", [held])
+    write_rows(data / "val.jsonl", [small_row(held, 0)])
+    write_manifest(data, {"command": "test"})
     sets = [part for name in ("frames", "changed_frames", "start", "blocks", "width", "steps", "batch") for part in ("--set", f"{name}={getattr(TINY, name)}")]  # fmt: skip
     out = tmp_path / "out"
     with pytest.raises(SystemExit) as done:
@@ -140,7 +145,8 @@ def test_the_whole_run_from_clips_to_weights(tmp_path, capsys) -> None:
     assert report["recipe"]["steps"] == 6 and (out / "nano_objects.safetensors").is_file()
     head = head_of(out / "nano_objects.safetensors")
     assert head.read.out_features == 16 and len(head.blocks) == 1
-    assert report["val"] is None or all(len(pair) == 2 for pair in report["val"].values())
+    before, after = report["val"]["patches"]
+    assert before == after > 0 and all(0 <= share <= 1 for share in report["val"]["category"])
     with pytest.raises(InputError, match="empty or new folder"):
         train_network([data], TINY, out, resume=False)
 
@@ -154,17 +160,15 @@ def test_values_that_no_run_can_be_made_from_are_refused(wrong) -> None:
         replace(TINY, **wrong)
 
 
-def test_what_has_no_known_place_is_not_learned_from_and_others_are_half_as_many() -> None:
+def test_what_has_no_known_place_is_not_learned_from_and_of_others_half_as_many_and_one_a_frame() -> None:
     patches = _patches()
     said = _head().eval()(patches.features, patches.geometry)
     assert told(said, patches)[1].category.shape == (11,)
+    patches.targets.category[:, :, 1] = patches.targets.category[:, 1] = -1
     draw = torch.Generator().manual_seed(0)
-    drawn = [told(said, patches, draw)[1].category for _ in range(200)]
-    objects = int((patches.targets.category[patches.known] >= 0).sum())
-    assert all(int((one >= 0).sum()) == objects for one in drawn)
-    assert np.mean([len(one) - objects for one in drawn]) == pytest.approx(
-        min(0.5 * objects + 3, 11 - objects), abs=0.3
-    )
+    drawn = [told(said, patches, draw)[1].category for _ in range(300)]
+    assert {int((one >= 0).sum()) for one in drawn} == {2}  # of 11
+    assert np.mean([len(one) - 2 for one in drawn]) == pytest.approx(0.5 * 2 + 3, abs=0.3)  # and one a frame, of 9
 
 
 def test_frames_without_an_object_teach_too() -> None:

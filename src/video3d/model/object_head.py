@@ -6,8 +6,8 @@
 Every patch votes for the box of its own thing, in a frame of its own: upright, x along the level direction that the camera looks
 at it in, so that nothing depends on where the world's axes point (votes for centres: Qi et al., "Deep Hough Voting for 3D Object
 Detection in Point Clouds", arXiv 1904.09664; boxes and angles seen from the viewing ray: Mousavian et al., arXiv 1612.00496).
-``object_votes`` gathers the votes of all frames. Its blocks are the vision tower's last, gone on with for objects alone: so names are
-learned where pictures are understood, and what else reads the tower stays as it is.
+``object_votes`` gathers the votes of all frames. Blocks of its own, where it has any, are the vision tower's last, gone on with for
+objects alone: so names are learned where pictures are understood, and what else reads the tower stays as it is.
 """
 
 from dataclasses import dataclass
