@@ -11,6 +11,7 @@ from video3d.answers.notes_motion import heading_rad
 from video3d.answers.notes_ways import to_wall
 from video3d.geometry.boxes import footprint_gap_m, gap_m
 from video3d.geometry.rigid import scale_k
+from video3d.types import Box3D
 
 _OTHER_LENGTHS = re.compile(
     r"\b(?:until|moving|moved|moves?|rolls?|rolled|visible|difference|travel\w*|going|walk|drive)\b|\bto get\b"
@@ -177,12 +178,16 @@ def freest(noted: Noted) -> str | None:
 
 def box(noted: Noted) -> str | None:
     """A thing's box in the world."""
-    if len(noted.names) != 1:
-        return None
-    box = noted.places[0].box
+    return box_words(noted.places[0].box) if len(noted.names) == 1 else None
+
+
+def box_words(box: Box3D) -> str:
+    """A box as answers write it."""
     c, s = box.center_world, box.size_m
-    yaw = math.degrees(math.atan2(box.world_from_box[1, 0], box.world_from_box[0, 0]))
-    return f"centre ({c[0]:.2f}, {c[1]:.2f}, {c[2]:.2f}) m, size {s[0]:.2f} x {s[1]:.2f} x {s[2]:.2f} m, yaw {yaw:.0f} degrees"
+    yaw = round(math.degrees(math.atan2(box.world_from_box[1, 0], box.world_from_box[0, 0])))
+    return (
+        f"centre ({c[0]:.2f}, {c[1]:.2f}, {c[2]:.2f}) m, size {s[0]:.2f} x {s[1]:.2f} x {s[2]:.2f} m, yaw {yaw} degrees"
+    )
 
 
 def count(noted: Noted) -> str | None:

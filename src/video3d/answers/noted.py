@@ -32,6 +32,7 @@ class Noted(NamedTuple):
         find: finds things.
         ahead_s: how far into the future the question looks.
         stem: the text without the options to choose from.
+        mentions: what each "#" of the stem is, found or not.
         marks: which of the names each "#" of the stem is; None for what was not found.
         options: as the question writes them.
         all_found: whether everything that a question names was found.
@@ -50,6 +51,7 @@ class Noted(NamedTuple):
     find: Finders
     ahead_s: float
     stem: str
+    mentions: tuple[Mention, ...]
     marks: tuple[int | None, ...]
     options: tuple[str, ...]
     all_found: bool

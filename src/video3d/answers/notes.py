@@ -14,6 +14,7 @@ import numpy as np
 from video3d.answers.facts import SceneFacts
 from video3d.answers.likely import likely
 from video3d.answers.likely_ahead import AHEAD
+from video3d.answers.likely_grounding import grounded
 from video3d.answers.likely_relations import PLACES
 from video3d.answers.named import Finders, frame_position
 from video3d.answers.named_question import Mention, mentions
@@ -34,7 +35,7 @@ _NO_THINGS = (
     (re.compile(r"\b(?:robot|cart|stroller|wheelchair)\b(?= (?:that is )?\d)"), "machine"),
     (re.compile(r"\bo'clock\b|\bclock (?:direction|face)\b"), "hour"),
     (re.compile(r"\bthe car (?:you are riding in|with the camera)\b|\b(?:your|our) car\b"), "the viewer"),
-    (re.compile(r"\b(?:3d|bounding|which|its|a) box\b(?= (?:of|that|in|encloses|around|for|as))"), "3d bounds"),
+    (re.compile(r"\b(?:3d|bounding|which|its|a) box\b(?=,? (?:of|that|in|encloses|around|for|as|it)\b)"), "3d bounds"),
     (
         re.compile(r"\b(?:floors?|walls?|ceilings?|roads?|ground)\b(?! (?:lamps?|cabinets?|fans?|clocks?|shel)\b)"),
         lambda found: f"{found[0][:2]}_{found[0][2:]}",
@@ -91,12 +92,13 @@ def notes_on(
         find=find,
         ahead_s=min(_WORDS_S.get(seconds[1]) or float(seconds[1]), _LONGEST_S) if seconds else _ASKED_S,
         stem=without_options(text),
+        mentions=tuple(one for start, _, one in named if start < stem_end),
         marks=tuple(index.get((one.category, one.color)) for start, _, one in named if start < stem_end),
         options=tuple(one for one, _ in options),
         all_found=len(there) == len(things),
         option_things=tuple(these for _, these in options),
     )
-    said = likely(noted, (*AHEAD, *PLACES)) if conclude else None
+    said = (grounded(noted) or likely(noted, (*AHEAD, *PLACES))) if conclude else None
     if said is not None:
         return (said,)
     lines = whereabouts(noted, position)
