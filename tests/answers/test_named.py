@@ -58,7 +58,6 @@ LEFT_ALONE = [
     "How far is pixel (3, 4) in frame 2 from the chair?",
     "Which is nearest to the chair?",
     "What is between the bed and the door?",
-    "Describe the room.",
     "What is the headline of the poster behind the plant?",
     "",
     "\x00\u202e" * 50,

@@ -18,6 +18,8 @@ _SURE = 0.5
 """Score of a box from which a thing is believed to be there."""
 _MOST_LISTED = 12
 
+_OF_ALL = ("list", "describe")
+
 
 def answer_in_pictures(asked: NamedQuestion, clip: PosedClip, detector: Detector | None) -> Answer:
     """The answer to a question about named things in a world without metres or an up direction.
@@ -27,7 +29,7 @@ def answer_in_pictures(asked: NamedQuestion, clip: PosedClip, detector: Detector
         clip: of any geometry, or of none.
         detector: of things in pictures; None: none is wanted.
     """
-    if asked.kind not in ("count", "exists", "list") or detector is None:
+    if asked.kind not in ("count", "exists", *_OF_ALL) or detector is None:
         return _unknown(
             asked,
             clip,
@@ -35,9 +37,9 @@ def answer_in_pictures(asked: NamedQuestion, clip: PosedClip, detector: Detector
             "这里无法按名称定位物体：缺少尺度、重力方向或深度。",
         )
     frames = even_frames(range(clip.num_frames), detector.most_frames)
-    names = [one.name for one in CATEGORIES] if asked.kind == "list" else _names_of(asked.things[0].category)
+    names = [one.name for one in CATEGORIES] if asked.kind in _OF_ALL else _names_of(asked.things[0].category)
     seen = [one for one in detector(clip.rgb[frames], names) if one.score >= _SURE]
-    if asked.kind == "list":
+    if asked.kind in _OF_ALL:
         return _list(asked, clip, frames, seen)
     said, many = asked.things[0].said, Counter(frames[one.frame] for one in seen)
     if not many:

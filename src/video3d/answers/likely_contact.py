@@ -6,12 +6,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from video3d.answers.likely import candidates, extreme, pair_of
-from video3d.answers.named_say import Located
 from video3d.answers.noted import Noted, option_with, polar, span, the_one, yes_no
-from video3d.geometry.boxes import footprint_gap_m
+from video3d.geometry.boxes import footprint_gap_m, lies_on
 from video3d.types import Box3D
 
-_RESTS_M = 0.15  # boxes are not known better: what is so near a top rests on it
 _UNDER_IT = re.compile(r"# what (?:the )?#|# (?:carr|support|hold)")
 
 
@@ -63,14 +61,7 @@ def _is_on(noted: Noted, first: int) -> str | None:
     if len(noted.marks) != 2 or (second := noted.marks[1]) is None or first == second:
         return None
     above, below = (second, first) if _UNDER_IT.search(noted.stem) else (first, second)
-    return yes_no(lies_on(noted, noted.places[above], noted.places[below]))
-
-
-def lies_on(noted: Noted, one: Located, base: Located) -> bool:
-    """Whether a thing's underside is nearer to another's top than to the floor, and over it."""
-    low, high = span(noted, one)
-    off = abs(low - span(noted, base)[1]) + 2 * footprint_gap_m(one.box, base.box)
-    return off < min(low, _RESTS_M + (high - low) / 2)
+    return yes_no(lies_on(noted.places[above].box, noted.places[below].box, noted.facts.floor_z or 0.0))
 
 
 def inside(a: Box3D, b: Box3D) -> bool:

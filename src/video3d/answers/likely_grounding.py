@@ -4,14 +4,14 @@ import math
 import re
 from collections.abc import Callable, Sequence
 
-from video3d.answers.likely_contact import lies_on
 from video3d.answers.likely_measures import box_words
 from video3d.answers.named import SURE_ENOUGH, SURELY_THERE
 from video3d.answers.named_color import of_color
 from video3d.answers.named_question import Mention
 from video3d.answers.named_say import Located
-from video3d.answers.noted import Noted, bearing
-from video3d.geometry.boxes import gap_m, iou_3d
+from video3d.answers.noted import Noted
+from video3d.answers.notes_motion import bearing
+from video3d.geometry.boxes import gap_m, iou_3d, lies_on
 
 NONE = "none"
 _ASKED = re.compile(r"\b3d bounds\b.*\bnone\b|\bbox\b.*\bnone\b")
@@ -67,7 +67,7 @@ def _fitting(noted: Noted, there: Sequence[Located], anchor: Mention, farthest: 
         return list(there) if base is None else sorted(there, key=lambda one: sign * gap_m(one.box, base.box))
     if base is None or base.score < SURE_ENOUGH:
         return []
-    return [one for one in there if lies_on(noted, one, base)]
+    return [one for one in there if lies_on(one.box, base.box, noted.facts.floor_z or 0.0)]
 
 
 def _scale(noted: Noted, degree: str) -> Callable[[Located], float]:

@@ -8,7 +8,7 @@ import numpy as np
 from video3d.answers.likely import METRES, candidates, extreme, pair_of
 from video3d.answers.noted import Noted, in_view_frame, level_places, metres, option_with, polar, span, yes_no
 from video3d.answers.notes_motion import heading_rad
-from video3d.answers.notes_ways import to_wall
+from video3d.answers.surfaces import to_wall_m
 from video3d.geometry.boxes import footprint_gap_m, gap_m
 from video3d.geometry.rigid import scale_k
 from video3d.types import Box3D
@@ -118,9 +118,9 @@ def wall(noted: Noted) -> str | None:
     if polar(noted):
         if len(noted.marks) != 1 or not _AT_WALL.search(noted.stem) or _NOT_AT_WALL.search(noted.stem):
             return None
-        far = to_wall(noted, noted.places[0].box)
+        far = to_wall_m(noted.places[0].box, noted.facts.surfaces)
         return None if far is None else yes_no(far < _AGAINST_M)
-    away = {at: to_wall(noted, noted.places[at].box) for at in candidates(noted)}
+    away = {at: to_wall_m(noted.places[at].box, noted.facts.surfaces) for at in candidates(noted)}
     if any(far is None for far in away.values()):
         return None
     return extreme(noted, {at: far for at, far in away.items() if far is not None}, not re.search(r"\bf[au]r", noted.stem))  # fmt: skip

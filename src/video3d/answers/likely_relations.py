@@ -9,8 +9,8 @@ import numpy as np
 from video3d.answers import likely_contact as contact
 from video3d.answers import likely_measures as measures
 from video3d.answers.likely import METRES, candidates, extreme, pair_of, rule
-from video3d.answers.noted import Noted, bearing, in_view_frame, option_with, polar, span, the_one, yes_no
-from video3d.answers.notes_motion import heading_rad, turn_between
+from video3d.answers.noted import Noted, in_view_frame, option_with, polar, span, the_one, yes_no
+from video3d.answers.notes_motion import bearing, heading_rad, turn_between
 from video3d.answers.notes_ways import LANE_M, SECTORS, asked_turn
 from video3d.geometry.boxes import footprint_gap_m, gap_m, nearest_point
 

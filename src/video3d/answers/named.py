@@ -15,6 +15,7 @@ import numpy as np
 from video3d.answers.facts import SceneFacts
 from video3d.answers.measurement import Speaker
 from video3d.answers.named_color import of_color, say_color
+from video3d.answers.named_description import described
 from video3d.answers.named_question import Mention, NamedQuestion
 from video3d.answers.named_say import SAY, Case, Located, the
 from video3d.answers.references import FrameRef, resolve_frame
@@ -85,6 +86,8 @@ def answer_named(asked: NamedQuestion, clip: PosedClip, facts: SceneFacts, find:
         return _unknown(asked, clip, speak.say("No camera pose is known for that frame.", "该帧的相机位姿未知。"))
     if asked.kind == "list":
         return _list(asked, clip, speak, find.count(None))
+    if asked.kind == "describe":
+        return _describe(asked, clip, facts, position, find.count(None))
     if asked.kind == "count":
         return _count(asked, clip, speak, [place for _, place in find.count(asked.things[0].category)])
     found = find.locate(asked.things, position)
@@ -206,6 +209,15 @@ def _list(asked: NamedQuestion, clip: PosedClip, speak: Speaker, found: Sequence
         f"找到{'、'.join(chinese)}{more}（由模型估计，按置信度排列）。",
     )
     return _answer(asked, clip, text, (), [place for _, place in found])
+
+
+def _describe(
+    asked: NamedQuestion, clip: PosedClip, facts: SceneFacts, position: int, found: Sequence[tuple[str, Located]]
+) -> Answer:
+    if not found:
+        return _unknown(asked, clip, "Nothing was found that could be named.")
+    said = described(found, clip, facts, clip.world_from_camera[position])
+    return _answer(asked, clip, f"{said} (Estimated by the model.)", (), [place for _, place in found])
 
 
 def _one(name: str) -> str:

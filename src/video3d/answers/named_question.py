@@ -14,7 +14,7 @@ from video3d.answers.named_extent import asked_extent
 from video3d.answers.references import FrameRef, find_references, plain, without_options
 from video3d.vocabulary import CATEGORIES, COLORS, pluralise
 
-Kind = Literal["distance", "apart", "nearer", "nearest_to", "side", "depth_order", "higher", "height", "size", "where", "count", "exists", "color", "list", "across"]  # fmt: skip
+Kind = Literal["distance", "apart", "nearer", "nearest_to", "side", "depth_order", "higher", "height", "size", "where", "count", "exists", "color", "list", "across", "describe"]  # fmt: skip
 # Names that questions use for something else: who films, and what is looked at.
 _NOT_THINGS = frozenset({"camera", "frame", "frames", "picture", "pictures", "photo", "photos", "video", "way", "crossing", "step", "steps"})  # fmt: skip
 _DETERMINERS = r"(?:the|a|an|any|this|that|these|those|some)\s+"
@@ -141,6 +141,10 @@ _LIST = re.compile(
     rf"is|do you see|can you see|can be seen){_PLACE}[?. ]*$|^(?:list|name) (?:all )?(?:the )?(?:objects|things|furniture|items){_PLACE}[?. ]*$"
     r"|^(?:房间|场景|视频|画面)?(?:里|中)?有(?:什么|哪些)(?:东西|物体|家具|物品)?[？?]*$"
 )
+ASKS_DESCRIPTION = re.compile(
+    r"^(?:please )?(?:describe (?:the |this )?(?:scene|room|place|video|clip|recording|street|surroundings|what (?:you|the video))|(?:give|write) (?:me )?an? (?:\w+ )?(?:description|caption|summary)"
+    r"|summari[sz]e (?:the |this )?(?:scene|room|place|video|clip|recording)|caption (?:the|this)|what does (?:the|this) (?:video|clip|recording) show|tell me about (?:the|this) (?:scene|room|place|video|clip|recording))"
+)
 _OF_ANOTHER = re.compile(
     r"\b(?:is|are|of) (?:the|a|an) (?:\w+ )?\w+ (?:of|on|under|in|at) "
 )  # "the cable of the lamp" is no lamp
@@ -256,6 +260,8 @@ def parse_named(text: str) -> NamedQuestion | None:
     language = "zh" if re.search(r"[\u4e00-\u9fff]", text) else "en"
     if _LIST.search(words) and not marked.points and not marked.frames:
         return NamedQuestion(kind="list", things=(), language=language)
+    if ASKS_DESCRIPTION.match(words) and not marked.points and not marked.frames and not mentions(words):
+        return NamedQuestion(kind="describe", things=(), language=language)
     if _COLOR_CUE.search(words) and not marked.points and len(marked.frames) <= 1:
         # Options behind the question are the colours that it offers.
         whole = find_references(plain(text[:1000])).text.strip()

@@ -12,7 +12,8 @@ from video3d.answers.facts import SceneFacts
 from video3d.answers.named import Finders
 from video3d.answers.named_question import Mention
 from video3d.answers.named_say import Located
-from video3d.answers.notes_motion import CameraMotion, heading_rad, turn_between
+from video3d.answers.notes_motion import CameraMotion
+from video3d.geometry.boxes import level_span_m
 from video3d.types import Box3D, PosedClip
 
 
@@ -67,12 +68,6 @@ def metres(value: float) -> str:
     return f"{value:.{1 if value >= 10 else 2}f}".rstrip("0").rstrip(".") if value >= 0.005 else "0"
 
 
-def bearing(eye: Float64[np.ndarray, "4 4"], place: Float64[np.ndarray, "2"]) -> float:
-    """Degrees to the left of a camera's level view."""
-    offset = place - eye[:2, 3]
-    return math.degrees(turn_between(heading_rad(eye), math.atan2(float(offset[1]), float(offset[0]))))
-
-
 def way_of(turn: float) -> str:
     """A bearing in words, degrees to the left."""
     if abs(turn) < 3:
@@ -104,9 +99,7 @@ def ends(noted: Noted, low: str, high: str, values: Sequence[float]) -> list[str
 
 def span(noted: Noted, place: Located) -> tuple[float, float]:
     """From which height over the floor to which a thing reaches, metres."""
-    floor, half = noted.facts.floor_z or 0.0, float(place.box.size_m[2]) / 2
-    middle = float(place.box.center_world[2]) - floor
-    return max(0.0, middle - half), middle + half
+    return level_span_m(place.box, noted.facts.floor_z or 0.0)
 
 
 _POLAR = re.compile(r"(?:^|[,:.?] |that )(?:is|are|does|do|will|would|can|could|has|have)\b")

@@ -17,7 +17,8 @@ from video3d.answers.likely_ahead import AHEAD
 from video3d.answers.likely_grounding import grounded
 from video3d.answers.likely_relations import PLACES
 from video3d.answers.named import Finders, frame_position
-from video3d.answers.named_question import Mention, mentions
+from video3d.answers.named_description import described
+from video3d.answers.named_question import ASKS_DESCRIPTION, Mention, mentions
 from video3d.answers.named_say import Located
 from video3d.answers.noted import Noted
 from video3d.answers.notes_motion import camera_motion
@@ -98,7 +99,7 @@ def notes_on(
         all_found=len(there) == len(things),
         option_things=tuple(these for _, these in options),
     )
-    said = (grounded(noted) or likely(noted, (*AHEAD, *PLACES))) if conclude else None
+    said = (grounded(noted) or _description(noted) or likely(noted, (*AHEAD, *PLACES))) if conclude else None
     if said is not None:
         return (said,)
     lines = whereabouts(noted, position)
@@ -108,6 +109,14 @@ def notes_on(
         if len(noted.names) >= needed and words.search(text):
             lines += say(noted)
     return tuple(dict.fromkeys(lines))
+
+
+def _description(noted: Noted) -> str | None:
+    """Of the whole, where a question asks for one and things were found."""
+    found = noted.find.count(None)
+    if noted.names or not found or not ASKS_DESCRIPTION.match(noted.stem):
+        return None
+    return f"likely: {described(found, noted.clip, noted.facts, noted.eye)}"
 
 
 def _is_later(frame: FrameRef, text: str) -> bool:

@@ -72,6 +72,12 @@ def turn_between(first: float, second: float) -> float:
     return (second - first + math.pi) % math.tau - math.pi
 
 
+def bearing(eye: Float64[np.ndarray, "4 4"], place: Float64[np.ndarray, "2"]) -> float:
+    """Degrees to the left of a camera's level view."""
+    offset = place - eye[:2, 3]
+    return math.degrees(turn_between(heading_rad(eye), math.atan2(float(offset[1]), float(offset[0]))))
+
+
 def camera_motion(clip: PosedClip) -> CameraMotion | None:
     """How the camera moves at the end of a clip; None without two poses and times."""
     known = np.flatnonzero(

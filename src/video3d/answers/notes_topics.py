@@ -10,9 +10,9 @@ import numpy as np
 
 from video3d.answers.likely_contact import inside, margin_m
 from video3d.answers.named import SURE_ENOUGH
-from video3d.answers.noted import Noted, Topic, bearing, ends, in_view_frame, metres, span, way_of
+from video3d.answers.noted import Noted, Topic, ends, in_view_frame, metres, span, way_of
 from video3d.answers.notes_ahead import camera_ahead, motion
-from video3d.answers.notes_motion import heading_rad, turn_between
+from video3d.answers.notes_motion import bearing, heading_rad, turn_between
 from video3d.answers.notes_ways import beside_the_way, clock_hours, sectors, to_go, turned, wall_distances
 from video3d.geometry.boxes import footprint_gap_m, gap_m, nearest_point
 from video3d.vocabulary import category

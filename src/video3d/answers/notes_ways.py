@@ -3,12 +3,10 @@
 import re
 
 import numpy as np
-from jaxtyping import Float64
 
-from video3d.answers.noted import Noted, bearing, ends, in_view_frame, metres
-from video3d.answers.notes_motion import heading_rad
-from video3d.answers.surfaces import Surface
-from video3d.types import Box3D
+from video3d.answers.noted import Noted, ends, in_view_frame, metres
+from video3d.answers.notes_motion import bearing, heading_rad
+from video3d.answers.surfaces import to_wall_m
 
 LANE_M = 1.6  # half way between what is in a lane and what is beside it
 _WAY_M = 0.4  # half width of what somebody needs who goes straight on
@@ -77,26 +75,11 @@ def sectors(noted: Noted) -> list[str]:
 
 def wall_distances(noted: Noted) -> list[str]:
     """How far each thing is from the nearest wall that was seen."""
-    away = [far for place in noted.places if (far := to_wall(noted, place.box)) is not None]
+    away = [far for place in noted.places if (far := to_wall_m(place.box, noted.facts.surfaces)) is not None]
     if len(away) < len(noted.places):
         return []
     said = [f"{name} {metres(far)} m" for name, far in zip(noted.names, away, strict=True)]
     return [f"from a wall: {', '.join(said)}", *ends(noted, "nearest to a wall", "farthest from a wall", away)]
-
-
-def to_wall(noted: Noted, box: Box3D) -> float | None:
-    """Metres from a box to the nearest wall that was seen; None where none was."""
-    corners = in_view_frame(box, np.zeros(2), 0.0)
-    return min((_to_wall(corners, one) for one in noted.facts.surfaces if one.kind == "wall"), default=None)
-
-
-def _to_wall(corners: Float64[np.ndarray, "4 2"], wall: Surface) -> float:
-    """From the nearest corner of a footprint to a wall's plane, and past its end where it is beside it."""
-    normal, center = np.array(wall.normal[:2]), np.array(wall.center[:2])
-    normal = normal / max(float(np.linalg.norm(normal)), 1e-9)
-    across = np.abs((corners - center) @ normal)
-    beside = np.clip(np.abs((corners - center) @ np.array([-normal[1], normal[0]])) - wall.length / 2, 0, None)
-    return float(np.hypot(across, beside).min())
 
 
 def clock_hours(noted: Noted) -> list[str]:

@@ -1,14 +1,17 @@
 """Level surfaces and walls of a scene whose +z points up, and the extent of the part of the room that was seen."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
+from video3d.geometry.boxes import box_corners
 from video3d.geometry.flatness import FlatTiles
 from video3d.geometry.outline import smallest_rectangle
+from video3d.types import Box3D
 
 _LEVEL = np.cos(np.radians(10.0))
 _CELL_M = 0.1
@@ -311,3 +314,18 @@ def _surface(
         center=(float(center_m[0]) / unit_m, float(center_m[1]) / unit_m, z),
         along=along,
     )
+
+
+def to_wall_m(box: Box3D, surfaces: Sequence[Surface]) -> float | None:
+    """Metres on the floor from an upright box's nearest corner to the nearest wall that was seen; None where none was."""
+    corners = box_corners(box)[::2, :2]
+    return min((_to_plane_m(corners, one) for one in surfaces if one.kind == "wall"), default=None)
+
+
+def _to_plane_m(corners: Float64[np.ndarray, "4 2"], wall: Surface) -> float:
+    """From the nearest corner of a footprint to a wall's plane, and past its end where it is beside it."""
+    normal, center = np.array(wall.normal[:2]), np.array(wall.center[:2])
+    normal = normal / max(float(np.linalg.norm(normal)), 1e-9)
+    across = np.abs((corners - center) @ normal)
+    beside = np.clip(np.abs((corners - center) @ np.array([-normal[1], normal[0]])) - wall.length / 2, 0, None)
+    return float(np.hypot(across, beside).min())

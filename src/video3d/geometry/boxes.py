@@ -26,6 +26,7 @@ _CUTS = np.array([[k not in line for k in range(12)] for line in _LINES])
 _INSET = 1.0 - 1e-10 * np.arange(1, 7)
 # Planes at an angle below this (rad) are made parallel: a line of two such planes would be mostly rounding.
 _PARALLEL = 1e-7
+_RESTS_M = 0.15
 _CHUNK = 512  # pairs at a time: about 20 MB
 
 
@@ -222,6 +223,28 @@ def nearest_point(box: Box3D, point: Float64[np.ndarray, "3"]) -> Float64[np.nda
     """Of a box, the point that is nearest to another point."""
     local = box.world_from_box.T @ (point - box.center_world)
     return box.center_world + box.world_from_box @ np.clip(local, -box.size_m / 2, box.size_m / 2)
+
+
+def level_span_m(box: Box3D, floor_z: float) -> tuple[float, float]:
+    """From which height over the floor to which a box that stands upright reaches, metres; not below the floor.
+
+    >>> level_span_m(box_from_bounds(np.zeros(3), np.ones(3)), -0.5)
+    (0.5, 1.5)
+    """
+    half, middle = float(box.size_m[2]) / 2, float(box.center_world[2]) - floor_z
+    return max(0.0, middle - half), middle + half
+
+
+def lies_on(one: Box3D, base: Box3D, floor_z: float) -> bool:
+    """Whether an upright box, not known better than by about 15 cm, lies on another: over it, its underside nearer to the other's top than to the floor.
+
+    >>> table, cup = box_from_bounds(np.zeros(3), np.ones(3)), box_from_bounds(np.array([0.4, 0.4, 1.05]), np.array([0.5, 0.5, 1.2]))
+    >>> lies_on(cup, table, 0.0), lies_on(table, cup, 0.0)
+    (True, False)
+    """
+    low, high = level_span_m(one, floor_z)
+    off = abs(low - level_span_m(base, floor_z)[1]) + 2 * footprint_gap_m(one, base)
+    return off < min(low, _RESTS_M + (high - low) / 2)
 
 
 def gap_m(a: Box3D, b: Box3D) -> float:
