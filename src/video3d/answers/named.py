@@ -87,7 +87,8 @@ def answer_named(asked: NamedQuestion, clip: PosedClip, facts: SceneFacts, find:
     if asked.kind == "list":
         return _list(asked, clip, speak, find.count(None))
     if asked.kind == "describe":
-        return _describe(asked, clip, facts, position, find.count(None))
+        there = [one for one in find.count(None) if one[1].score >= SURELY_THERE]
+        return _describe(asked, clip, facts, position, there)
     if asked.kind == "count":
         return _count(asked, clip, speak, [place for _, place in find.count(asked.things[0].category)])
     found = find.locate(asked.things, position)

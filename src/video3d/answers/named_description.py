@@ -43,20 +43,24 @@ def described(
         facts: of it.
         eye: pose of the camera that looks last, ``world_from_camera``.
     """
-    alone = _referable(found)
+    names = _shown(found, eye)
+    alone = [one for one in _referable(found) if one[1] in names]
     firm, spoken_of = _firm(alone, facts)
     sides, these = _sides([one for one in alone if one[0] not in spoken_of], eye, clip.num_frames - 1)
     still = [one for one in alone if one[0] not in spoken_of | these and category(one[1]).kind not in MOVING]
-    said = [_inventory(found, eye), *(line[0].upper() + line[1:] for line in (*firm, *sides, *_apart(still)))]
+    said = [_inventory(found, names), *(line[0].upper() + line[1:] for line in (*firm, *sides, *_apart(still)))]
     if facts.trajectory.ordered:
         said.append(_camera(facts.trajectory))
     return " ".join(said)
 
 
-def _inventory(found: Sequence[Found], eye: Float64[np.ndarray, "4 4"]) -> str:
-    """What fills the view most is named first."""
-    shown = {name: max(_view_share(place, eye) for one, place in found if one == name) for name, _ in found}
-    names = sorted(shown, key=lambda name: -shown[name])[:_MOST_KINDS]
+def _shown(found: Sequence[Found], eye: Float64[np.ndarray, "4 4"]) -> list[str]:
+    """The kinds that are spoken of: what fills the view most comes first."""
+    share = {name: max(_view_share(place, eye) for one, place in found if one == name) for name, _ in found}
+    return sorted(share, key=lambda name: -share[name])[:_MOST_KINDS]
+
+
+def _inventory(found: Sequence[Found], names: Sequence[str]) -> str:
     said = [_several(name, [place for one, place in found if one == name]) for name in names]
     listed = f"{', '.join(said[:-1])} and {said[-1]}" if len(said) > 1 else said[0]
     outside = sum(name in _OUTDOORS for name, _ in found) - sum(name in _INDOORS for name, _ in found)

@@ -16,7 +16,7 @@ from video3d.answers.likely import likely
 from video3d.answers.likely_ahead import AHEAD
 from video3d.answers.likely_grounding import grounded
 from video3d.answers.likely_relations import PLACES
-from video3d.answers.named import Finders, frame_position
+from video3d.answers.named import SURELY_THERE, Finders, frame_position
 from video3d.answers.named_description import described
 from video3d.answers.named_question import ASKS_DESCRIPTION, Mention, mentions
 from video3d.answers.named_say import Located
@@ -112,8 +112,8 @@ def notes_on(
 
 
 def _description(noted: Noted) -> str | None:
-    """Of the whole, where a question asks for one and things were found."""
-    found = noted.find.count(None)
+    """Of the whole, where a question asks for one and things are surely there."""
+    found = [one for one in noted.find.count(None) if one[1].score >= SURELY_THERE]
     if noted.names or not found or not ASKS_DESCRIPTION.match(noted.stem):
         return None
     return f"likely: {described(found, noted.clip, noted.facts, noted.eye)}"
