@@ -198,7 +198,10 @@ def answer_about(asked: NamedQuestion, looked: LookedAt, detector: Callable[[], 
     clip, find = looked.scene.clip, finders(looked)
     if find is not None:
         return answer_named(asked, clip, looked.scene.facts, find)
-    return None if looked.objects or looked.findings else answer_in_pictures(asked, clip, detector())
+    if looked.objects or looked.findings:
+        return None
+    sees = detector()
+    return None if sees is None and asked.kind == "describe" else answer_in_pictures(asked, clip, sees)
 
 
 def finders(looked: LookedAt) -> Finders | None:

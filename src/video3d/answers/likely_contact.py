@@ -7,9 +7,10 @@ import numpy as np
 
 from video3d.answers.likely import candidates, extreme, pair_of
 from video3d.answers.noted import Noted, option_with, polar, span, the_one, yes_no
-from video3d.geometry.boxes import footprint_gap_m, lies_on
+from video3d.geometry.boxes import footprint_gap_m
 from video3d.types import Box3D
 
+_RESTS_M = 0.15  # boxes are not known better: what is so near a top rests on it
 _UNDER_IT = re.compile(r"# what (?:the )?#|# (?:carr|support|hold)")
 
 
@@ -57,22 +58,20 @@ def rests_on(noted: Noted) -> str | None:
 
 
 def _is_on(noted: Noted, first: int) -> str | None:
-    """Whether a thing rests on another."""
+    """Whether a thing rests on another: it does if its underside is nearer to the other's top than to the floor, and over it."""
     if len(noted.marks) != 2 or (second := noted.marks[1]) is None or first == second:
         return None
     above, below = (second, first) if _UNDER_IT.search(noted.stem) else (first, second)
-    return yes_no(lies_on(noted.places[above].box, noted.places[below].box, noted.facts.floor_z or 0.0))
+    low, high = span(noted, noted.places[above])
+    top = span(noted, noted.places[below])[1]
+    aside = footprint_gap_m(noted.places[above].box, noted.places[below].box)
+    off = abs(low - top) + 2 * aside
+    return yes_no(off < min(low, _RESTS_M + (high - low) / 2))
 
 
 def inside(a: Box3D, b: Box3D) -> bool:
     """Whether a box's middle is inside another."""
     return bool((np.abs(b.world_from_box.T @ (a.center_world - b.center_world)) <= b.size_m / 2 + 0.03).all())
-
-
-def margin_m(carried: Box3D, carrier: Box3D) -> float:
-    """How far inside the edge of a carrier's footprint a thing's middle is; negative beyond it."""
-    local = np.abs((carried.center_world - carrier.center_world)[:2] @ carrier.world_from_box[:2, :2])
-    return float((carrier.size_m[:2] / 2 - local).min())
 
 
 def is_inside(noted: Noted) -> str | None:

@@ -4,13 +4,13 @@ import re
 
 import numpy as np
 
-from video3d.answers.likely_contact import carrier, margin_m
+from video3d.answers.likely_contact import carrier
 from video3d.answers.likely_stops import goes_straight, is_same, stopped_s
 from video3d.answers.named_question import Mention
 from video3d.answers.noted import Noted, option_with, polar, span, the_one, yes_no
 from video3d.answers.notes_ahead import movers_of, others_than
 from video3d.answers.notes_motion import Mover, meets, mover
-from video3d.geometry.boxes import footprint_gap_m
+from video3d.geometry.boxes import footprint_gap_m, footprint_margin_m
 from video3d.types import Box3D
 
 # Chosen on training clips of the simulator, by how often conclusions were right.
@@ -42,8 +42,12 @@ def falls(noted: Noted) -> str | None:
         return yes_no(False)
     held = _held_by(noted, box)
     if one is not None and one.moves:
-        return yes_no(margin_m(one.after(_ROLLS_S), held) < 0) if held is not None else None
-    if held is not None and float(held.size_m[:2].min()) > 3 * float(box.size_m[:2].max()) and margin_m(box, held) > 0:
+        return yes_no(footprint_margin_m(one.after(_ROLLS_S), held) < 0) if held is not None else None
+    if (
+        held is not None
+        and float(held.size_m[:2].min()) > 3 * float(box.size_m[:2].max())
+        and footprint_margin_m(box, held) > 0
+    ):
         return yes_no(False)
     return None
 

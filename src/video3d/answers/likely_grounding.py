@@ -5,69 +5,97 @@ import re
 from collections.abc import Callable, Sequence
 
 from video3d.answers.likely_measures import box_words
-from video3d.answers.named import SURE_ENOUGH, SURELY_THERE
+from video3d.answers.named import SURELY_THERE
 from video3d.answers.named_color import of_color
 from video3d.answers.named_question import Mention
 from video3d.answers.named_say import Located
 from video3d.answers.noted import Noted
 from video3d.answers.notes_motion import bearing
-from video3d.geometry.boxes import gap_m, iou_3d, lies_on
+from video3d.geometry.boxes import footprint_gap_m, gap_m, iou_3d
+from video3d.vocabulary import MOVING, category
 
 NONE = "none"
-_ASKED = re.compile(r"\b3d bounds\b.*\bnone\b|\bbox\b.*\bnone\b")
-_TO_ANCHOR = re.compile(r"^[^#]*# (?:that is |which is |standing |lying )?(near|clos|f[au]r)\w*(?: away)? (?:to|from) (?:the )?#")  # fmt: skip
-_ON_ANCHOR = re.compile(r"^[^#]*# (?:that (?:is|lies|stands) |which (?:is|lies|stands) |standing |lying )?on (?:top of )?(?:the )?#")  # fmt: skip
-_OF_ITS_KIND = re.compile(r"\b(leftmost|rightmost|(?:tall|larg|bigg|small|short)\w+) #")
-_SAME_IOU = 0.25
+_ASKED = re.compile(r"\b3d bounds\b.*\bnone\b")
+_NOT_NOW = re.compile(r"\b(?:will|would|seconds?|later|next(?! to))\b")
+# "the charger on the #": what is looked for has no name here, and # only says where it is.
+_OTHER_HEAD = re.compile(r"\b(?:the|a|an) [\w -]+? (?:on|in|under|behind|beside|near|next to|by|with|at|above|below|of|from) (?:the |an? )?(?:[\w-]+ )?#|\bfrom (?:the )?#")  # fmt: skip
+_IS = r"(?:(?:that|which|who) (?:is|are|lies|stands|sits) |standing |lying |sitting )?"
+_TO_ANCHOR = re.compile(
+    rf"^[^#]*# {_IS}(near\w*|clos\w+|f[au]r\w+|next|beside|by)(?: away)?(?: (?:to|from))? (?:the )?(?:\w+ )?#"
+)
+_ON_ANCHOR = re.compile(rf"^[^#]*# {_IS}on (?:top of )?(?:the )?(?:\w+ )?#")
+_ASIDE_OF = re.compile(rf"^[^#]*# {_IS}(?:to|on) the (left|right) of (?:the )?(?:\w+ )?#")
+_ONE_OF = re.compile(r"\b(leftmost|rightmost|(?:tall|larg|bigg|small|short|high|low)\w+) #|^[^#]*#,? (?:on|to|at) the (?:far )?(left|right)\b(?! of)")  # fmt: skip
+_SAME_IOU, _COLOR_SHARE = 0.25, 0.5
+_ON_M = 0.15  # boxes are not known better
 
 
 def grounded(noted: Noted) -> str | None:
     """The box of what a phrase means, by its kind, its colour and how it lies to others of its kind or to another thing; "none" if nothing fits.
 
-    A thing that is not surely there (``named.SURELY_THERE``), or of another colour, is none. Names that nothing is known of find nothing,
-    and that is said with less certainty. ``None`` where a question does not ask for a box or none.
+    A thing that is not surely there (``named.SURELY_THERE``), or of another colour, is none. Words that nothing is known of find nothing, and
+    that is said with less certainty. ``None``: the question is another, or has a relation that is not read.
     """
-    if not _ASKED.search(noted.stem):
+    if not _ASKED.search(noted.stem) or _NOT_NOW.search(noted.stem):
         return None
-    if not noted.mentions:
+    if not noted.mentions or _OTHER_HEAD.search(noted.stem[: noted.stem.index("#") + 1]):
         return f"perhaps: {NONE}"
     thing, *others = noted.mentions
     there = _of_kind(noted, thing)
-    beside = _TO_ANCHOR.match(noted.stem) or _ON_ANCHOR.match(noted.stem)
-    if there and beside is not None and others:
-        there = _fitting(noted, there, others[0], None if beside.re is _ON_ANCHOR else beside[1].startswith("f"))
-    elif (degree := _OF_ITS_KIND.search(noted.stem)) is not None:
-        there = sorted(there, key=_scale(noted, degree[1]))
+    if there and others:
+        there = _fitting(noted, there, others[0])
+        if there is None:
+            return None
+    elif (found := _ONE_OF.search(noted.stem)) is not None:
+        there = sorted(there, key=_scale(noted, found[1] or f"{found[2]}most"))
     return f"likely: {box_words(there[0].box) if there else NONE}"
 
 
 def _of_kind(noted: Noted, thing: Mention) -> list[Located]:
     """What is surely of a kind and colour, each thing once, the likeliest first."""
     (likeliest,) = noted.find.locate([thing], noted.position)
-    every = [likeliest] if likeliest is not None and likeliest.score >= SURELY_THERE else []
-    every += [place for _, place in noted.find.count(thing.category)]
+    every = [likeliest, *(place for _, place in noted.find.count(thing.category))]
+    if category(thing.category).kind in MOVING and len(every) <= 2 and likeliest is not None:
+        every = [likeliest]  # as of the frame that is asked about; what is counted may be the same at another time
     once: list[Located] = []
     for place in every:
+        if place is None or place.score < SURELY_THERE or not place.is_finite:
+            continue
         if all(iou_3d(place.box, other.box) <= _SAME_IOU for other in once):
             once.append(place)
     return [place for place in once if thing.color is None or _is_colored(noted, place, thing.color)]
 
 
 def _is_colored(noted: Noted, place: Located, color: str) -> bool:
-    if place.color[0]:
+    if place.color[1] >= _COLOR_SHARE:
         return place.color[0] == color
     return bool(of_color(color, noted.clip, noted.facts, [place]))
 
 
-def _fitting(noted: Noted, there: Sequence[Located], anchor: Mention, farthest: bool | None) -> list[Located]:
-    """Those that lie so to an anchor: the nearest or farthest first, as they are where it is not found; ``None``: those on it alone."""
+def _fitting(noted: Noted, there: Sequence[Located], anchor: Mention) -> list[Located] | None:
+    """Those that lie to an anchor as a phrase says, the best first; as they are where the anchor is not found; ``None`` where it is not read."""
     (base,) = noted.find.locate([anchor], noted.position)
-    if farthest is not None:
-        sign = -1.0 if farthest else 1.0
-        return list(there) if base is None else sorted(there, key=lambda one: sign * gap_m(one.box, base.box))
-    if base is None or base.score < SURE_ENOUGH:
-        return []
-    return [one for one in there if lies_on(one.box, base.box, noted.facts.floor_z or 0.0)]
+    if _ON_ANCHOR.match(noted.stem):
+        sure = base is not None and base.score >= SURELY_THERE and base.is_finite
+        return [one for one in there if sure and base is not None and _is_on(one, base)]
+    beside, aside = _TO_ANCHOR.match(noted.stem), _ASIDE_OF.match(noted.stem)
+    if beside is None and aside is None:
+        return None
+    if base is None or not base.is_finite:
+        return list(there)
+    if aside is not None:
+        sign, at = (1 if aside[1] == "left" else -1), bearing(noted.eye, base.box.center_world[:2])
+        there = [one for one in there if sign * (bearing(noted.eye, one.box.center_world[:2]) - at) > 0]
+    farthest = beside is not None and beside[1].startswith("f")
+    return sorted(there, key=lambda one: (-1.0 if farthest else 1.0) * gap_m(one.box, base.box))
+
+
+def _is_on(one: Located, base: Located) -> bool:
+    """Whether a thing is on or in another: over it, between its foot and just above its top, and not what carries it."""
+    low, under = (float(it.box.center_world[2] - it.box.size_m[2] / 2) for it in (one, base))
+    top = under + float(base.box.size_m[2])
+    above = one.box.center_world[2] > base.box.center_world[2] or low > under + _ON_M
+    return above and under - _ON_M < low < top + _ON_M and footprint_gap_m(one.box, base.box) < _ON_M / 3
 
 
 def _scale(noted: Noted, degree: str) -> Callable[[Located], float]:
@@ -75,7 +103,9 @@ def _scale(noted: Noted, degree: str) -> Callable[[Located], float]:
     if degree in ("leftmost", "rightmost"):
         sign = -1.0 if degree == "leftmost" else 1.0
         return lambda one: sign * bearing(noted.eye, one.box.center_world[:2])
-    sign = 1.0 if degree.startswith(("small", "short")) else -1.0
+    sign = 1.0 if degree.startswith(("small", "short", "low")) else -1.0
+    if degree.startswith(("high", "low")):
+        return lambda one: sign * float(one.box.center_world[2])
     if degree.startswith(("tall", "short")):
         return lambda one: sign * float(one.box.size_m[2])
     return lambda one: sign * math.prod(map(float, one.box.size_m))

@@ -215,9 +215,9 @@ def _list(asked: NamedQuestion, clip: PosedClip, speak: Speaker, found: Sequence
 def _describe(
     asked: NamedQuestion, clip: PosedClip, facts: SceneFacts, position: int, found: Sequence[tuple[str, Located]]
 ) -> Answer:
-    if not found:
-        return _unknown(asked, clip, "Nothing was found that could be named.")
     said = described(found, clip, facts, clip.world_from_camera[position])
+    if not found:
+        return _unknown(asked, clip, f"Nothing was surely found that could be named. {said}".strip())
     return _answer(asked, clip, f"{said} (Estimated by the model.)", (), [place for _, place in found])
 
 

@@ -141,9 +141,13 @@ _LIST = re.compile(
     rf"is|do you see|can you see|can be seen){_PLACE}[?. ]*$|^(?:list|name) (?:all )?(?:the )?(?:objects|things|furniture|items){_PLACE}[?. ]*$"
     r"|^(?:房间|场景|视频|画面)?(?:里|中)?有(?:什么|哪些)(?:东西|物体|家具|物品)?[？?]*$"
 )
+_SCENE = r"(?:the |this |that )?(?:whole |entire )?(?:scene|room|place|video|clip|recording|street|surroundings|living room|kitchen|office|bedroom)"
+_TELLS = r"(?: (?:briefly|shortly|in detail|in words|in (?:one|a|two|three|a few|some) (?:short )?sentences?))?"
 ASKS_DESCRIPTION = re.compile(
-    r"^(?:please )?(?:describe (?:the |this )?(?:scene|room|place|video|clip|recording|street|surroundings|what (?:you|the video))|(?:give|write) (?:me )?an? (?:\w+ )?(?:description|caption|summary)"
-    r"|summari[sz]e (?:the |this )?(?:scene|room|place|video|clip|recording)|caption (?:the|this)|what does (?:the|this) (?:video|clip|recording) show|tell me about (?:the|this) (?:scene|room|place|video|clip|recording))"
+    rf"^(?:please |(?:could|can|would) you (?:please )?)?(?:(?:(?:briefly )?describe|summari[sz]e|caption|tell me (?:briefly )?about) {_SCENE}"
+    rf"|(?:give|write|provide)(?: me)? an? (?:[\w-]+,? ){{0,3}}(?:description|caption|summary)(?: of| for) {_SCENE}|what (?:does|do) {_SCENE} show"
+    rf"|describe (?:what you see|everything|what (?:is|can be) (?:there|seen|visible)))(?: (?:in|of|shown in) {_SCENE})?(?: and of how the camera moves)?{_TELLS}"
+    r"(?:[.?! ]*$|: the things, how|[.?] say what is there)"
 )
 _OF_ANOTHER = re.compile(
     r"\b(?:is|are|of) (?:the|a|an) (?:\w+ )?\w+ (?:of|on|under|in|at) "
@@ -260,7 +264,13 @@ def parse_named(text: str) -> NamedQuestion | None:
     language = "zh" if re.search(r"[\u4e00-\u9fff]", text) else "en"
     if _LIST.search(words) and not marked.points and not marked.frames:
         return NamedQuestion(kind="list", things=(), language=language)
-    if ASKS_DESCRIPTION.match(words) and not marked.points and not marked.frames and not mentions(words):
+    if (
+        language == "en"
+        and ASKS_DESCRIPTION.match(words)
+        and not marked.points
+        and not marked.frames
+        and not mentions(words)
+    ):
         return NamedQuestion(kind="describe", things=(), language=language)
     if _COLOR_CUE.search(words) and not marked.points and len(marked.frames) <= 1:
         # Options behind the question are the colours that it offers.

@@ -37,6 +37,11 @@ class Located:
     color: tuple[str, float] = ("", 0.0)
     front_world: tuple[float, float] | None = None
 
+    @property
+    def is_finite(self) -> bool:
+        """Whether its box is known at all."""
+        return bool(np.isfinite(self.box.center_world).all() and np.isfinite(self.box.size_m).all())
+
 
 def the(thing: Mention) -> str:
     """Its name with the article."""

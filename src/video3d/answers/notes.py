@@ -9,8 +9,6 @@ import re
 from collections.abc import Mapping, Sequence
 from functools import cache
 
-import numpy as np
-
 from video3d.answers.facts import SceneFacts
 from video3d.answers.likely import likely
 from video3d.answers.likely_ahead import AHEAD
@@ -19,7 +17,6 @@ from video3d.answers.likely_relations import PLACES
 from video3d.answers.named import SURELY_THERE, Finders, frame_position
 from video3d.answers.named_description import described
 from video3d.answers.named_question import ASKS_DESCRIPTION, Mention, mentions
-from video3d.answers.named_say import Located
 from video3d.answers.noted import Noted
 from video3d.answers.notes_motion import camera_motion
 from video3d.answers.notes_topics import TOPICS, whereabouts
@@ -36,7 +33,13 @@ _NO_THINGS = (
     (re.compile(r"\b(?:robot|cart|stroller|wheelchair)\b(?= (?:that is )?\d)"), "machine"),
     (re.compile(r"\bo'clock\b|\bclock (?:direction|face)\b"), "hour"),
     (re.compile(r"\bthe car (?:you are riding in|with the camera)\b|\b(?:your|our) car\b"), "the viewer"),
-    (re.compile(r"\b(?:3d|bounding|which|its|a) box\b(?=,? (?:of|that|in|encloses|around|for|as|it)\b)"), "3d bounds"),
+    (re.compile(r"\b(?:3d |bounding )+box(?:es)?\b|\bwith its box\b"), "3d bounds"),
+    (
+        re.compile(
+            r"(?<!there is )(?<!is there )\b(?:which|its|a) box\b(?=,? (?:of|that|in|encloses|around|for|as|it|or)\b)"
+        ),
+        "3d bounds",
+    ),
     (
         re.compile(r"\b(?:floors?|walls?|ceilings?|roads?|ground)\b(?! (?:lamps?|cabinets?|fans?|clocks?|shel)\b)"),
         lambda found: f"{found[0][:2]}_{found[0][2:]}",
@@ -73,9 +76,7 @@ def notes_on(
     things = list({(one.category, one.color): one for _, _, one in named}.values())[:MOST_THINGS]
     find = Finders(find.locate, cache(find.count), cache(find.follow))  # several rules may look at the same things
     found = find.locate(things, position)
-    there = [
-        at for at, place in enumerate(found) if place is not None and place.score >= NOT_FOUND and _is_finite(place)
-    ]
+    there = [at for at, place in enumerate(found) if place is not None and place.score >= NOT_FOUND and place.is_finite]
     seconds = _SECONDS.search(text)
     index = {(things[at].category, things[at].color): rank for rank, at in enumerate(there)}
     stem_end = len(without_options(whole))
@@ -99,7 +100,7 @@ def notes_on(
         all_found=len(there) == len(things),
         option_things=tuple(these for _, these in options),
     )
-    said = (grounded(noted) or _description(noted) or likely(noted, (*AHEAD, *PLACES))) if conclude else None
+    said = (grounded(noted) or _description(noted, frames) or likely(noted, (*AHEAD, *PLACES))) if conclude else None
     if said is not None:
         return (said,)
     lines = whereabouts(noted, position)
@@ -111,12 +112,12 @@ def notes_on(
     return tuple(dict.fromkeys(lines))
 
 
-def _description(noted: Noted) -> str | None:
+def _description(noted: Noted, frames: Sequence[FrameRef]) -> str | None:
     """Of the whole, where a question asks for one and things are surely there."""
-    found = [one for one in noted.find.count(None) if one[1].score >= SURELY_THERE]
-    if noted.names or not found or not ASKS_DESCRIPTION.match(noted.stem):
+    if frames or noted.mentions or not ASKS_DESCRIPTION.match(noted.stem):
         return None
-    return f"likely: {described(found, noted.clip, noted.facts, noted.eye)}"
+    found = [one for one in noted.find.count(None) if one[1].score >= SURELY_THERE]
+    return f"likely: {described(found, noted.clip, noted.facts, noted.eye)}" if found else None
 
 
 def _is_later(frame: FrameRef, text: str) -> bool:
@@ -128,10 +129,6 @@ def _is_later(frame: FrameRef, text: str) -> bool:
 
 
 _OFFERED = re.compile(r"\boptions: (.*?)\.?\s*$", re.DOTALL | re.IGNORECASE)
-
-
-def _is_finite(place: Located) -> bool:
-    return bool(np.isfinite(place.box.center_world).all() and np.isfinite(place.box.size_m).all())
 
 
 def _marked(text: str, named: Sequence[tuple[int, int, Mention]]) -> str:

@@ -8,13 +8,13 @@ from collections.abc import Callable
 
 import numpy as np
 
-from video3d.answers.likely_contact import inside, margin_m
+from video3d.answers.likely_contact import inside
 from video3d.answers.named import SURE_ENOUGH
 from video3d.answers.noted import Noted, Topic, ends, in_view_frame, metres, span, way_of
 from video3d.answers.notes_ahead import camera_ahead, motion
 from video3d.answers.notes_motion import bearing, heading_rad, turn_between
 from video3d.answers.notes_ways import beside_the_way, clock_hours, sectors, to_go, turned, wall_distances
-from video3d.geometry.boxes import footprint_gap_m, gap_m, nearest_point
+from video3d.geometry.boxes import footprint_gap_m, footprint_margin_m, gap_m, nearest_point
 from video3d.vocabulary import category
 
 _MOST_ROWS = 5
@@ -226,7 +226,9 @@ def _supports(noted: Noted) -> list[str]:
         for other, carrier in enumerate(noted.places):
             over = footprint_gap_m(place.box, carrier.box) <= 0.02
             if other != at and over and spans[other][1] < spans[at][1]:
-                under.append((noted.names[other], abs(low - spans[other][1]), margin_m(place.box, carrier.box)))
+                under.append(
+                    (noted.names[other], abs(low - spans[other][1]), footprint_margin_m(place.box, carrier.box))
+                )
         name, off, margin = min(under, key=lambda one: one[1])
         held = f"rests on {name}" if off <= _RESTS_M else f"is {metres(off)} m above {name}"
         if math.isfinite(margin):

@@ -26,7 +26,6 @@ _CUTS = np.array([[k not in line for k in range(12)] for line in _LINES])
 _INSET = 1.0 - 1e-10 * np.arange(1, 7)
 # Planes at an angle below this (rad) are made parallel: a line of two such planes would be mostly rounding.
 _PARALLEL = 1e-7
-_RESTS_M = 0.15
 _CHUNK = 512  # pairs at a time: about 20 MB
 
 
@@ -235,16 +234,14 @@ def level_span_m(box: Box3D, floor_z: float) -> tuple[float, float]:
     return max(0.0, middle - half), middle + half
 
 
-def lies_on(one: Box3D, base: Box3D, floor_z: float) -> bool:
-    """Whether an upright box, not known better than by about 15 cm, lies on another: over it, its underside nearer to the other's top than to the floor.
+def footprint_margin_m(carried: Box3D, carrier: Box3D) -> float:
+    """How far inside the edge of an upright box's footprint another's middle is, metres; negative beyond it.
 
-    >>> table, cup = box_from_bounds(np.zeros(3), np.ones(3)), box_from_bounds(np.array([0.4, 0.4, 1.05]), np.array([0.5, 0.5, 1.2]))
-    >>> lies_on(cup, table, 0.0), lies_on(table, cup, 0.0)
-    (True, False)
+    >>> footprint_margin_m(box_from_bounds(np.full(3, 0.4), np.full(3, 0.6)), box_from_bounds(np.zeros(3), np.ones(3)))
+    0.5
     """
-    low, high = level_span_m(one, floor_z)
-    off = abs(low - level_span_m(base, floor_z)[1]) + 2 * footprint_gap_m(one, base)
-    return off < min(low, _RESTS_M + (high - low) / 2)
+    local = np.abs((carried.center_world - carrier.center_world)[:2] @ carrier.world_from_box[:2, :2])
+    return float((carrier.size_m[:2] / 2 - local).min())
 
 
 def gap_m(a: Box3D, b: Box3D) -> float:
