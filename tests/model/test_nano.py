@@ -90,7 +90,7 @@ def test_nano_base_says_that_its_scene_path_is_untrained(base):
     model, _ = base
     assert model.config.scene_trained is False and model.scene_closed
     assert model.dtype == nano.cpu_dtype()
-    assert sum(weight.numel() for weight in model.parameters()) == 159_645_071
+    assert sum(weight.numel() for weight in model.parameters()) == 164_969_231
 
 
 @pytest.mark.skipif(not nano_words.shards(), reason="nano's language model has not learned yet")

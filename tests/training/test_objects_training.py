@@ -12,8 +12,9 @@ from small_clips import small_clip, small_row, write_small
 from video3d.cli import main
 from video3d.data.store import write_manifest, write_rows, write_shard
 from video3d.model.nano import load_nano
-from video3d.model.nano_objects import packaged_head
+from video3d.model.nano_objects import blocks_of, packaged_head
 from video3d.model.object_head import ObjectHead, object_loss
+from video3d.training import objects
 from video3d.training.object_patches import COLORS, Patches, Shelf, label_patches, tower_of
 from video3d.training.objects import (
     TOWER_BLOCKS,
@@ -200,14 +201,25 @@ def test_frames_are_drawn_of_one_size_as_often_as_there_are_and_never_without_a_
         Shelf([small, wide])
 
 
-def test_a_run_goes_on_from_the_packaged_head_with_the_towers_blocks() -> None:
+def test_a_run_goes_on_from_the_packaged_head_and_its_blocks() -> None:
     model, _ = load_nano(dtype=torch.float32)
+    head, weights = start_head(ObjectRecipe(), model.vision_tower), packaged_head()[0]
+    assert blocks_of(weights) == 3 and set(weights) == set(head.state_dict())
+    for name, weight in head.state_dict().items():
+        assert torch.equal(weight, weights[name].float()), name
+    assert len(model.vision_tower.encoder.layer) == TOWER_BLOCKS
+
+
+def test_a_packaged_head_without_blocks_gets_the_towers(monkeypatch) -> None:
+    model, _ = load_nano(dtype=torch.float32)
+    weights, categories, colors = packaged_head()
+    plain = {name: weight for name, weight in weights.items() if not name.startswith(("blocks.", "looked."))}
+    monkeypatch.setattr(objects, "packaged_head", lambda: (plain, categories, colors))
     head = start_head(ObjectRecipe(), model.vision_tower)
-    assert torch.equal(head.read.weight, packaged_head()[0]["read.weight"].float())
+    assert torch.equal(head.read.weight, weights["read.weight"].float())
     new = start_head(replace(TINY, blocks=3), model.vision_tower)
     for name, weight in new.blocks.state_dict().items():
         assert torch.equal(weight, head.blocks.state_dict()[name]), name
-    assert len(model.vision_tower.encoder.layer) == TOWER_BLOCKS
 
 
 def test_the_cut_tower_gives_what_the_whole_one_does_there() -> None:
