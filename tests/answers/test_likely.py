@@ -226,6 +226,7 @@ def test_a_row_falls_as_far_as_each_reaches_the_next():
     ("Is the box against a wall?", "no"),
     ("Is the block up against one of the walls of the room?", "no"),
     ("Is the table right by a wall?", "yes"),
+    ("Is the table right by a wall rather than out in the room?", "yes"),
 ])  # fmt: skip
 def test_what_is_at_a_wall_and_what_comes_to_one(text, said):
     walls = [wall_of((2.0, 3.0), (-1.0, 0.0)), wall_of((0.0, 9.0), (0.0, -1.0))]

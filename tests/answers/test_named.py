@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from video3d.answers.facts import scene_facts
 from video3d.answers.named import Finders, Located, answer_named
-from video3d.answers.named_question import parse_named
+from video3d.answers.named_question import mentions, parse_named
 from video3d.geometry.boxes import gap_m, nearest_point
 from video3d.types import Box3D, GeometryStatus, PosedClip, World
 
@@ -229,3 +229,22 @@ def test_the_camera_over_a_thing_is_no_height_of_it():
 def test_whether_a_thing_is_of_a_colour_is_a_question_on_its_colour(text, hue):
     asked = parse_named(text)
     assert asked is not None and (asked.kind, asked.expects, asked.polar) == ("color", hue, True)
+
+
+@pytest.mark.parametrize(
+    ("text", "things"),
+    [
+        ("How far is the picture from the door?", ["picture", "door"]),
+        ("Taking the front of the picture as forward, where is the lamp?", ["picture", "lamp"]),
+        ("How high above the floor is the bottom of the picture?", ["picture"]),
+        ("What is in the picture?", []),
+        ("Which of the two enters the picture first, the car or the van?", ["car", "van"]),
+        ("Is the lamp on the left of the picture?", ["lamp"]),
+        ("Where is the white crossing?", ["crossing"]),
+        ("Is the person crossing the road?", ["person"]),
+        ("Is anybody crossing?", []),
+    ],
+)
+def test_a_picture_may_be_on_the_wall_and_a_crossing_on_the_road(text: str, things: list[str]) -> None:
+    said = [thing.category for _, _, thing in mentions(text.lower())]
+    assert [one for one in said if one != "floor"] == things

@@ -18,7 +18,7 @@ _OTHER_LENGTHS = re.compile(
 )
 _AGAINST_M = 0.35
 _AT_WALL = re.compile(r"\b(?:against|(?:right|close|directly) by|touching|next to|flush with)\b.*\bwalls?\b")
-_NOT_AT_WALL = re.compile(r"\b(?:will|would it|away|far|behind|hits?|moves?|going)\b|\w+er than\b")
+_NOT_AT_WALL = re.compile(r"\b(?:will|would it|away|far|behind|hits?|moves?|going)\b|(?<!\brath)(?<=\w)er than\b")
 _LEAST = r"\b(?:smaller|smallest|shorter|shortest|less|least|lower|narrower|narrowest)\b"
 
 

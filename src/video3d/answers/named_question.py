@@ -16,7 +16,12 @@ from video3d.vocabulary import CATEGORIES, COLORS, pluralise
 
 Kind = Literal["distance", "apart", "nearer", "nearest_to", "side", "depth_order", "higher", "height", "size", "where", "count", "exists", "color", "list", "across", "describe"]  # fmt: skip
 # Names that questions use for something else: who films, and what is looked at.
-_NOT_THINGS = frozenset({"camera", "frame", "frames", "picture", "pictures", "photo", "photos", "video", "way", "crossing", "step", "steps"})  # fmt: skip
+_NOT_THINGS = frozenset({"camera", "frame", "frames", "photo", "photos", "video", "way", "step", "steps"})  # fmt: skip
+# And those that are things in some places only: a picture on a wall, a crossing of the road.
+_DOUBTFUL = frozenset({"picture", "pictures", "crossing", "crossings"})
+_IMAGE = re.compile(r"\b(?:in|inside|into|within|enters?|leaves?|out of|across|this|these|every|each|which|one|single|(?:left|right|middle|cent(?:re|er)|edge|half|part|side|corner|top|bottom|third)s? of) (?:the |this |these |that |those |a |all )?$")  # fmt: skip
+_OVER = re.compile(r"\b(?:above|over|from) the (?:floor|ground|road)\b")
+_A_THING = re.compile(r"\b(?:the|a|an|any|some|this|that|two|three) (?:\w+ )?$")
 _DETERMINERS = r"(?:the|a|an|any|this|that|these|those|some)\s+"
 
 
@@ -93,10 +98,20 @@ def mentions(text: str) -> list[tuple[int, int, Mention]]:
     found = []
     for pattern in (english, chinese):
         for match in pattern.finditer(text):
+            if match["name"] in _DOUBTFUL and not _is_thing(text, *match.span("name")):
+                continue
             hue = match["hue"]
             mention = Mention(said=match[0], category=names[match["name"]], color=colors[hue] if hue else None)
             found.append((match.start(), match.end(), mention))
     return sorted(found, key=lambda one: one[0])
+
+
+def _is_thing(text: str, start: int, end: int) -> bool:
+    """Whether "picture" is one on a wall and not what the camera took, and "crossing" one of a road and not what somebody does."""
+    before = text[max(0, start - 40) : start]
+    if text[start:end].startswith("crossing"):
+        return _A_THING.search(before) is not None and re.match(r" (?:the|a|an)\b", text[end:]) is None
+    return _IMAGE.search(before) is None or (_OVER.search(text) is not None and " of " in before[-16:])
 
 
 _CUES: tuple[tuple[str, str, str], ...] = (
