@@ -183,7 +183,8 @@ def test_what_falls():
     assert notes(text, on_table, tracks=falls) == "likely: yes"
     rolls = {"block": track_of([-0.5, 3, 0.9], [1.0, 0.0, 0.0])}
     assert notes(text, on_table, tracks=rolls) == "likely: yes"  # past the table's edge
-    said = notes(text, stack)  # on something small: it may be held or not
+    assert notes(text, stack) == "likely: no"  # held, its middle well inside
+    said = notes(text, stack | {"block": box([0.09, 3, 0.3], (0.2, 0.2, 0.2))})  # at the edge: it may be held or not
     assert "likely" not in said and "block is 0.2 m above the floor" in said
     assert notes("If the box were removed, would the block fall?", stack) == "likely: yes"
     assert notes("If the box were removed, would the ball fall?", stack) == "likely: no"

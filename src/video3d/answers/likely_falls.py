@@ -17,6 +17,7 @@ from video3d.types import Box3D
 HOVERS_M = 0.2
 _FALLS_M_S = 0.2
 _ON_FLOOR_M = 0.06
+_HELD_M = 0.02
 _ROLLS_S = 1.5
 """What rolls on something is looked after for so long."""
 _AHEAD = 0.5
@@ -29,7 +30,7 @@ _ROW = "domino"
 
 
 def falls(noted: Noted) -> str | None:
-    """Whether a thing falls. What stands on something small may or may not be held by it: that is not concluded."""
+    """Whether a thing falls. What stands with its middle near or beyond the edge of what holds it may or may not: that is not concluded."""
     if not polar(noted) or not noted.marks or (subject := noted.marks[0]) is None or noted.stem.startswith("can "):
         return None
     one, box = movers_of(noted)[subject], noted.places[subject].box
@@ -43,13 +44,7 @@ def falls(noted: Noted) -> str | None:
     held = _held_by(noted, box)
     if one is not None and one.moves:
         return yes_no(footprint_margin_m(one.after(_ROLLS_S), held) < 0) if held is not None else None
-    if (
-        held is not None
-        and float(held.size_m[:2].min()) > 3 * float(box.size_m[:2].max())
-        and footprint_margin_m(box, held) > 0
-    ):
-        return yes_no(False)
-    return None
+    return yes_no(False) if held is not None and footprint_margin_m(box, held) > _HELD_M else None
 
 
 def _is_pushed_over(noted: Noted, box: Box3D) -> bool:
