@@ -90,8 +90,10 @@ def test_a_plan_says_what_learns_and_writes_nothing(small_data, tmp_path, capsys
 def test_an_object_head_with_new_weights_is_not_believed():
     same, _ = load_start(find_recipe("nano-questions", ["settings.token_voxel_m=0.5"]), "cpu")
     assert same.config.objects_trained
-    other, _ = load_start(find_recipe("nano-questions", ["settings.object_blocks=1"]), "cpu")
-    assert len(other.object_head.blocks) == 1 and not other.config.objects_trained
+    assert len(same.object_head.blocks) == 3
+    for blocks in (0, 1, 4):
+        other, _ = load_start(find_recipe("nano-questions", [f"settings.object_blocks={blocks}"]), "cpu")
+        assert len(other.object_head.blocks) == blocks and not other.config.objects_trained
 
 
 @pytest.mark.parametrize("grouped", [1, 4])

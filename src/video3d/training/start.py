@@ -91,7 +91,8 @@ def recompose(
     there = made.state_dict()
     fits = {name: weight for name, weight in between.items() if name in there and there[name].shape == weight.shape}
     made.load_state_dict(fits, strict=False)
-    if any(name.startswith("object_head.") and name not in fits for name in there):
+    # With fewer blocks of its own all that is left fits, and yet is another head.
+    if any(name.startswith("object_head.") and name not in fits for name in (*there, *between)):
         made.config.objects_trained = False
     kept = {name: getattr(processor, name) for name in _PROCESSOR}
     return made, Video3DProcessor.for_model(made.config, tokenizer, **kept)
