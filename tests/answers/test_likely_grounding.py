@@ -6,6 +6,7 @@ import pytest
 from noting import box, clip_of
 
 from video3d.answers.facts import scene_facts
+from video3d.answers.likely_grounding import NONE
 from video3d.answers.likely_measures import box_words
 from video3d.answers.named import SURELY_THERE, Finders
 from video3d.answers.named_say import Located
@@ -78,14 +79,14 @@ def said(question: str) -> tuple[str, ...]:
     ],
 )
 def test_a_phrase_means_the_box_that_fits_it_or_none(form, phrase, place):
-    assert said(form.format(phrase)) == (f"likely: {'none' if place is None else box_words(place.box)}",)
+    assert said(form.format(phrase)) == (f"likely: {NONE if place is None else box_words(place.box)}",)
 
 
 @pytest.mark.parametrize(
     "phrase", ["the flux capacitor", "the flux capacitor on the table", "the thing behind the sofa"]
 )
 def test_words_that_nothing_is_known_of_find_nothing_with_less_certainty(phrase):
-    assert said(FORMS[0].format(phrase)) == ("perhaps: none",)
+    assert said(FORMS[0].format(phrase)) == (f"perhaps: {NONE}",)
 
 
 @pytest.mark.parametrize(
@@ -105,14 +106,14 @@ def test_a_vote_of_few_patches_does_not_decide_a_colour(monkeypatch, share, plac
     """The picture is black all over."""
     cup = replace(CUP, color=("red", share), box=box([0.0, 4.0, 1.5], (1.0, 1.0, 1.0)))
     monkeypatch.setitem(SCENE, "cup", [cup])
-    assert said(FORMS[0].format("the black cup")) == (f"likely: {'none' if place is None else box_words(cup.box)}",)
+    assert said(FORMS[0].format("the black cup")) == (f"likely: {NONE if place is None else box_words(cup.box)}",)
 
 
 def test_a_colour_that_nothing_votes_for_is_looked_for_in_the_pixels(monkeypatch):
     """The picture is black all over: so is a cup of which no patch tells the colour."""
     monkeypatch.setitem(SCENE, "cup", [replace(CUP, color=("", 0.0), box=box([0.0, 4.0, 1.5], (1.0, 1.0, 1.0)))])
     (black,), (green,) = said(FORMS[0].format("the black cup")), said(FORMS[0].format("the green cup"))
-    assert green == "likely: none" and black.startswith("likely: centre (0.00, 4.00, 1.50) m")
+    assert green == f"likely: {NONE}" and black.startswith("likely: centre (0.00, 4.00, 1.50) m")
 
 
 def test_a_question_that_does_not_allow_for_none_gets_the_likeliest_box():

@@ -14,7 +14,8 @@ from video3d.answers.notes_motion import bearing
 from video3d.geometry.boxes import footprint_gap_m, gap_m, iou_3d
 from video3d.vocabulary import MOVING, category
 
-NONE = "none"
+NONE = "the answer is none"
+"""A small language model repeats this whole; "none" alone it takes for no answer to "which box"."""
 _ASKED = re.compile(r"\b3d bounds\b.*\bnone\b")
 _NOT_NOW = re.compile(r"\b(?:will|would|seconds?|later|next(?! to))\b")
 # "the charger on the #": what is looked for has no name here, and # only says where it is.

@@ -61,6 +61,7 @@ _AMOUNT = re.compile(
 _SIGNED = re.compile(r"(?<![\w.])[-+]?(?:\d+(?:\.\d+)?|\.\d+)")
 _YAW = re.compile(r"(?:yaw|turned|rotat\w*)\D{0,12}?(?P<value>[-+]?\d+(?:\.\d+)?)\s*(?P<unit>rad\w*|deg\w*|°)?")
 _NOTHING = re.compile(r"\b(?:none|nothing|no such (?:thing|object)|there is no(?:ne)?|not (?:there|present|visible))\b")
+_LEAD = re.compile(r"^\s*(?:the |my )?answer(?: is|:)\s+", re.IGNORECASE)
 _ARTICLES = re.compile(r"\b(?:the|a|an|it is|it's|its)\b")
 _DIRECTION_WORDS: dict[str, str] = {
     **{said.en: name for name, said in DIRECTIONS.items()},
@@ -95,6 +96,9 @@ def parse_answer(text: str, answer: Answer) -> Parsed:
     False
     >>> parse_answer("It goes ahead to the left", Direction(value="up"))
     'ahead-left'
+    >>> from video3d.data.row import ShortText
+    >>> parse_answer("The answer is none.", ShortText())
+    'none'
     """
     match answer:
         case Choice():
@@ -107,7 +111,7 @@ def parse_answer(text: str, answer: Answer) -> Parsed:
             return parse_number(text, answer.unit)
         case Box():
             return parse_box(text)
-    return plain(text) or None
+    return plain(_LEAD.sub("", text)) or None
 
 
 def _one_of(text: str, meanings: Mapping[str, Parsed]) -> Parsed:
