@@ -39,6 +39,7 @@ ASKED = (
     "Describe the scene in this video.",
     "Could you describe the whole room in one sentence?",
     "Describe everything.",
+    "What kind of place is this?",
     "Give me a short, detailed description of the scene.",
     "What does the video show?",
     "Give a detailed description of the place.",

@@ -160,7 +160,7 @@ _SCENE = r"(?:the |this |that )?(?:whole |entire )?(?:scene|room|place|video|cli
 _TELLS = r"(?: (?:briefly|shortly|in detail|in words|in (?:one|a|two|three|a few|some) (?:short )?sentences?))?"
 ASKS_DESCRIPTION = re.compile(
     rf"^(?:please |(?:could|can|would) you (?:please )?)?(?:(?:(?:briefly )?describe|summari[sz]e|caption|tell me (?:briefly )?about) {_SCENE}"
-    rf"|(?:give|write|provide)(?: me)? an? (?:[\w-]+,? ){{0,3}}(?:description|caption|summary)(?: of| for) {_SCENE}|what (?:does|do) {_SCENE} show"
+    rf"|(?:give|write|provide)(?: me)? an? (?:[\w-]+,? ){{0,3}}(?:description|caption|summary)(?: of| for) {_SCENE}|what (?:does|do) {_SCENE} show|what (?:kind|sort|type) of (?:place|room|scene) is (?:this|that|it)"
     rf"|describe (?:what you see|everything|what (?:is|can be) (?:there|seen|visible)))(?: (?:in|of|shown in) {_SCENE})?(?: and of how the camera moves)?{_TELLS}"
     r"(?:[.?! ]*$|: the things, how|[.?] say what is there)"
 )
