@@ -5,13 +5,13 @@ import re
 from collections.abc import Callable, Sequence
 
 from video3d.answers.likely_measures import box_words
-from video3d.answers.named import SURELY_THERE
+from video3d.answers.named import SURELY_THERE, each_once
 from video3d.answers.named_color import of_color
 from video3d.answers.named_question import Mention
 from video3d.answers.named_say import Located
 from video3d.answers.noted import Noted
 from video3d.answers.notes_motion import bearing
-from video3d.geometry.boxes import footprint_gap_m, gap_m, iou_3d
+from video3d.geometry.boxes import footprint_gap_m, gap_m
 from video3d.vocabulary import MOVING, category
 
 NONE = "the answer is none"
@@ -27,7 +27,7 @@ _TO_ANCHOR = re.compile(
 _ON_ANCHOR = re.compile(rf"^[^#]*# {_IS}on (?:top of )?(?:the )?(?:\w+ )?#")
 _ASIDE_OF = re.compile(rf"^[^#]*# {_IS}(?:to|on) the (left|right) of (?:the )?(?:\w+ )?#")
 _ONE_OF = re.compile(r"\b(leftmost|rightmost|(?:tall|larg|bigg|small|short|high|low)\w+) #|^[^#]*#,? (?:on|to|at) the (?:far )?(left|right)\b(?! of)")  # fmt: skip
-_SAME_IOU, _COLOR_SHARE = 0.25, 0.5
+_COLOR_SHARE = 0.5
 _ON_M = 0.15  # boxes are not known better
 
 
@@ -58,13 +58,11 @@ def _of_kind(noted: Noted, thing: Mention) -> list[Located]:
     every = [likeliest, *(place for _, place in noted.find.count(thing.category))]
     if category(thing.category).kind in MOVING and len(every) <= 2 and likeliest is not None:
         every = [likeliest]  # as of the frame that is asked about; what is counted may be the same at another time
-    once: list[Located] = []
-    for place in every:
-        if place is None or place.score < SURELY_THERE or not place.is_finite:
-            continue
-        if all(iou_3d(place.box, other.box) <= _SAME_IOU for other in once):
-            once.append(place)
-    return [place for place in once if thing.color is None or _is_colored(noted, place, thing.color)]
+    return [
+        place
+        for place in each_once(every, SURELY_THERE)
+        if thing.color is None or _is_colored(noted, place, thing.color)
+    ]
 
 
 def _is_colored(noted: Noted, place: Located, color: str) -> bool:

@@ -105,7 +105,7 @@ def answer_named(asked: NamedQuestion, clip: PosedClip, facts: SceneFacts, find:
         return _exists(asked, clip, speak, found[0], every, find.sight(thing.category))
     if asked.kind == "color":
         likely = [found[0], *(place for _, place in find.count(asked.things[0].category))]
-        said = say_color(asked, clip, facts, speak, _each_once(likely))
+        said = say_color(asked, clip, facts, speak, each_once(likely))
         if said is not None:
             doubts = _doubts(asked, speak, find) if said.source == "model" else ""
             return replace(_answer(asked, clip, said.text + doubts, (), said.places), source=said.source)
@@ -155,11 +155,11 @@ def _doubts(asked: NamedQuestion, speak: Speaker, find: Finders) -> str:
     )
 
 
-def _each_once(places: Sequence[Located | None]) -> list[Located]:
-    """Those of some places that are sure enough, each thing once."""
+def each_once(places: Sequence[Located | None], least: float = SURE_ENOUGH) -> list[Located]:
+    """Those of some places that are known and at least so sure, each thing once, in their order."""
     kept: list[Located] = []
     for place in places:
-        if place is None or place.score < SURE_ENOUGH:
+        if place is None or place.score < least or not place.is_finite:
             continue
         if all(iou_3d(place.box, other.box) <= _SAME_IOU for other in kept):
             kept.append(place)

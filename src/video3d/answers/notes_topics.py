@@ -9,6 +9,7 @@ from collections.abc import Callable
 import numpy as np
 
 from video3d.answers.likely_contact import inside
+from video3d.answers.likely_measures import box_words
 from video3d.answers.named import SURE_ENOUGH
 from video3d.answers.noted import Noted, Topic, ends, in_view_frame, metres, span, way_of
 from video3d.answers.notes_ahead import camera_ahead, motion
@@ -135,13 +136,7 @@ def _sizes(noted: Noted) -> list[str]:
 
 
 def _boxes(noted: Noted) -> list[str]:
-    said = []
-    for name, place in zip(noted.names, noted.places, strict=True):
-        c, s = place.box.center_world, place.box.size_m
-        yaw = math.degrees(math.atan2(place.box.world_from_box[1, 0], place.box.world_from_box[0, 0]))
-        sides = " x ".join(f"{side:.2f}" for side in s)
-        said.append(f"{name}: centre ({c[0]:.2f}, {c[1]:.2f}, {c[2]:.2f}) m, size {sides} m, yaw {yaw:.0f} degrees")
-    return said
+    return [f"{name}: {box_words(place.box)}" for name, place in zip(noted.names, noted.places, strict=True)]
 
 
 _QUARTERS = ("in front", "left", "behind", "right")

@@ -167,9 +167,8 @@ def look(
 def tower_of(model: Video3DForConditionalGeneration, blocks: int) -> Callable[[Tensor], Tensor]:
     """The vision tower up to a head's own ``blocks``; all of it, with its last norm, where the head has none."""
     tower: Any = model.vision_tower
-    if (
-        blocks > 1
-    ):  # the last are not read; one stays, for whether the last hidden state has the norm differs between versions
+    if blocks > 1:
+        # The last are not read; one stays, for whether the last hidden state has the norm differs between versions.
         tower = copy.deepcopy(tower)
         tower.encoder.layer = tower.encoder.layer[: 1 - blocks]
 
