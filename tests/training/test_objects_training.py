@@ -21,6 +21,7 @@ from video3d.training.objects import (
     ObjectRecipe,
     head_of,
     judged,
+    patches_alike,
     save_head,
     start_head,
     told,
@@ -170,6 +171,22 @@ def test_what_has_no_known_place_is_not_learned_from_and_of_others_half_as_many_
     drawn = [told(said, patches, draw)[1].category for _ in range(300)]
     assert {int((one >= 0).sum()) for one in drawn} == {2}  # of 11
     assert np.mean([len(one) - 2 for one in drawn]) == pytest.approx(0.5 * 2 + 3, abs=0.3)  # and one a frame, of 9
+
+
+@pytest.mark.parametrize("most", [1, 2, 4])
+def test_of_one_thing_in_one_frame_so_many_patches_count(most) -> None:
+    patches = _patches()
+    patches.known.fill_(True)
+    chair, ball = CATEGORIES.index("chair"), CATEGORIES.index("ball")
+    patches.targets.category.fill_(chair)
+    patches.targets.size_m[:] = patches.targets.size_m[0, 0, 0].clone()
+    patches.targets.category[:, 0, 1] = ball  # three of a chair's and one of a ball's, in each frame
+    assert patches_alike(patches).tolist() == [[[3, 1], [3, 3]]] * 3
+    said = _head().eval()(patches.features, patches.geometry)
+    draw = torch.Generator().manual_seed(0)
+    drawn = [told(said, patches, draw, most)[1].category for _ in range(300)]
+    assert np.mean([(one == chair).sum() for one in drawn]) == pytest.approx(3 * min(most, 3), abs=0.3)
+    assert all((one == ball).sum() == 3 for one in drawn)
 
 
 def test_frames_without_an_object_teach_too() -> None:

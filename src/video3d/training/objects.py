@@ -50,6 +50,7 @@ class ObjectRecipe:
         width: of a new head's hidden layers.
         steps: of the optimiser.
         batch: frames a step; objects' patches and half as many others count.
+        most_patches: of one thing in one frame that count, on average: what is large has many, and they say much the same.
         lr: peak learning rate (AdamW, 2 % warm-up, cosine).
         lr_blocks: of the blocks.
         weight_decay: of it.
@@ -65,6 +66,7 @@ class ObjectRecipe:
     width: int = 512
     steps: int = 2000
     batch: int = 16
+    most_patches: int = 12
     lr: float = 3e-4
     lr_blocks: float = 1e-4
     weight_decay: float = 0.05
@@ -77,7 +79,7 @@ class ObjectRecipe:
         Raises:
             InputError: a value out of range.
         """
-        at_least(self, 1, "frames", "width", "steps", "batch")
+        at_least(self, 1, "frames", "width", "steps", "batch", "most_patches")
         at_least(self, 0, "lr", "lr_blocks", "weight_decay", "seed", "changed_frames", "blocks")
         check_ema(self.ema)
         if not 0.05 <= self.smallest_window <= 1:
@@ -137,7 +139,7 @@ def train(shelf: Shelf, head: ObjectHead, recipe: ObjectRecipe, work: Path, data
         frames = shelf.drawn(recipe.batch, draw)
         with mixed_precision(device):
             said = head(frames.features.to(device), frames.geometry.to(device))
-        return object_loss(*told(said, frames, draw))[0]
+        return object_loss(*told(said, frames, draw, recipe.most_patches))[0]
 
     schedule = torch.optim.lr_scheduler.OneCycleLR
     mean = learn(
@@ -155,17 +157,23 @@ def train(shelf: Shelf, head: ObjectHead, recipe: ObjectRecipe, work: Path, data
     return head.cpu().eval()
 
 
-def told(said: PatchObjects, frames: Patches, draw: torch.Generator | None = None) -> tuple[PatchObjects, PatchTargets]:
+def told(
+    said: PatchObjects, frames: Patches, draw: torch.Generator | None = None, most: int | None = None
+) -> tuple[PatchObjects, PatchTargets]:
     """What is said and what is true of patches with a known place, in a row.
 
     Args:
         said: of every patch.
         frames: that it was said of.
         draw: leaves out others than objects' until there are half as many, and one a frame; ``None``: all count.
+        most: of one thing in one frame that ``draw`` leaves, on average; ``None``: all.
     """
     there = frames.known & (frames.targets.category >= 0)
     others = frames.known & ~there
     if draw is not None:
+        if most is not None:
+            few = there & (torch.rand(there.shape, generator=draw) * patches_alike(frames) < most)
+            there = few if bool(few.any()) else there
         share = (0.5 * float(there.sum()) + len(frames)) / max(float(others.sum()), 1.0)
         drawn = others & (torch.rand(others.shape, generator=draw) < share)
         others = drawn if bool((there | drawn).any()) else others
@@ -177,10 +185,25 @@ def told(said: PatchObjects, frames: Patches, draw: torch.Generator | None = Non
     return PatchObjects(**counted(said)), PatchTargets(**counted(frames.targets))
 
 
+def patches_alike(frames: Patches) -> Tensor:
+    """How many patches of its frame show the thing that each patch shows (f gh gw): those of one category and size."""
+    targets = frames.targets
+    number = torch.arange(len(frames))[:, None, None].expand(targets.category.shape)
+    rows = torch.cat([number[..., None], targets.category[..., None], (targets.size_m * 1e4).round().long()], -1)
+    _, which, counts = torch.unique(rows.flatten(0, 2), dim=0, return_inverse=True, return_counts=True)
+    return counts[which].view(targets.category.shape)
+
+
 @torch.no_grad()
 def judged(head: ObjectHead, parts: Iterable[Patches]) -> dict[str, float]:
-    """How well the head does on frames of clips that it has not seen: all their patches with a known place."""
-    rows = [told(head(part.features, part.geometry), part) for part in parts]
+    """How well the head does on frames of clips that it has not seen: all their patches with a known place.
+
+    ``category_by_thing`` counts every thing of a frame alike, however many patches it has.
+    """
+    rows, alike = [], []
+    for part in parts:
+        rows.append(told(head(part.features, part.geometry), part))
+        alike.append(patches_alike(part)[part.known])
     said = PatchObjects(
         **{at.name: torch.cat([getattr(row, at.name) for row, _ in rows]) for at in fields(PatchObjects)}
     )
@@ -191,10 +214,12 @@ def judged(head: ObjectHead, parts: Iterable[Patches]) -> dict[str, float]:
     named, none = said.category_logits.argmax(-1), said.category_logits.shape[-1] - 1
     off = (said.center_m - true.center_m)[there].norm(dim=-1)
     front = there & true.has_front
+    each = there / torch.cat(alike)
     towards = nn.functional.cosine_similarity(said.heading[front], true.heading[front], dim=-1)
     return {
         "patches": float(len(true.category)),
         "category": float((named == true.category)[there].float().mean()),
+        "category_by_thing": float(((named == true.category) * each).sum() / each.sum()),
         "no_object": float((named == none)[~there].float().mean()),
         "color": float((said.color_logits.argmax(-1) == true.color)[colored].float().mean()),
         "center_median_m": float(off.median()),
@@ -262,7 +287,7 @@ def plan_network(data: Sequence[Path], recipe: ObjectRecipe) -> dict[str, Any]:
         frames = shelf.drawn(recipe.batch, draw)
         with mixed_precision("cpu"):
             said = head(frames.features, frames.geometry)
-        object_loss(*told(said, frames, draw))[0].backward()
+        object_loss(*told(said, frames, draw, recipe.most_patches))[0].backward()
         step_s.append(time.perf_counter() - began)
     return {
         "recipe": asdict(recipe),
