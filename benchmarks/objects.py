@@ -23,7 +23,8 @@ from video3d.data.presented import recording_of
 from video3d.data.questions.arrangement import box_at, is_still
 from video3d.data.questions.visibility import seen_mask, with_visibility
 from video3d.data.store import open_dataset
-from video3d.encoding import LEAST_SURE, finders
+from video3d.encoding import finders
+from video3d.finding import LEAST_SURE
 from video3d.geometry.boxes import iou_3d_matrix
 from video3d.model.object_votes import find_named, find_objects
 from video3d.pipeline import load

@@ -3,26 +3,24 @@
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from video3d.answers.detected import ASKED, Detected, detect, joined
 from video3d.answers.in_pictures import answer_in_pictures
-from video3d.answers.named import Finders, Located, answer_named
-from video3d.answers.named_question import Mention, NamedQuestion
+from video3d.answers.named import Finders, answer_named
+from video3d.answers.named_question import NamedQuestion
 from video3d.answers.notes import notes_on
 from video3d.answers.prompt import build_prompt
+from video3d.finding import finders_in, things_in, what_moved
 from video3d.geometry.fitted_box import seen_surface
 from video3d.geometry.lift import lift_patches
-from video3d.geometry.moving import Body, moving_bodies, nearest_body
+from video3d.geometry.moving import Body
 from video3d.geometry.rigid import scale_k
 from video3d.scene import KeptScene, Scene
 from video3d.types import Answer, Box3D, Detection, PatchPoints, PosedClip
 from video3d.types.detector import Detector
-from video3d.types.track import Track
-from video3d.vocabulary import MOVING, category
 
 if TYPE_CHECKING:
     from video3d.model.modeling_video3d import Video3DForConditionalGeneration
@@ -32,8 +30,6 @@ if TYPE_CHECKING:
     from video3d.types.scene_tokens import FrameFeatures, SceneInputs
 
 MAX_FINDINGS = 12
-LEAST_SURE = 0.3
-"""Score from which a thing that patches vote for counts as an object (docs/results/objects.md)."""
 NUM_SCENES_KEPT = 4
 _T = TypeVar("_T")
 
@@ -162,14 +158,6 @@ def _tops(scene: Scene) -> tuple[Box3D, ...]:
     return tuple(found)
 
 
-def things_in(votes: "ObjectVotes") -> "tuple[FoundObject, ...]":
-    """What votes agree on, the surest first, as far as it is sure enough, with boxes fitted to the surface that was seen."""
-    from video3d.model.object_votes import find_objects, fitted
-
-    found = [thing for thing in find_objects(votes) if thing.score >= LEAST_SURE]
-    return tuple(thing if category(thing.category).kind in MOVING else fitted(thing, votes) for thing in found)
-
-
 def notes_for(model: "Video3DForConditionalGeneration", looked: LookedAt, question: str) -> tuple[str, ...]:
     """What is believed of the things that a question names, in words; () where nothing finds things by name.
 
@@ -211,11 +199,6 @@ def finders(looked: LookedAt) -> Finders | None:
     return _finders_of(looked.votes, looked.things, looked.scene.clip, looked.bodies, looked.detected)
 
 
-def what_moved(clip: PosedClip) -> Callable[[], tuple[Body, ...]]:
-    """Gives what moved, found once: by depth that was measured only, for estimated depth changes by more than things move."""
-    return cache(lambda: moving_bodies(clip) if clip.status.depth == "measured" else ())
-
-
 def _finders_of(
     votes: "ObjectVotes",
     things: "Sequence[FoundObject]",
@@ -225,62 +208,6 @@ def _finders_of(
 ) -> Finders:
     find = finders_in(votes, things, clip, bodies)
     return find if detected is None else joined(find, detected)
-
-
-def finders_in(
-    votes: "ObjectVotes", things: "Sequence[FoundObject]", clip: PosedClip, bodies: Callable[[], tuple[Body, ...]]
-) -> Finders:
-    """How questions find things by name.
-
-    Args:
-        votes: of the patches of a clip.
-        things: what they agree on.
-        clip: upright and in metres.
-        bodies: gives what moved in it.
-    """
-    from video3d.model.object_tracks import track_named
-    from video3d.model.object_votes import find_named, fitted
-
-    def located(thing: "FoundObject") -> Located:
-        front = thing.front_world if category(thing.category).has_front else None
-        color = (thing.color, thing.color_score)
-        return Located(box=thing.box, score=thing.score, frames=thing.frames, color=color, front_world=front)
-
-    def placed(thing: "FoundObject", position: int) -> "FoundObject":
-        """With its box where depth shows it: what moved as of a frame, all else as it stands."""
-        if category(thing.category).kind in MOVING:
-            here = [one for one in bodies() if one.frame == position]
-            body = nearest_body(here, thing.box, thing.spread_m)
-            if body is not None:
-                return replace(thing, box=replace(thing.box, center_world=body.center(thing.box)))
-            if clip.status.depth != "measured":
-                return thing
-        return fitted(thing, votes)
-
-    def moves(thing: Mention) -> bool:
-        return category(thing.category).kind in MOVING
-
-    def names(asked: "Sequence[Mention]") -> list[tuple[str, str | None]]:
-        return [(one.category, one.color) for one in asked]
-
-    def locate(asked: "Sequence[Mention]", position: int) -> list[Located | None]:
-        found = []
-        for one in asked:
-            at = position if moves(one) else None
-            found.append(find_named(votes, one.category, one.color, frame=at, besides=names(asked)))
-        return [None if one is None else located(placed(one, position)) for one in found]
-
-    def count(name: str | None) -> tuple[tuple[str, Located], ...]:
-        return tuple((one.category, located(one)) for one in things if name in (None, one.category))
-
-    def follow(asked: "Sequence[Mention]") -> list[Track | None]:
-        besides = names(asked)
-        return [
-            track_named(votes, one.category, one.color, besides=besides, bodies=bodies()) if moves(one) else None
-            for one in asked
-        ]
-
-    return Finders(locate, count, follow)
 
 
 def _floor_z(scene: Scene, points_world: Any) -> float:

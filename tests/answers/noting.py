@@ -76,4 +76,5 @@ def track_of(start, velocity, frames: int = 6) -> Track:
         time_s=times,
         center_world=np.array(start) + times[:, None] * np.array(velocity),
         sigma_m=np.full(frames, 0.05),
+        moved=np.full(frames, bool(np.linalg.norm(velocity) > 0)),
     )

@@ -228,7 +228,7 @@ def test_the_surest_are_first_and_nothing_is_made_up(votes, sights):
 # One way to find by name
 
 
-TRACK = Track(frame=np.arange(3), time_s=np.arange(3.0), center_world=np.zeros((3, 3)), sigma_m=np.ones(3))
+TRACK = Track(frame=np.arange(3), time_s=np.arange(3.0), center_world=np.zeros((3, 3)), sigma_m=np.ones(3), moved=np.zeros(3, bool))  # fmt: skip
 
 
 def by_votes(voted: Sequence[tuple[str, Located]]) -> Finders:

@@ -73,6 +73,7 @@ CAT_LOOKS = {"cat": (0.0, -1.0)}  # at the camera: its own right is the camera's
         ("At what o'clock is the table? Options: 12 o'clock; 2 o'clock.", "2 o'clock"),
         ("If the camera turned 45 degrees to the right, which would it face? Options: the chair; the table.", "the table"),
         ("Going straight ahead, which is reached first? Options: the bed; the cat.", "the cat"),
+        ("Going straight ahead, which is reached first? Options: the cup; the bed; the table.", "the bed"),
         ("You stand at the chair facing the table. Where would you find the cat? Options: to your left; to your right.", "to your right"),
         ("From the cat's own point of view, where is the chair? Options: to its own right; to its own left.", "to its own right"),
         ("Does the cat face the camera or away from it? Options: towards the camera; away from the camera.", "towards the camera"),
@@ -308,11 +309,69 @@ def test_what_brakes_or_slides_comes_to_rest_and_what_rolls_goes_on(name, slows,
     way = 5.0 * times - slows * times**2 / 2 if name == "car" else 0.8 * times
     start = np.array([-4.0, 9.0, 0.1])
     track = replace(
-        track_of(start, [0, 0, 0], frames=8), time_s=times, center_world=start + way[:, None] * np.array([1.0, 0, 0])
+        track_of(start, [1, 0, 0], frames=8), time_s=times, center_world=start + way[:, None] * np.array([1.0, 0, 0])
     )
     boxes = {name: box((-4.0, 9.0, 0.1), (0.2, 0.2, 0.2))}
     asked = f"Will the {name} still be moving {ahead} after the last frame?"
     assert notes(asked, boxes, tracks={name: track}) == f"likely: {said}"
+
+
+@pytest.mark.parametrize(("height", "said"), [(0.2, "the bed"), (0.6, "the box")])
+def test_who_goes_straight_on_steps_over_what_is_low(height, said):
+    there = ROOM | {
+        "box": box([0.0, 2.0, height / 2], (0.4, 0.4, height)),
+        "bed": box([0.0, 5.0, 0.3], (1.4, 2.0, 0.6)),
+    }
+    text = "If the camera went straight on, what would it run into first? Options: the bed; the box."
+    assert notes(text, there) == f"likely: {said}"
+
+
+WALKER = {"person": box([-2.5, 6.0, 0.9], (0.5, 0.5, 1.7))}
+WALKS_OPTIONS = "Options: stands still; walks across to the left; walks across to the right; walks toward or away."
+
+
+@pytest.mark.parametrize(("velocity", "said"), [
+    ([0, 0, 0], "stands still"), ([1.2, 0, 0], "walks across to the right"), ([0, 1.2, 0], "walks toward or away"),
+])  # fmt: skip
+def test_what_a_person_does_next(velocity, said):
+    tracks = {"person": track_of([-2.5, 6.0, 0.9], velocity)}
+    assert notes(f"What does the person do next? {WALKS_OPTIONS}", WALKER, tracks=tracks) == f"likely: {said}"
+
+
+@pytest.mark.parametrize(("speed", "sigma", "least", "most"), [
+    (4.0, 0.02, 3.9, 4.0), (30.0, 8.0, 1.2, 1.5), (0.3, 8.0, 1.2, 1.3), (0.6, 0.02, 0.6, 0.7),
+])  # fmt: skip
+def test_people_go_as_fast_as_they_were_seen_to_and_as_people_walk_where_that_is_unsure(speed, sigma, least, most):
+    track = replace(track_of([-2.5, 6.0, 0.9], [speed, 0, 0]), sigma_m=np.full(6, sigma))
+    said = notes("How fast is the person moving?", WALKER, tracks={"person": track})
+    assert least <= float(said.split()[1]) <= most
+
+
+def test_who_is_said_to_move_and_was_not_followed_is_taken_at_the_word():
+    both = WALKER | {"car": box([-4.0, 9.0, 0.7], (2, 4, 1.4))}
+    drives = {"car": track_of([-4.0, 9.0, 0.7], [6.0, 0, 0])}
+    assert notes("Will the person still be moving 1 second after the last frame?", WALKER) == "likely: yes"
+    assert notes("Which moves faster, the person or the car?", both, tracks=drives) == "likely: the car"
+    assert "likely" not in notes("How fast is the car moving?", both)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"), [("to the left; to the right; away from the camera; toward the camera", "to the right")]
+)
+def test_the_way_of_what_is_said_to_move_is_the_likeliest_one(options, said):
+    track = replace(track_of([-4.0, 9.0, 0.7], [2.0, 0, 0]), sigma_m=np.full(6, 2.0))
+    text = f"In which direction is the car moving 1 second later? Options: {options}."
+    there = {"car": box([-4.0, 9.0, 0.7], (2, 4, 1.4))}
+    assert notes(text, there, tracks={"car": track}) == f"likely: {said}"
+
+
+@pytest.mark.parametrize(("speed", "said"), [(0.5, True), (3.0, False)])
+def test_a_wall_that_was_not_seen_is_not_near(speed, said):
+    clip, ball = clip_of(), Located(box=box([0.0, 3.0, 0.1], (0.2, 0.2, 0.2)), score=0.9, frames=(0,))
+    facts = replace(scene_facts(clip), surfaces=())
+    find = Finders(lambda *_: [ball], lambda _: (), lambda _: [track_of([0.0, 3.0, 0.1], [speed, 0, 0])])
+    text = "Is it going to happen in the next 1 second that the ball hits a wall?"
+    assert (notes_on(text, clip, facts, find) == ("likely: no",)) is said
 
 
 def test_an_unsure_thing_makes_a_conclusion_unsure():

@@ -175,10 +175,15 @@ def test_velocity_is_that_of_the_line_through_the_places(x, y, vx, vy):
         [x + vx / 2, y + vy / 2, 0.5] if fast else [x + vx / 4, y + vy / 4, 0.5]
     )  # what stands is where it was on average
     assert np.allclose(ball.box.center_world, there, atol=1e-6)
-    short = replace(
-        track, **{name: getattr(track, name)[:2] for name in ("frame", "time_s", "center_world", "sigma_m")}
-    )
-    assert short.velocity_m_s() is None
+    assert track.only(slice(0, 2)).velocity_m_s() is not None
+    assert track.only(slice(0, 1)).velocity_m_s() is None
+
+
+def test_what_votes_wander_with_stands_still_where_depth_shows_that_nothing_moved():
+    track = replace(track_of([0, 0, 0.5], [3.0, 0.0, 0.0]), moved=np.zeros(6, bool))
+    seen, shown = (mover(track, box([0, 0, 0.5]), 0.5, shown=shown) for shown in (False, True))
+    assert seen is not None and seen.moves and seen.goes_m_s == pytest.approx([3.0, 0, 0])
+    assert shown is not None and not shown.moves and shown.goes_m_s == pytest.approx([3.0, 0, 0])
 
 
 def test_gaps_of_footprints():
@@ -215,7 +220,7 @@ def test_how_a_thing_slows_is_told_where_it_was_followed_well(speed, slows, way)
     times = np.arange(8) / 8
     ahead = np.array([math.cos(way), math.sin(way), 0.0])
     gone = speed * times - slows * times**2 / 2
-    track = Track(frame=np.arange(8), time_s=times, center_world=gone[:, None] * ahead, sigma_m=np.full(8, 0.005))
+    track = Track(frame=np.arange(8), time_s=times, center_world=gone[:, None] * ahead, sigma_m=np.full(8, 0.005), moved=np.ones(8, bool))  # fmt: skip
     now = speed - slows * times[-1]
     assume(now > 0.2)
     one = mover(track, box([0, 0, 0.5]), until_s=float(times[-1]))
@@ -230,7 +235,7 @@ def test_what_was_hit_moves_as_it_does_since():
     times = np.arange(8) / 8
     after = np.maximum(times - times[3], 0.0)
     way = np.stack([0 * times, after * 1.5, 0 * times], axis=1)
-    track = Track(frame=np.arange(8), time_s=times, center_world=way, sigma_m=np.full(8, 0.02))
+    track = Track(frame=np.arange(8), time_s=times, center_world=way, sigma_m=np.full(8, 0.02), moved=np.ones(8, bool))  # fmt: skip
     one = mover(track, box([0, 0, 0.5]), until_s=float(times[-1]))
     assert one is not None and one.velocity_m_s == pytest.approx([0.0, 1.5, 0.0], abs=0.25)
 

@@ -1,5 +1,7 @@
 """A named thing followed through the frames that show it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -84,3 +86,23 @@ def test_where_something_moved_its_place_counts_and_not_what_votes_believe():
         for one in bodies
     ]
     assert np.array_equal(track_named(votes(astray), "ball", bodies=far).center_world, alone.center_world)
+
+
+def _seen_moving(at, place, size):
+    """The side that faces the camera of a thing of some size in the middle of a frame."""
+    side = (np.mgrid[-0.5:0.5:12j, 0:1, -0.5:0.5:12j].reshape(3, -1).T - [0.0, 0.5, 0.0]) * np.array(size)
+    return Body(frame=at, points_world=side + place, eye_world=np.array([0.7, -12.0, 1.0]))
+
+
+@pytest.mark.parametrize(("size", "follows"), [((0.5, 0.3, 1.7), True), ((3.0, 1.6, 1.5), False)])
+def test_a_person_smaller_than_a_patch_is_where_something_of_their_shape_walks(size, follows):
+    places = [np.array([0.25 * at, 0.0, 0.9]) for at in range(8)]
+    draw = np.random.default_rng(2)
+    vague = votes([place + draw.normal(0, 4.0, 3) * [1, 1, 0] for place in places])
+    vague = replace(vague, categories=("person", "box"), scale_m=np.full(len(vague.frame), 2.0))
+    track = track_named(vague, "person", bodies=[_seen_moving(at, place, size) for at, place in enumerate(places)])
+    assert track is not None
+    near = np.linalg.norm((track.center_world - np.array(places)[track.frame])[:, :2], axis=1) < 0.3
+    assert (near.mean() > 0.7) == follows and track.moved[near].all()
+    if follows:
+        assert track.velocity_m_s()[0] == pytest.approx([1.25, 0, 0], abs=0.1)

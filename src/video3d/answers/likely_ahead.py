@@ -26,10 +26,13 @@ _CAR_TURNS_DEG = 8.0
 _TURNS_BELOW_M_S = 7.0
 """Nobody takes a corner faster."""
 _STROLLS_M_S = 0.3
+_WALKS_M_S, _WALKS_ERROR_M_S = 1.3, 0.5
+"""How fast people walk, and its standard deviation (Bohannon and Andrews, 2011, doi 10.1016/j.physio.2010.12.004: 0.9 to 1.4 m/s)."""
 _SOON_S = 1.5
 """What moves now still does before that, whatever it does: unless it slides."""
 _BEFORE_S = 0.1
 _WALKS_ON_S = 5.0
+_NEAR_WALL_M = 1.0
 _SLIDES_M_S2 = 2.0
 """Friction that stops what slides: a fifth of gravity."""
 
@@ -46,13 +49,27 @@ def _later(noted: Noted) -> list[Box3D]:
     ]
 
 
+def _speeds(noted: Noted) -> list[float | None]:
+    """Of what is said to move: as it was seen, and of people as they walk, the more so the less surely it was seen."""
+    found: list[float | None] = []
+    for thing, one in zip(noted.things, movers_of(noted), strict=True):
+        walks = category(thing.category).kind == "person"
+        if one is None:
+            found.append(_WALKS_M_S if walks else None)
+            continue
+        speed = float(np.linalg.norm(one.goes_m_s[:2]))
+        sure = (_WALKS_ERROR_M_S / max(one.error_m_s, 1e-6)) ** 2
+        found.append((sure * speed + _WALKS_M_S) / (sure + 1) if walks else speed)
+    return found
+
+
 def _speed(noted: Noted) -> str | None:
-    one = movers_of(noted)[0]
-    return None if one is None else f"{one.speed_m_s:.1f} m/s"
+    one = _speeds(noted)[0]
+    return None if one is None else f"{one:.1f} m/s"
 
 
 def _faster(noted: Noted) -> str | None:
-    speeds = {at: one.speed_m_s for at, one in enumerate(movers_of(noted)) if one is not None}
+    speeds = {at: one for at, one in enumerate(_speeds(noted)) if one is not None}
     if len(speeds) < len(noted.names) or len(speeds) < 2:
         return None
     slow = "slow" in noted.stem
@@ -124,8 +141,10 @@ def _is_stopped_before(noted: Noted, touch: tuple[float, int]) -> bool:
 def _hits_wall(noted: Noted) -> str | None:
     """Whether a thing comes to a wall that was seen."""
     one = movers_of(noted)[0]
-    if one is None or not polar(noted) or not any(surface.kind == "wall" for surface in noted.facts.surfaces):
+    if one is None or not polar(noted):
         return None
+    if not any(surface.kind == "wall" for surface in noted.facts.surfaces):  # none is near what was seen
+        return yes_no(False) if one.speed_m_s * noted.ahead_s < _NEAR_WALL_M else None
     seconds = wall_s(noted, one)
     if not one.moves or seconds > min(noted.ahead_s, one.rests_after_s):
         return yes_no(False)
@@ -237,7 +256,7 @@ def _corners(one: Mover) -> bool:
 
 def _quarter(noted: Noted, one: Mover) -> int:
     """Which way it will go then, seen from here: 0 away, 1 to the left, 2 toward, 3 to the right."""
-    way = math.degrees(turn_between(heading_rad(noted.eye), math.atan2(one.velocity_m_s[1], one.velocity_m_s[0])))
+    way = math.degrees(turn_between(heading_rad(noted.eye), math.atan2(one.goes_m_s[1], one.goes_m_s[0])))
     if _corners(one):
         way += float(np.clip(one.turn_deg_s * noted.ahead_s, -90, 90))
     return round(way / 90) % 4
@@ -252,8 +271,10 @@ def _direction(noted: Noted) -> str | None:
 
 def _person(noted: Noted) -> str | None:
     one = movers_of(noted)[0]
-    if one is None or one.speed_m_s < _STROLLS_M_S:
-        return None  # people walk no faster than votes jitter at twenty metres
+    if one is None:
+        return None
+    if one.speed_m_s < _STROLLS_M_S:
+        return option_with(noted, "stands still")
     return option_with(noted, ("toward or away", "to the left", "toward or away", "to the right")[_quarter(noted, one)])
 
 
@@ -266,7 +287,7 @@ _SAID_TO_MOVE = re.compile(
 def _keeps_moving(noted: Noted) -> str | None:
     """Whether a thing still moves then: what brakes stops, what slides stops soon, what rolls goes on unless it meets something."""
     one = movers_of(noted)[0]
-    if one is None or not polar(noted):
+    if not polar(noted):
         return None
     stops = re.search(r"\bstop|\brest\b|\bstand still\b|\bhalt\b", noted.stem) is not None
     what = category(noted.things[0].category)
@@ -274,7 +295,10 @@ def _keeps_moving(noted: Noted) -> str | None:
         what.kind in ("person", "animal"),
         what.kind in MOVING and _SAID_TO_MOVE.search(noted.stem) is not None,
     )
-    if not one.moves and not (told and noted.ahead_s < (_WALKS_ON_S if walks else _SOON_S)):
+    goes_on = told and noted.ahead_s < (_WALKS_ON_S if walks else _SOON_S)
+    if one is None:
+        return yes_no(not stops) if goes_on else None
+    if not one.moves and not goes_on:
         return yes_no(stops)
     if not one.moves:  # it is said to move, be it too slow to be seen
         return yes_no(not stops)

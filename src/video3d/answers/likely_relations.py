@@ -9,10 +9,10 @@ import numpy as np
 from video3d.answers import likely_contact as contact
 from video3d.answers import likely_measures as measures
 from video3d.answers.likely import METRES, candidates, extreme, pair_of, rule
-from video3d.answers.noted import Noted, in_view_frame, option_with, polar, span, the_one, yes_no
-from video3d.answers.notes_motion import bearing, heading_rad, turn_between
+from video3d.answers.noted import Noted, in_view_frame, level_places, option_with, polar, span, the_one, yes_no
+from video3d.answers.notes_motion import bearing, heading_rad, outline, turn_between
 from video3d.answers.notes_ways import LANE_M, SECTORS, asked_turn
-from video3d.geometry.boxes import footprint_gap_m, gap_m, nearest_point
+from video3d.geometry.boxes import footprint_gap_m, gap_m, level_span_m, nearest_point
 
 
 def _camera_far(noted: Noted) -> dict[int, float]:
@@ -29,6 +29,10 @@ def _nearer_camera(noted: Noted) -> str | None:
     return extreme(noted, {at: far[at] for at in candidates(noted)}, not re.search(r"\bf[au]r", noted.stem))
 
 
+_LANE_HALF_M, _LANE_SLACK_M = 0.25, 0.15  # of who goes straight on, and how far off a box may be
+_STEPS_OVER_M = (1.2, 0.3)
+"""How far below a camera's height things are that who carries it steps over: people and cars, and robots, whose camera is low."""
+_EYE_M, _TALL_M = 1.5, 1.0  # where a camera is held; and higher than this people or cars carry it
 _BESIDE_M = 0.3  # of a way's line: a thing is on it still
 _ANCHOR = re.compile(r"\b(?:near|clos|f[au]r)\w*(?: away)? (?:to|from) (?:the )?#")
 
@@ -293,13 +297,19 @@ def _after_turn(noted: Noted) -> str | None:
 
 
 def _reached(noted: Noted) -> str | None:
-    heading, first = heading_rad(noted.eye), {}
+    """What somebody who goes straight on comes to first: neither what is high enough to pass under, nor what they step over."""
+    heading, eye_z, first = heading_rad(noted.eye), float(noted.eye[2, 3]), {}
+    floor_z = noted.facts.floor_z if noted.facts.floor_z is not None else eye_z - _EYE_M
+    low_z = eye_z - (_STEPS_OVER_M[0] if eye_z - floor_z > _TALL_M else _STEPS_OVER_M[1])
     for at in candidates(noted):
-        local = in_view_frame(noted.places[at].box, noted.eye[:2, 3], heading)
-        aside = max(0.0, float(local[:, 1].min()), -float(local[:, 1].max()))
-        first[at] = (
-            max(float(local[:, 0].min()), 0.0) + 10 * max(0.0, aside - 0.4) + (1e3 if local[:, 0].max() < 0 else 0)
-        )
+        box = noted.places[at].box
+        local = level_places(outline(box), noted.eye[:2, 3], heading)
+        aside = np.maximum(np.abs(local[:, 1]) - _LANE_HALF_M, 0.0)
+        within = aside <= max(float(aside.min()), _LANE_SLACK_M)
+        near = max(float(local[within, 0].min()), 0.0) + 10 * max(0.0, float(aside.min()) - _LANE_SLACK_M)
+        low, high = level_span_m(box, 0.0)
+        passed = high < low_z or low > eye_z or local[:, 0].max() < 0
+        first[at] = near + (1e3 if passed else 0.0)
     return extreme(noted, first, True)
 
 

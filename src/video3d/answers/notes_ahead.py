@@ -9,17 +9,20 @@ from video3d.answers.noted import Noted, metres, way_of
 from video3d.answers.notes_motion import Mover, floor_gaps, heading_rad, meets, mover, turn_between
 from video3d.geometry.boxes import nearest_point
 from video3d.types import Box3D
+from video3d.vocabulary import category
 
+_LARGE = ("vehicle", "person", "animal")
+"""Kinds that move far enough between frames for depth to show it."""
 _MOTION_S = 3.0
 """How far ahead a touch is looked for."""
 
 
 def movers_of(noted: Noted) -> list[Mover | None]:
     """How each thing that was found moves; None where too few frames show it."""
-    until = float(noted.clip.time_s[-1])
+    until, measured = float(noted.clip.time_s[-1]), noted.clip.status.depth == "measured"
     return [
-        mover(track, place.box, until)
-        for track, place in zip(noted.find.follow(tuple(noted.things)), noted.places, strict=True)
+        mover(track, place.box, until, shown=measured and category(thing.category).kind in _LARGE)
+        for thing, track, place in zip(noted.things, noted.find.follow(tuple(noted.things)), noted.places, strict=True)
     ]
 
 

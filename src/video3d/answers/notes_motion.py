@@ -125,6 +125,8 @@ class Mover:
         change_error: standard deviation of that; infinite where it was not followed long enough.
         turn_deg: of its heading, between the earlier and the later half of the time; positive to the left.
         turn_deg_s: the same, a second.
+        drift_m_s: what was measured of its velocity where that is within its error, so that it counts as none.
+        error_m_s: standard deviation of its velocity.
     """
 
     box: Box3D
@@ -133,6 +135,13 @@ class Mover:
     change_error: float = math.inf
     turn_deg: float = 0.0
     turn_deg_s: float = 0.0
+    drift_m_s: Float64[np.ndarray, "3"] | None = None
+    error_m_s: float = 0.0
+
+    @property
+    def goes_m_s(self) -> Float64[np.ndarray, "3"]:
+        """The likeliest velocity of what is said to move."""
+        return self.velocity_m_s if self.drift_m_s is None else self.drift_m_s
 
     @property
     def speed_m_s(self) -> float:
@@ -169,8 +178,15 @@ class Mover:
         return replace(self.box, center_world=self.box.center_world + way)
 
 
-def mover(track: Track | None, box: Box3D, until_s: float) -> Mover | None:
-    """A thing that was followed, at the clip's last moment; None where too few frames show it."""
+def mover(track: Track | None, box: Box3D, until_s: float, *, shown: bool = False) -> Mover | None:
+    """A thing that was followed, at the clip's last moment; None where too few frames show it.
+
+    Args:
+        track: of it.
+        box: of it, anywhere.
+        until_s: that moment.
+        shown: depth shows what moves: where it shows nothing, the thing stands still, however votes wander.
+    """
     track = None if track is None else _of_one_way(track)
     found = None if track is None else track.velocity_m_s()
     if track is None or found is None or not np.isfinite(found[0]).all():
@@ -183,24 +199,26 @@ def mover(track: Track | None, box: Box3D, until_s: float) -> Mover | None:
         change_error = curve.change_error
         if abs(change) > _SURE_SIGMAS * change_error:
             curved, velocity, error = curve, curve.velocity_m_s, curve.error
-    if float(np.linalg.norm(velocity[:2])) < _SURE_SIGMAS * error and abs(velocity[2]) < _SURE_SIGMAS * error:
-        curved, velocity, change = None, np.zeros(3), 0.0
+    drift = None
+    unsure = float(np.linalg.norm(velocity[:2])) < _SURE_SIGMAS * error and abs(velocity[2]) < _SURE_SIGMAS * error
+    if unsure or (shown and not track.moved.any()):
+        curved, drift, velocity, change = None, velocity, np.zeros(3), 0.0
     now = track.center_world + (track.time_s[-1] - track.time_s)[:, None] * velocity
     center = np.average(now, axis=0, weights=1.0 / track.sigma_m**2) if curved is None else curved.center
     since = max(0.0, until_s - float(track.time_s[-1]))
     here = replace(box, center_world=center + velocity * since * np.array([1.0, 1.0, 0.0]))
-    halves = _halves(track)
-    if halves is None:
-        return Mover(box=here, velocity_m_s=velocity, change_m_s2=change, change_error=change_error)
-    turn = math.degrees(turn_between(*(math.atan2(one[1], one[0]) for one in halves)))
-    rate = 2 * turn / float(np.ptp(track.time_s))
+    turn, halves = 0.0, _halves(track)
+    if halves is not None:
+        turn = math.degrees(turn_between(*(math.atan2(one[1], one[0]) for one in halves)))
     return Mover(
         box=here,
         velocity_m_s=velocity,
         change_m_s2=change,
         change_error=change_error,
         turn_deg=turn,
-        turn_deg_s=rate,
+        turn_deg_s=2 * turn / float(np.ptp(track.time_s)),
+        drift_m_s=drift,
+        error_m_s=error,
     )
 
 
@@ -228,20 +246,17 @@ def _curve(track: Track) -> _Curve:
 def _of_one_way(track: Track) -> Track:
     """The last places that lie on one parabola: what was hit before moves otherwise since."""
     first = max(0, len(track.frame) - 4)
-    while first > 0 and _curve(track.since(first - 1)).off < _ONE_WAY:
+    while first > 0 and _curve(track.only(slice(first - 1, None))).off < _ONE_WAY:
         first -= 1
-    return track.since(first)
+    return track.only(slice(first, None))
 
 
 def _halves(track: Track) -> tuple[Float64[np.ndarray, "3"], Float64[np.ndarray, "3"]] | None:
     """Velocities in the earlier and in the later half of a track; None for short ones."""
     half = len(track.frame) // 2
-    found = [
-        replace(
-            track, **{name: getattr(track, name)[part] for name in ("frame", "time_s", "center_world", "sigma_m")}
-        ).velocity_m_s()
-        for part in (slice(0, half + 1), slice(half, None))
-    ]
+    if half < 2:
+        return None
+    found = [track.only(part).velocity_m_s() for part in (slice(0, half + 1), slice(half, None))]
     return None if found[0] is None or found[1] is None else (found[0][0], found[1][0])
 
 
@@ -270,13 +285,13 @@ def meets(first: Mover, second: Mover | Box3D, within_s: float) -> tuple[float |
 
 def floor_gaps(a: Box3D, b: Box3D, moved_by: Float64[np.ndarray, "s 2"]) -> Float64[np.ndarray, "s"]:
     """Metres between two footprints, of which the first is moved; 0 where they overlap. From points on both outlines."""
-    outline_a, outline_b = _outline(a), _outline(b)
+    outline_a, outline_b = outline(a), outline(b)
     to_b = _outside(outline_a[None] + moved_by[:, None], b)
     to_a = _outside(outline_b[None] - moved_by[:, None], a)
     return np.minimum(to_a.min(1), to_b.min(1))
 
 
-def _outline(box: Box3D) -> Float64[np.ndarray, "n 2"]:
+def outline(box: Box3D) -> Float64[np.ndarray, "n 2"]:
     """Points around a box's footprint, and its centre."""
     side = np.linspace(-0.5, 0.5, 7)
     edge = np.full(7, 0.5)

@@ -27,6 +27,12 @@ _SIGMA_SHARE = 1.4
 """Votes of one thing err together, and by more than each says: times the error that they state (measured)."""
 _MOVED_WEIGHT = 1.5
 """What is followed more often moves than not: a place where something moved counts so much more."""
+_TALL_M, _WIDE_M = (1.0, 2.2), 1.2
+"""What is seen of somebody on foot, at least and at most, and across at most."""
+_WALKER_M = (0.5, 0.5, 1.5)
+"""The box of somebody on foot, at least."""
+_VAGUE_M = 1.0
+"""A place that is less certain than this counts the less."""
 _STANDS = 0.85
 """A way that stands still is taken if it fits at least this well beside the best that moves: most things stand."""
 
@@ -67,12 +73,15 @@ def track_named(
     some, share = votes.only(keep), named_share(votes, category, color, besides)[keep]
     last = np.unique(some.frame)[-_MOST_FRAMES:]
     places = [_places(some, share, _strongest(some.frame, int(frame), share), bodies) for frame in last]
+    if category == "person":
+        places = _with_walkers(places, votes, bodies)
     chosen = _of_one_size(_best_way(places))
     return Track(
         frame=np.array([one.frame for one in chosen]),
         time_s=np.array([one.time_s for one in chosen]),
         center_world=np.array([one.center for one in chosen]),
         sigma_m=np.array([one.sigma_m for one in chosen]),
+        moved=np.array([one.body is not None for one in chosen]),
     )
 
 
@@ -110,6 +119,33 @@ def _places(
         found.append(_Place(int(here.frame[0]), float(here.time_s[0]), center, heavy, sigma, box, body))
         left[apart[seed] < 1.5 * reach[seed]] = 0.0
     return found
+
+
+def _with_walkers(places: list[list[_Place]], votes: ObjectVotes, bodies: Sequence[Body]) -> list[list[_Place]]:
+    """Places of every frame, and what walks there: people far away are smaller than a patch, but nothing else that moves has their shape."""
+    times = dict(zip(votes.frame.tolist(), votes.time_s.tolist(), strict=True))
+    by_frame = {frame[0].frame: frame for frame in places if frame}
+    for body in bodies:
+        box = _walker(body)
+        if box is None or body.frame not in times:
+            continue
+        here = by_frame.setdefault(body.frame, [])
+        if any(one.body is body for one in here):
+            continue
+        heaviest = max((one.weight for one in here), default=1.0)
+        here.append(_Place(body.frame, times[body.frame], body.center(box), heaviest, body.sigma_m, box, body))
+    return [by_frame[frame] for frame in sorted(by_frame)[-_MOST_FRAMES:]]
+
+
+def _walker(body: Body) -> Box3D | None:
+    """The box of someone on foot, where what moved is as tall and as narrow as people are."""
+    low, high = np.quantile(body.points_world, (0.02, 0.98), axis=0)
+    tall, wide = float(high[2] - low[2]), float(np.linalg.norm((high - low)[:2]))
+    if not (_TALL_M[0] < tall < _TALL_M[1] and wide < _WIDE_M):
+        return None
+    return Box3D(
+        center_world=(low + high) / 2, size_m=np.maximum(_WALKER_M, [0.0, 0.0, tall]), world_from_box=np.eye(3)
+    )
 
 
 def _of_one_size(places: list[_Place]) -> list[_Place]:
@@ -158,5 +194,5 @@ def _fit(places: list[list[_Place]], way: tuple[np.ndarray, np.ndarray, float]) 
     total = 0.0
     for age, frame in enumerate(reversed(places)):
         heaviest = max((one.weight for one in frame), default=1.0)
-        total += 0.85**age * max((one.weight / heaviest * np.exp(-0.5 * _off(one, way) ** 2) for one in frame), default=0.0)  # fmt: skip
+        total += 0.85**age * max((one.weight / heaviest * min(1.0, _VAGUE_M / one.sigma_m) * np.exp(-0.5 * _off(one, way) ** 2) for one in frame), default=0.0)  # fmt: skip
     return total

@@ -25,7 +25,8 @@ from video3d.answers.prompt import asked_with, build_prompt
 from video3d.data.presented import ESTIMATED_BY, Withheld, asked, recording_of
 from video3d.data.store import DataSet
 from video3d.data.truth import ClipData, SceneTruth
-from video3d.encoding import can_vote, finders_in, things_in, votes_of_scene, what_moved
+from video3d.encoding import can_vote, votes_of_scene
+from video3d.finding import finders_in, things_in, what_moved
 from video3d.geometry.lift import lift_patches
 from video3d.model.modeling_video3d import Video3DForConditionalGeneration
 from video3d.model.nano_depth import WEIGHTS as DEPTH_WEIGHTS
@@ -40,7 +41,7 @@ from video3d.types.scene_tokens import SceneInputs
 from video3d.video import sample_uniform
 
 Level = Literal["tokens", "patches", "pixels"]
-FORMAT, NOTES_FORMAT = 2, 8
+FORMAT, NOTES_FORMAT = 2, 9
 """Raise them when what is kept, or what notes say, changes: other folders are then made."""
 _TOKENS = ("content", "points_world", "num_views", "seen_s")
 

@@ -1,0 +1,125 @@
+"""How questions find things by name: in what patches vote for, and, of what moves, in what depth shows of it."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import cache
+
+import numpy as np
+
+from video3d.answers.named import Finders, Located
+from video3d.answers.named_question import Mention
+from video3d.geometry.moving import Body, moving_bodies, nearest_body
+from video3d.model.object_tracks import track_named
+from video3d.model.object_votes import FoundObject, ObjectVotes, find_named, find_objects, fitted
+from video3d.types import PosedClip
+from video3d.types.track import Track
+from video3d.vocabulary import MOVING, category
+
+LEAST_SURE = 0.3
+"""Score from which a thing that patches vote for counts as an object (docs/results/objects.md)."""
+_LATELY = 3
+"""Frames to either side, over which a thing's way tells where its front is."""
+_STROLLS_M_S = 0.3
+_SURE_SIGMAS = 2.0
+_MOST = 0.5  # of these frames depth shows that something moved there
+
+
+def things_in(votes: ObjectVotes) -> tuple[FoundObject, ...]:
+    """What votes agree on, the surest first, as far as it is sure enough, with boxes fitted to the surface that was seen."""
+    found = [thing for thing in find_objects(votes) if thing.score >= LEAST_SURE]
+    return tuple(thing if _may_move(thing.category) else fitted(thing, votes) for thing in found)
+
+
+def what_moved(clip: PosedClip) -> Callable[[], tuple[Body, ...]]:
+    """Gives what moved, found once: by depth that was measured only, for estimated depth changes by more than things move."""
+    return cache(lambda: moving_bodies(clip) if clip.status.depth == "measured" else ())
+
+
+def finders_in(
+    votes: ObjectVotes, things: Sequence[FoundObject], clip: PosedClip, bodies: Callable[[], tuple[Body, ...]]
+) -> Finders:
+    """How questions find things by name.
+
+    Args:
+        votes: of the patches of a clip.
+        things: what they agree on.
+        clip: upright and in metres.
+        bodies: gives what moved in it.
+    """
+
+    def located(thing: FoundObject, way: tuple[float, float] | None = None) -> Located:
+        front = (way or thing.front_world) if category(thing.category).has_front else None
+        color = (thing.color, thing.color_score)
+        return Located(box=thing.box, score=thing.score, frames=thing.frames, color=color, front_world=front)
+
+    def placed(thing: FoundObject, position: int) -> FoundObject:
+        """With its box where depth shows it: what moved as of a frame, all else as it stands."""
+        if _may_move(thing.category):
+            here = [one for one in bodies() if one.frame == position]
+            body = nearest_body(here, thing.box, thing.spread_m)
+            if body is not None:
+                return replace(thing, box=replace(thing.box, center_world=body.center(thing.box)))
+            if clip.status.depth != "measured":
+                return thing
+        return fitted(thing, votes)
+
+    def names(asked: Sequence[Mention]) -> list[tuple[str, str | None]]:
+        return [(one.category, one.color) for one in asked]
+
+    def track(one: Mention, besides: Sequence[tuple[str, str | None]]) -> Track | None:
+        return track_named(votes, one.category, one.color, besides=besides, bodies=bodies())
+
+    def locate(asked: Sequence[Mention], position: int) -> list[Located | None]:
+        found: list[Located | None] = []
+        for one in asked:
+            moves, besides = _may_move(one.category), names(asked)
+            thing = find_named(votes, one.category, one.color, frame=position if moves else None, besides=besides)
+            if thing is None:
+                found.append(None)
+                continue
+            thing = placed(thing, position)
+            fronted = moves and category(one.category).has_front
+            found.append(located(thing, _way(track(one, besides), thing, position) if fronted else None))
+        return found
+
+    once = _at_once(things)
+
+    def count(name: str | None) -> tuple[tuple[str, Located], ...]:
+        return tuple((one.category, located(one)) for one in once if name in (None, one.category))
+
+    def follow(asked: Sequence[Mention]) -> list[Track | None]:
+        return [track(one, names(asked)) if _may_move(one.category) else None for one in asked]
+
+    return Finders(locate, count, follow)
+
+
+def _may_move(name: str) -> bool:
+    return category(name).kind in MOVING
+
+
+def _way(track: Track | None, thing: FoundObject, position: int) -> tuple[float, float] | None:
+    """Where the front of a thing points that moves about a frame: it goes ahead. None where it is not surely in motion."""
+    if track is None or not len(near := np.flatnonzero(np.abs(track.frame - position) <= _LATELY)):
+        return None
+    at = near[np.abs(track.frame[near] - position).argmin()]
+    apart = float(np.linalg.norm((track.center_world[at] - thing.box.center_world)[:2]))
+    found = track.only(near).velocity_m_s()
+    if (
+        found is None
+        or track.moved[near].mean() < _MOST
+        or apart > float(np.sort(thing.box.size_m)[1]) / 2 + float(track.sigma_m[at])
+    ):
+        return None
+    speed = float(np.linalg.norm(found[0][:2]))
+    if speed < max(_STROLLS_M_S, _SURE_SIGMAS * found[1]):
+        return None
+    return float(found[0][0]) / speed, float(found[0][1]) / speed
+
+
+def _at_once(things: Sequence[FoundObject]) -> tuple[FoundObject, ...]:
+    """Things, and of people no more than one frame shows: elsewhere it is one of them again, for they walk about."""
+    people = [at for at, thing in enumerate(things) if category(thing.category).kind == "person"]
+    frames = [frame for at in people for frame in things[at].frames]
+    most = max((frames.count(frame) for frame in set(frames)), default=0)
+    again = set(people[most:])
+    return tuple(thing for at, thing in enumerate(things) if at not in again)

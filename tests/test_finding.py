@@ -1,0 +1,81 @@
+"""How questions find things by name: what is in motion has its front ahead, and people are not counted twice."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from video3d.answers.named_question import Mention
+from video3d.finding import finders_in
+from video3d.geometry.moving import Body
+from video3d.model.object_votes import FoundObject, ObjectVotes
+from video3d.types import Box3D, GeometryStatus, PosedClip, World
+
+FRAMES = 8
+CAR = Mention(said="car", category="car")
+
+
+def _clip() -> PosedClip:
+    poses = np.tile(np.eye(4), (FRAMES, 1, 1))
+    poses[:, :3, :3] = np.array([[1.0, 0, 0], [0, 0, 1.0], [0, -1.0, 0]])  # along +y
+    poses[:, :3, 3] = [0.0, -10.0, 1.5]
+    return PosedClip(
+        frame_index=np.arange(FRAMES), time_s=np.arange(FRAMES) / 5, rgb=np.zeros((FRAMES, 24, 32, 3), np.uint8),
+        depth_m=np.full((FRAMES, 24, 32), 20.0, np.float32), k_px=np.tile([[20.0, 0, 16], [0, 20, 12], [0, 0, 1]], (FRAMES, 1, 1)),
+        world_from_camera=poses, piece=np.zeros(FRAMES, dtype=np.int64), world=World(metric=True, gravity_aligned=True, origin="floor"),
+        status=GeometryStatus(depth="measured", intrinsics="measured", poses="measured", scale="measured", gravity="measured"),
+    )  # fmt: skip
+
+
+def _votes(places: np.ndarray) -> ObjectVotes:
+    """Ten votes a frame for a car whose own x axis is believed to point along +x, so that its front is -y."""
+    frame = np.repeat(np.arange(FRAMES), 10)
+    draw = np.random.default_rng(0)
+    return ObjectVotes(
+        categories=("car",), colors=("red",), category=np.full((len(frame), 1), 0.9, np.float32), color=np.ones((len(frame), 1), np.float32),
+        center_world=places[frame] + draw.normal(0, 0.05, (len(frame), 3)), size_m=np.tile([1.8, 4.2, 1.5], (len(frame), 1)),
+        axis_world=np.tile([1.0, 0.0], (len(frame), 1)), scale_m=np.full(len(frame), 0.2), frame=frame, time_s=frame / 5, patch=np.arange(len(frame)),
+    )  # fmt: skip
+
+
+def _body(at: int, place: np.ndarray) -> Body:
+    side = (np.mgrid[-0.5:0.5:12j, 0:1, -0.5:0.5:12j].reshape(3, -1).T - [0.0, 0.5, 0.0]) * np.array([1.8, 4.2, 1.5])
+    return Body(frame=at, points_world=side + place, eye_world=np.array([0.0, -10.0, 1.5]))
+
+
+@pytest.mark.parametrize(("shown", "front"), [(True, (1.0, 0.0)), (False, (0.0, -1.0))])
+def test_what_moves_has_its_front_ahead_as_far_as_depth_shows_that_it_moves(shown, front) -> None:
+    places = np.array([[1.0 * at, 0.0, 0.75] for at in range(FRAMES)])
+    bodies = tuple(_body(at, place) for at, place in enumerate(places)) if shown else ()
+    find = finders_in(_votes(places), (), _clip(), lambda: bodies)
+    for position in (2, FRAMES - 1):
+        found = find.locate([CAR], position)[0]
+        assert found is not None and found.front_world == pytest.approx(front, abs=0.1)
+        assert found.box.center_world[0] == pytest.approx(places[position][0], abs=0.5)
+
+
+def test_what_another_car_does_says_nothing_of_one_that_is_parked() -> None:
+    parked = np.tile([0.0, 6.0, 0.75], (FRAMES, 1))
+    passing = tuple(_body(at, np.array([1.0 * at, 0.0, 0.75])) for at in range(FRAMES))
+    found = finders_in(_votes(parked), (), _clip(), lambda: passing).locate([CAR], FRAMES - 1)[0]
+    assert found is not None and found.front_world == pytest.approx((0.0, -1.0), abs=0.1)
+
+
+def _found(name: str, x: float, frames: tuple[int, ...], score: float) -> FoundObject:
+    box = Box3D(center_world=np.array([x, 0.0, 0.9]), size_m=np.array([0.5, 0.5, 1.7]), world_from_box=np.eye(3))
+    return FoundObject(
+        category=name, score=score, box=box, front_world=(0.0, -1.0), color="red", color_score=1.0, frames=frames, spread_m=0.1
+    )  # fmt: skip
+
+
+def test_of_people_no_more_are_counted_than_one_frame_shows() -> None:
+    walker = [_found("person", 0.6 * at, (at, at + 1), 0.9 - 0.1 * at) for at in (0, 2, 4)]
+    other, chairs = _found("person", 9.0, (0, 1, 2), 0.5), [_found("chair", 2.0 * at, (at,), 0.4) for at in range(3)]
+    find = finders_in(_votes(np.zeros((FRAMES, 3))), [*walker, other, *chairs], _clip(), tuple)
+    assert [place.score for _, place in find.count("person")] == [0.9, pytest.approx(0.7)]
+    assert len(find.count("chair")) == 3 and len(find.count(None)) == 5
+
+
+def test_what_is_not_in_the_votes_is_not_found() -> None:
+    find = finders_in(replace(_votes(np.zeros((FRAMES, 3))), categories=("bus",)), (), _clip(), tuple)
+    assert find.locate([CAR], 0) == [None] and find.follow([CAR]) == [None]
