@@ -61,6 +61,27 @@ def test_what_another_car_does_says_nothing_of_one_that_is_parked() -> None:
     assert found is not None and found.front_world == pytest.approx((0.0, -1.0), abs=0.1)
 
 
+def test_a_person_is_where_depth_shows_them_walk_and_as_large_as_people_are() -> None:
+    places = np.array([[0.3 * at, 0.0, 0.9] for at in range(FRAMES)])
+    sizes = np.tile([0.6, 0.6, 1.9], (10 * FRAMES, 1))
+    astray = replace(
+        _votes(places + np.array([4.0, 3.0, 0.0])),
+        categories=("person",),
+        scale_m=np.full(10 * FRAMES, 2.0),
+        size_m=sizes,
+    )
+    side = (np.mgrid[-0.5:0.5:12j, 0:1, -0.5:0.5:12j].reshape(3, -1).T - [0.0, 0.5, 0.0]) * np.array([0.4, 0.4, 1.6])
+    walks = tuple(Body(frame=at, points_world=side + place, eye_world=np.array([0.0, -10.0, 1.5])) for at, place in enumerate(places))  # fmt: skip
+    person = Mention(said="person", category="person")
+    found = finders_in(astray, (), _clip(), lambda: walks).locate([person], FRAMES - 1)[0]
+    assert found is not None and found.box.center_world[:2] == pytest.approx(places[-1][:2], abs=0.1)
+    assert found.box.size_m == pytest.approx([0.5, 0.5, 1.7]) and found.front_world == pytest.approx(
+        (1.0, 0.0), abs=0.1
+    )
+    alone = finders_in(astray, (), _clip(), tuple).locate([person], FRAMES - 1)[0]
+    assert alone is not None and alone.box.center_world[1] == pytest.approx(3.0, abs=0.1)
+
+
 def _found(name: str, x: float, frames: tuple[int, ...], score: float) -> FoundObject:
     box = Box3D(center_world=np.array([x, 0.0, 0.9]), size_m=np.array([0.5, 0.5, 1.7]), world_from_box=np.eye(3))
     return FoundObject(

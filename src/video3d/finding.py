@@ -9,7 +9,7 @@ import numpy as np
 from video3d.answers.named import Finders, Located
 from video3d.answers.named_question import Mention
 from video3d.geometry.moving import Body, moving_bodies, nearest_body
-from video3d.model.object_tracks import track_named
+from video3d.model.object_tracks import WALKER_M, track_named
 from video3d.model.object_votes import FoundObject, ObjectVotes, find_named, find_objects, fitted
 from video3d.types import PosedClip
 from video3d.types.track import Track
@@ -19,6 +19,8 @@ LEAST_SURE = 0.3
 """Score from which a thing that patches vote for counts as an object (docs/results/objects.md)."""
 _LATELY = 3
 """Frames to either side, over which a thing's way tells where its front is."""
+_ASTRAY_M = 0.5
+"""From where a person was seen: votes for a place farther off were for something else."""
 _STROLLS_M_S = 0.3
 _SURE_SIGMAS = 2.0
 _MOST = 0.5  # of these frames depth shows that something moved there
@@ -77,9 +79,9 @@ def finders_in(
             if thing is None:
                 found.append(None)
                 continue
-            thing = placed(thing, position)
-            fronted = moves and category(one.category).has_front
-            found.append(located(thing, _way(track(one, besides), thing, position) if fronted else None))
+            way = track(one, besides) if moves and category(one.category).has_front else None
+            thing = _on_foot(placed(thing, position), way, position)
+            found.append(located(thing, _way(way, thing, position)))
         return found
 
     once = _at_once(things)
@@ -95,6 +97,19 @@ def finders_in(
 
 def _may_move(name: str) -> bool:
     return category(name).kind in MOVING
+
+
+def _on_foot(thing: FoundObject, track: Track | None, position: int) -> FoundObject:
+    """A person where depth shows them walk: votes for people far away name places that are metres off, and sizes that are not theirs."""
+    if track is None or category(thing.category).kind != "person":
+        return thing
+    here = np.flatnonzero((track.frame == position) & track.moved)
+    if not len(here):
+        return thing
+    center = track.center_world[here[0]]
+    astray = float(np.linalg.norm((center - thing.box.center_world)[:2])) > _ASTRAY_M
+    size_m = np.array(WALKER_M) if astray else thing.box.size_m
+    return replace(thing, box=replace(thing.box, center_world=center, size_m=size_m))
 
 
 def _way(track: Track | None, thing: FoundObject, position: int) -> tuple[float, float] | None:

@@ -29,8 +29,8 @@ _MOVED_WEIGHT = 1.5
 """What is followed more often moves than not: a place where something moved counts so much more."""
 _TALL_M, _WIDE_M = (1.0, 2.2), 1.2
 """What is seen of somebody on foot, at least and at most, and across at most."""
-_WALKER_M = (0.5, 0.5, 1.5)
-"""The box of somebody on foot, at least."""
+WALKER_M = (0.5, 0.5, 1.7)
+"""The box of somebody on foot of whom nothing better is known."""
 _VAGUE_M = 1.0
 """A place that is less certain than this counts the less."""
 _STANDS = 0.85
@@ -143,9 +143,7 @@ def _walker(body: Body) -> Box3D | None:
     tall, wide = float(high[2] - low[2]), float(np.linalg.norm((high - low)[:2]))
     if not (_TALL_M[0] < tall < _TALL_M[1] and wide < _WIDE_M):
         return None
-    return Box3D(
-        center_world=(low + high) / 2, size_m=np.maximum(_WALKER_M, [0.0, 0.0, tall]), world_from_box=np.eye(3)
-    )
+    return Box3D(center_world=(low + high) / 2, size_m=np.maximum(WALKER_M, [0.0, 0.0, tall]), world_from_box=np.eye(3))
 
 
 def _of_one_size(places: list[_Place]) -> list[_Place]:
