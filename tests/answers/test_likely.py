@@ -316,6 +316,34 @@ def test_what_brakes_or_slides_comes_to_rest_and_what_rolls_goes_on(name, slows,
     assert notes(asked, boxes, tracks={name: track}) == f"likely: {said}"
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("Taking the front of the cat as forward, is the table in front of it, behind it, to its left or to its right? Options: behind it; to its own right; to its own left; in front of it.", "to its own left"),
+        ("Taking the front of the cat as forward, is the bed in front of it or behind it? Options: behind it; in front of it.", "behind it"),
+        ("Is the cup right above the table?", "yes"),
+        ("Is the lamp in the last frame right above the table?", "no"),
+        ("Seen from above, what does the table measure along its longer side, in metres?", "1 m"),
+        ("Standing at the chair and facing the cat, is the box to your left, to your right or behind you?", "behind you"),
+    ],
+)  # fmt: skip
+def test_wordings_that_look_like_other_questions(text, said):
+    assert notes(text, ROOM, fronts=CAT_LOOKS) == f"likely: {said}"
+
+
+def test_which_way_one_can_go_farthest_is_the_freest_one():
+    ways = "left, middle or right of its view? Options: the right; the left; the middle."
+    clip = clip_of()
+    depth = np.full((6, 48, 64), np.nan, np.float32)
+    rows = np.arange(48) + 0.5 - 24
+    floor = np.where(rows > 0, 1.5 * 40 / np.maximum(rows, 0.1), np.nan)
+    depth[:] = floor[:, None]
+    depth[:, :40, :40] = 1.2  # something stands on the left and ahead
+    blocked = replace(clip, depth_m=depth)
+    text = f"In the last frame, which way could the camera go farthest before it meets something: {ways}"
+    assert notes(text, ROOM, clip=blocked) == "likely: the right"
+
+
 @pytest.mark.parametrize(("height", "said"), [(0.2, "the bed"), (0.6, "the box")])
 def test_who_goes_straight_on_steps_over_what_is_low(height, said):
     there = ROOM | {

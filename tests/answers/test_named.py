@@ -243,6 +243,8 @@ def test_whether_a_thing_is_of_a_colour_is_a_question_on_its_colour(text, hue):
         ("Where is the white crossing?", ["crossing"]),
         ("Is the person crossing the road?", ["person"]),
         ("Is anybody crossing?", []),
+        ("How many crossings does the video show in total?", ["crossing"]),
+        ("Over the whole video, how many different crossings are visible?", ["crossing"]),
     ],
 )
 def test_a_picture_may_be_on_the_wall_and_a_crossing_on_the_road(text: str, things: list[str]) -> None:

@@ -17,6 +17,7 @@ _OTHER_LENGTHS = re.compile(
     r"\b(?:until|moving|moved|moves?|rolls?|rolled|visible|difference|travel\w*|going|walk|drive)\b|\bto get\b"
 )
 _AGAINST_M = 0.35
+_THIN_M = 0.1
 _AT_WALL = re.compile(r"\b(?:against|(?:right|close|directly) by|touching|next to|flush with)\b.*\bwalls?\b")
 _NOT_AT_WALL = re.compile(r"\b(?:will|would it|away|far|behind|hits?|moves?|going)\b|(?<!\brath)(?<=\w)er than\b")
 _LEAST = r"\b(?:smaller|smallest|shorter|shortest|less|least|lower|narrower|narrowest)\b"
@@ -182,12 +183,15 @@ def box(noted: Noted) -> str | None:
 
 
 def box_words(box: Box3D) -> str:
-    """A box as answers write it."""
-    c, s = box.center_world, box.size_m
+    """A box as answers write it: in centimetres, and in millimetres where a thing is so thin that they count.
+
+    >>> box_words(Box3D(center_world=np.array([1.0, 2.0, 0.02]), size_m=np.array([0.6, 0.4, 0.035]), world_from_box=np.eye(3)))
+    'centre (1.000, 2.000, 0.020) m, size 0.600 x 0.400 x 0.035 m, yaw 0 degrees'
+    """
+    digits = 3 if float(box.size_m.min()) < _THIN_M else 2
+    x, y, z, *sides = (f"{value:.{digits}f}" for value in (*box.center_world, *box.size_m))
     yaw = round(math.degrees(math.atan2(box.world_from_box[1, 0], box.world_from_box[0, 0])))
-    return (
-        f"centre ({c[0]:.2f}, {c[1]:.2f}, {c[2]:.2f}) m, size {s[0]:.2f} x {s[1]:.2f} x {s[2]:.2f} m, yaw {yaw} degrees"
-    )
+    return f"centre ({x}, {y}, {z}) m, size {' x '.join(sides)} m, yaw {yaw} degrees"
 
 
 def count(noted: Noted) -> str | None:

@@ -29,10 +29,10 @@ def _nearer_camera(noted: Noted) -> str | None:
     return extreme(noted, {at: far[at] for at in candidates(noted)}, not re.search(r"\bf[au]r", noted.stem))
 
 
-_LANE_HALF_M, _LANE_SLACK_M = 0.25, 0.15  # of who goes straight on, and how far off a box may be
+_LANE_HALF_M, _LANE_SLACK_M = 0.25, 0.05  # of who goes straight on, and how far off a box may be
 _STEPS_OVER_M = (1.2, 0.3)
 """How far below a camera's height things are that who carries it steps over: people and cars, and robots, whose camera is low."""
-_EYE_M, _TALL_M = 1.5, 1.0  # where a camera is held; and higher than this people or cars carry it
+_EYE_M, _TALL_M = 1.5, 1.2  # where a camera is held; and higher than this people or cars carry it
 _BESIDE_M = 0.3  # of a way's line: a thing is on it still
 _ANCHOR = re.compile(r"\b(?:near|clos|f[au]r)\w*(?: away)? (?:to|from) (?:the )?#")
 
@@ -188,7 +188,7 @@ def _standing(noted: Noted) -> str | None:
     here, ahead, there = (noted.places[at].box.center_world[:2] for at in noted.marks[:3] if at is not None)
     turn = math.degrees(turn_between(math.atan2(*(ahead - here)[::-1]), math.atan2(*(there - here)[::-1])))
     if abs(turn) > 135 and (not noted.options or any("behind" in one for one in noted.options)):
-        return option_with(noted, "behind")
+        return option_with(noted, "behind you", "behind")
     return option_with(noted, "to your left" if turn > 0 else "to your right")
 
 
@@ -313,13 +313,14 @@ def _reached(noted: Noted) -> str | None:
     return extreme(noted, first, True)
 
 
+_RIGHT = r"right\b(?! (?:above|below|over|under|on|in|at|behind|beside|next))"  # the side, not "exactly"
 _PLACED = r"with respect|relative to|relation\b|\bplaced\b|positioned"
 PLACES = (
     rule(r"(?=.*\bcamera\b).*(?:above the|\bhigh\b|\bheight\b)", 0, measures.camera_height),
-    rule(r"\bfreest\b|\b(?:open|free|clear) (?:floor|space|way)\b.*\b(?:left|right)\b", 0, measures.freest),
+    rule(r"\bfreest\b|\bgo (?:farthest|furthest) before\b|\b(?:open|free|clear) (?:floor|space|way)\b.*\b(?:left|right)\b", 0, measures.freest),
     rule(r"\b3d bounds\b|\bbox\b|\bcentre\b", 1, measures.box),
     rule(r"\b(?:room|floor to (?:the )?ceiling|walls? of the room)\b", 0, measures.room),
-    rule(r"\bown\b|itself\b|with respect to the front", 2, _own_side),
+    rule(r"\bown\b|itself\b|with respect to the front|\bfront of (?:the )?# as forward", 2, _own_side),
     rule(r"\b(?:you|your)\b.*\b(?:left|right|behind|where|side)", 3, _standing),
     rule(r"\bfac(?:e|es|ing)\b|\bfronts?\b(?= (?:of|or|turned|point))(?<!in front)|\b(?:same|opposite) (?:way|direction)|pointing", 1, _facing),
     rule(r"\bturn\w*\b.*\d+ degrees", 2, _after_turn),
@@ -328,7 +329,7 @@ PLACES = (
     rule(r"o'clock|hours?\b", 1, _hour),
     rule(r"\blane\b", 1, _lane),
     rule(r"down the road.*\bside\b|\b(?:side|left|right)\b.*\b(?:road|our way|our car)\b|\b(?:road|our way|our car)\b.*\b(?:left|right)\b", 1, _road_side),
-    rule(r"\balong\b.*metres|metres of the road", 1, measures.along),
+    rule(r"\balong\b(?! (?:its|the) (?:longe|shorte|long|short)).*metres|metres of the road", 1, measures.along),
     rule(r"straight (?:ahead from|forward|on\b|ahead)(?!.*\bmeet on\b).*\b(?:first|into)|(?:reached|run into|in the way) .*first", 2, _reached),
     rule(r"\bwalls?\b", 1, measures.wall),
     rule(rf"{_PLACED}|which of these describes where", 2, _relation),
@@ -339,7 +340,7 @@ PLACES = (
     rule(r"in(?:to)? view|out of view|\bappear|\bfirst seen|(?:sees?|shows?|enters?)\b.*\b(?:first|later|order)|order in which|comes first|happens (?:first|earlier)|which of these is first", 2, lambda noted: _first_event(noted) or _first_seen(noted)),
     rule(r"\bin front\b|\bbehind\b", 2, _depth_order),
     rule(r"\d ?m(?:et(?:re|er)s?)?\b", 2, measures.near_far),
-    rule(r"\b(?:left|right|leftmost|rightmost)\b", 2, _to_a_side),
+    rule(rf"\b(?:left|{_RIGHT}|leftmost|rightmost)\b", 2, _to_a_side),
     rule(r"(?=.*\bcamera\b).*\b(?:near|clos|f[au]r)", 2, _nearer_camera),
     rule(r"\b(?:near|clos|f[au]r)\w*(?: away)? (?:to|from) (?:the )?#", 3, _nearer_thing),
     rule(r"(?:how many metres|how far apart|distance between|metres is it|from the nearest point)(?!.*\bsecond)", 2, measures.gap),

@@ -21,7 +21,7 @@ _NOT_THINGS = frozenset({"camera", "frame", "frames", "photo", "photos", "video"
 _DOUBTFUL = frozenset({"picture", "pictures", "crossing", "crossings"})
 _IMAGE = re.compile(r"\b(?:in|inside|into|within|enters?|leaves?|out of|across|this|these|every|each|which|one|single|(?:left|right|middle|cent(?:re|er)|edge|half|part|side|corner|top|bottom|third)s? of) (?:the |this |these |that |those |a |all )?$")  # fmt: skip
 _OVER = re.compile(r"\b(?:above|over|from) the (?:floor|ground|road)\b")
-_A_THING = re.compile(r"\b(?:the|a|an|any|some|this|that|two|three) (?:\w+ )?$")
+_A_THING = re.compile(r"\b(?:the|a|an|any|some|this|that|two|three|many|number of) (?:\w+ )?$")
 _DETERMINERS = r"(?:the|a|an|any|this|that|these|those|some)\s+"
 
 
