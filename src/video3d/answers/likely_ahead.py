@@ -2,11 +2,12 @@
 
 import math
 import re
+from dataclasses import replace
 
 import numpy as np
 
 from video3d.answers.likely import rule
-from video3d.answers.likely_falls import HOVERS_M, ends_on, falls, falls_without, first_down
+from video3d.answers.likely_falls import HOVERS_M, ends_on, falls, falls_without, first_down, stack_stands
 from video3d.answers.likely_stops import AT_IT_M, goes_straight, stopped_s, wall_s
 from video3d.answers.noted import Noted, option_with, polar, span, the_one, yes_no
 from video3d.answers.notes_ahead import half_view, movers_of, others_than
@@ -33,6 +34,7 @@ _SOON_S = 1.5
 _BEFORE_S = 0.1
 _WALKS_ON_S = 5.0
 _NEAR_WALL_M = 1.0
+_TOUCH_M = 0.02
 _SLIDES_M_S2 = 2.0
 """Friction that stops what slides: a fifth of gravity."""
 
@@ -85,15 +87,28 @@ def _touch_s(noted: Noted, within_s: float) -> list[tuple[float, int]]:
     for at in range(len(noted.names)):
         if at == subject:
             continue
-        first, second = movers[subject], _there(movers, noted, at)
-        if first is None:
-            if not isinstance(second, Mover):
-                continue
-            first, second = second, noted.places[subject].box
-        seconds, _ = meets(first, second, within_s)
-        if seconds is not None:
-            touches.append((seconds, at))
+        one, other = (subject, at) if movers[subject] is not None else (at, subject)
+        goes = movers[one]
+        if goes is not None:
+            seconds = _meet_s(goes, noted.things[one].category, _there(movers, noted, other), noted.things[other].category, within_s)  # fmt: skip
+            touches += [] if seconds is None else [(seconds, at)]
     return sorted(touches)
+
+
+def _meet_s(first: Mover, name: str, second: Mover | Box3D, other: str, within_s: float) -> float | None:
+    """When two come to touch: what is round, where its middle comes as near as it is thick."""
+    box = second.box if isinstance(second, Mover) else second
+    (own, own_m), (its, its_m) = _middle_of(first.box, name), _middle_of(box, other)
+    there = replace(second, box=its) if isinstance(second, Mover) else its
+    return meets(replace(first, box=own), there, within_s, apart_m=own_m + its_m + _TOUCH_M)[0]
+
+
+def _middle_of(box: Box3D, name: str) -> tuple[Box3D, float]:
+    """A round thing as its upright axis, and its radius; any other as it is, and 0."""
+    if name not in ROUND:
+        return box, 0.0
+    axis = replace(box, size_m=box.size_m * (1e-6, 1e-6, 1.0), world_from_box=np.eye(3))
+    return axis, float(box.size_m[:2].mean()) / 2
 
 
 def _nearest_s(noted: Noted) -> list[tuple[float, int]]:
@@ -325,6 +340,7 @@ def _runs_into(noted: Noted, one: Mover) -> bool:
 _HITS = r"\b(?:hits?|bumps?(?: into)?|touch(?:es)?|collides?|contact|reach(?:es)?|meet|run into|crash)\b"
 AHEAD = (
     rule(r"taken away|removed|vanish|were not there|not there any more|without (?:the )?#", 1, falls_without),
+    rule(r"\bstack\b.*\b(?:stand|standing|upright)\b", 0, stack_stands),
     rule(r"how fast|\bspeed of|speed\b.*\b(?:m/s|travel|move|moving)", 1, _speed),
     rule(r"\b(?:faster|fastest|slower|slowest)\b", 2, _faster),
     rule(r"(?:reach\w*|touch\w*|arrive at|land on) the floor|falls? (?:first|earliest)|first to fall|(?:fall|drop|topple)\w* (?:or \w+ )?(?:before|earlier|first)", 2, first_down),

@@ -1,6 +1,8 @@
 """What geometry concludes about falls: what topples, drops, holds another thing or comes down first."""
 
+import math
 import re
+from dataclasses import replace
 
 import numpy as np
 
@@ -10,14 +12,19 @@ from video3d.answers.named_question import Mention
 from video3d.answers.noted import Noted, option_with, polar, span, the_one, yes_no
 from video3d.answers.notes_ahead import movers_of, others_than
 from video3d.answers.notes_motion import Mover, meets, mover
-from video3d.geometry.boxes import footprint_gap_m, footprint_margin_m
+from video3d.geometry.boxes import footprint_gap_m, footprint_margin_m, iou_3d, level_span_m
+from video3d.geometry.statics import balance_m, held_at
 from video3d.types import Box3D
+from video3d.vocabulary import ROUND, category
 
 # Chosen on training clips of the simulator, by how often conclusions were right.
 HOVERS_M = 0.2
 _FALLS_M_S = 0.2
 _ON_FLOOR_M = 0.06
 _HELD_M = 0.02
+_TOUCHES_M = 0.06
+"""How far what holds a thing may be seen from its underside."""
+_SAME_IOU = 0.25
 _ROLLS_S = 1.5
 """What rolls on something is looked after for so long."""
 _AHEAD = 0.5
@@ -44,7 +51,68 @@ def falls(noted: Noted) -> str | None:
     held = _held_by(noted, box)
     if one is not None and one.moves:
         return yes_no(footprint_margin_m(one.after(_ROLLS_S), held) < 0) if held is not None else None
-    return yes_no(False) if held is not None and footprint_margin_m(box, held) > _HELD_M else None
+    if held is None:
+        return None
+    stands = _stands(noted, subject)
+    if stands is None and footprint_margin_m(box, held) > _HELD_M:
+        stands = True
+    return None if stands is None else yes_no(not stands)
+
+
+def _stands(noted: Noted, at: int, gone: int | None = None) -> bool | None:
+    """Whether a thing that stands on others goes on to stand; None where its middle is near the edge of what holds it.
+
+    It does not where something rolls against it or what it stands on, nor where its load is not over what holds it; what is moving
+    away from under a thing does not hold it.
+
+    Args:
+        noted: the question.
+        at: which of its places.
+        gone: one that is thought away.
+    """
+    boxes, going = _pile(noted), _going(noted)
+    goes = {number for number, box in enumerate(boxes) if any(is_same(box, one.box) for _, one in going)}
+    below, new = {at}, [at]
+    while new:
+        for by in held_at(boxes, new.pop(), apart_m=_TOUCHES_M):
+            new += [] if by in below else [by]
+            below.add(by)
+    for name, one in going:
+        if name in ROUND and any(meets(one, boxes[number], noted.ahead_s)[0] is not None for number in below - goes):
+            return False
+    kept = [number for number in range(len(boxes)) if number != gone]
+    without = {place for place, number in enumerate(kept) if number in goes - {at}}
+    there = [boxes[number] for number in kept]
+    inside = balance_m(there, kept.index(at), floor_m=_ON_FLOOR_M, apart_m=_TOUCHES_M, without=without)
+    if inside == -math.inf and gone not in below and not goes & below:
+        held = _held_by(noted, boxes[at])  # what holds it was seen lower or higher than it is
+        inside = footprint_margin_m(boxes[at], held) if held is not None else 0.0
+    return inside > 0 if abs(inside) > _HELD_M else None
+
+
+def stack_stands(noted: Noted) -> str | None:
+    """Whether all that is piled up goes on to stand."""
+    if not polar(noted):
+        return None
+    boxes, floor = [], noted.facts.floor_z or 0.0
+    for name, place in noted.find.count(None):
+        if category(name).kind == "experiment" and name not in (*ROUND, _ROW) and place.score >= _LEAST_SCORE:
+            boxes.append(place)
+    piled = [place for place in boxes if level_span_m(place.box, floor)[0] > _ON_FLOOR_M]
+    stands = [_stands(noted._replace(places=[place]), 0) for place in piled]
+    if not piled or (None in stands and False not in stands):
+        return None
+    return yes_no(False not in stands)
+
+
+def _pile(noted: Noted) -> list[Box3D]:
+    """All things, the named ones first, each once; heights over the floor."""
+    boxes = [place.box for place in noted.places]
+    for _, place in noted.find.count(None):
+        if not any(is_same(place.box, box) or iou_3d(place.box, box) > _SAME_IOU for box in boxes):
+            boxes.append(place.box)
+    floor = np.array([0.0, 0.0, noted.facts.floor_z or 0.0])
+    return [replace(box, center_world=box.center_world - floor) for box in boxes]
 
 
 def _is_pushed_over(noted: Noted, box: Box3D) -> bool:
@@ -55,7 +123,7 @@ def _is_pushed_over(noted: Noted, box: Box3D) -> bool:
     """
     row = [box, *(place.box for _, place in noted.find.count(_ROW) if not is_same(place.box, box))]
     falls_at: dict[int, tuple[float, np.ndarray]] = {}
-    for one in _rolling(noted):
+    for _, one in _going(noted):
         met = {
             at: seconds for at, other in enumerate(row) if (seconds := meets(one, other, noted.ahead_s)[0]) is not None
         }
@@ -82,8 +150,8 @@ def _broad_side(box: Box3D) -> np.ndarray:
     return box.world_from_box[:2, int(np.argmin(box.size_m[:2]))]
 
 
-def _rolling(noted: Noted) -> list[Mover]:
-    """What of all that was found rolls or slides, but for what stands in rows; a ball is looked for even where none was found."""
+def _going(noted: Noted) -> list[tuple[str, Mover]]:
+    """What of all that was found rolls, slides or is pushed, but for what stands in rows; a ball is looked for even where none was found."""
     found = [("ball", None)]
     found += [(name, place.color[0] or None) for name, place in noted.find.count(None) if goes_straight(name)]
     found = [one for one in dict.fromkeys(found) if one[0] != _ROW]
@@ -91,11 +159,11 @@ def _rolling(noted: Noted) -> list[Mover]:
     places, tracks = noted.find.locate(named, noted.position), noted.find.follow(named)
     until = float(noted.clip.time_s[-1])
     movers = [
-        mover(track, place.box, until)
-        for track, place in zip(tracks, places, strict=True)
+        (one.category, mover(track, place.box, until))
+        for one, track, place in zip(named, tracks, places, strict=True)
         if place is not None and place.score >= _LEAST_SCORE and bool(np.isfinite(place.box.center_world).all())
     ]
-    return [one for one in movers if one is not None and one.moves]
+    return [(name, one) for name, one in movers if one is not None and one.moves]
 
 
 def _held_by(noted: Noted, box: Box3D) -> Box3D | None:
@@ -120,6 +188,9 @@ def falls_without(noted: Noted) -> str | None:
     gone = noted.marks[noted.stem[: removed.end()].count("#") - 1]
     if gone is None:
         return None
+    others = [at for at in noted.marks if at is not None and at != gone]
+    if polar(noted) and len(set(others)) == 1 and (stands := _stands(noted, others[0], gone)) is not None:
+        return yes_no(not stands)
     held = {}
     for at in range(len(noted.names)):
         if at != gone:

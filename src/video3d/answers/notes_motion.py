@@ -260,13 +260,16 @@ def _halves(track: Track) -> tuple[Float64[np.ndarray, "3"], Float64[np.ndarray,
     return None if found[0] is None or found[1] is None else (found[0][0], found[1][0])
 
 
-def meets(first: Mover, second: Mover | Box3D, within_s: float) -> tuple[float | None, float]:
+def meets(
+    first: Mover, second: Mover | Box3D, within_s: float, *, apart_m: float = _MEETS_M
+) -> tuple[float | None, float]:
     """When two come to touch if both go straight on (None: not within a time), and how near they come till then.
 
     Args:
         first: moves.
         second: moves or stands.
         within_s: how far ahead is looked.
+        apart_m: between their footprints, when they touch.
     """
     box, velocity = (second.box, second.velocity_m_s) if isinstance(second, Mover) else (second, np.zeros(3))
     relative = (first.velocity_m_s - velocity)[:2]
@@ -275,7 +278,7 @@ def meets(first: Mover, second: Mover | Box3D, within_s: float) -> tuple[float |
     )  # none steps over a small thing
     seconds = within_s * np.arange(steps + 1) / steps
     gaps = floor_gaps(first.box, box, seconds[:, None] * relative)
-    touch = np.flatnonzero(gaps <= _MEETS_M)
+    touch = np.flatnonzero(gaps <= apart_m)
     if float(np.linalg.norm(relative)) < _TOGETHER_M_S and gaps[0] <= _TOGETHER_M:
         touch = touch[:0]  # what goes along with another meets nothing new
     apart = abs(first.box.center_world[2] - box.center_world[2]) - (first.box.size_m[2] + box.size_m[2]) / 2
