@@ -1,4 +1,4 @@
-"""How questions find things by name: what is in motion has its front ahead, and people are not counted twice."""
+"""How questions find things by name: what is in motion has its front ahead, people are where depth shows them walk."""
 
 from dataclasses import replace
 
@@ -8,8 +8,8 @@ import pytest
 from video3d.answers.named_question import Mention
 from video3d.finding import finders_in
 from video3d.geometry.moving import Body
-from video3d.model.object_votes import FoundObject, ObjectVotes
-from video3d.types import Box3D, GeometryStatus, PosedClip, World
+from video3d.model.object_votes import ObjectVotes
+from video3d.types import GeometryStatus, PosedClip, World
 
 FRAMES = 8
 CAR = Mention(said="car", category="car")
@@ -80,21 +80,6 @@ def test_a_person_is_where_depth_shows_them_walk_and_as_large_as_people_are() ->
     )
     alone = finders_in(astray, (), _clip(), tuple).locate([person], FRAMES - 1)[0]
     assert alone is not None and alone.box.center_world[1] == pytest.approx(3.0, abs=0.1)
-
-
-def _found(name: str, x: float, frames: tuple[int, ...], score: float) -> FoundObject:
-    box = Box3D(center_world=np.array([x, 0.0, 0.9]), size_m=np.array([0.5, 0.5, 1.7]), world_from_box=np.eye(3))
-    return FoundObject(
-        category=name, score=score, box=box, front_world=(0.0, -1.0), color="red", color_score=1.0, frames=frames, spread_m=0.1
-    )  # fmt: skip
-
-
-def test_of_people_no_more_are_counted_than_one_frame_shows() -> None:
-    walker = [_found("person", 0.6 * at, (at, at + 1), 0.9 - 0.1 * at) for at in (0, 2, 4)]
-    other, chairs = _found("person", 9.0, (0, 1, 2), 0.5), [_found("chair", 2.0 * at, (at,), 0.4) for at in range(3)]
-    find = finders_in(_votes(np.zeros((FRAMES, 3))), [*walker, other, *chairs], _clip(), tuple)
-    assert [place.score for _, place in find.count("person")] == [0.9, pytest.approx(0.7)]
-    assert len(find.count("chair")) == 3 and len(find.count(None)) == 5
 
 
 def test_what_is_not_in_the_votes_is_not_found() -> None:

@@ -3,17 +3,19 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from video3d.answers.named import Finders, Located
 from video3d.answers.named_question import Mention
-from video3d.geometry.moving import Body, moving_bodies, nearest_body
-from video3d.model.object_tracks import WALKER_M, track_named
-from video3d.model.object_votes import FoundObject, ObjectVotes, find_named, find_objects, fitted
+from video3d.geometry.moving import WALKER_M, Body, moving_bodies, nearest_body
 from video3d.types import PosedClip
 from video3d.types.track import Track
 from video3d.vocabulary import MOVING, category
+
+if TYPE_CHECKING:
+    from video3d.model.object_votes import FoundObject, ObjectVotes
 
 LEAST_SURE = 0.3
 """Score from which a thing that patches vote for counts as an object (docs/results/objects.md)."""
@@ -23,11 +25,13 @@ _ASTRAY_M = 0.5
 """From where a person was seen: votes for a place farther off were for something else."""
 _STROLLS_M_S = 0.3
 _SURE_SIGMAS = 2.0
-_MOST = 0.5  # of these frames depth shows that something moved there
+_MOVED_SHARE = 0.5  # of these frames, in which depth shows that something moved there
 
 
-def things_in(votes: ObjectVotes) -> tuple[FoundObject, ...]:
+def things_in(votes: "ObjectVotes") -> "tuple[FoundObject, ...]":
     """What votes agree on, the surest first, as far as it is sure enough, with boxes fitted to the surface that was seen."""
+    from video3d.model.object_votes import find_objects, fitted
+
     found = [thing for thing in find_objects(votes) if thing.score >= LEAST_SURE]
     return tuple(thing if _may_move(thing.category) else fitted(thing, votes) for thing in found)
 
@@ -38,7 +42,7 @@ def what_moved(clip: PosedClip) -> Callable[[], tuple[Body, ...]]:
 
 
 def finders_in(
-    votes: ObjectVotes, things: Sequence[FoundObject], clip: PosedClip, bodies: Callable[[], tuple[Body, ...]]
+    votes: "ObjectVotes", things: "Sequence[FoundObject]", clip: PosedClip, bodies: Callable[[], tuple[Body, ...]]
 ) -> Finders:
     """How questions find things by name.
 
@@ -48,13 +52,15 @@ def finders_in(
         clip: upright and in metres.
         bodies: gives what moved in it.
     """
+    from video3d.model.object_tracks import track_named
+    from video3d.model.object_votes import find_named, fitted
 
-    def located(thing: FoundObject, way: tuple[float, float] | None = None) -> Located:
+    def located(thing: "FoundObject", way: tuple[float, float] | None = None) -> Located:
         front = (way or thing.front_world) if category(thing.category).has_front else None
         color = (thing.color, thing.color_score)
         return Located(box=thing.box, score=thing.score, frames=thing.frames, color=color, front_world=front)
 
-    def placed(thing: FoundObject, position: int) -> FoundObject:
+    def placed(thing: "FoundObject", position: int) -> "FoundObject":
         """With its box where depth shows it: what moved as of a frame, all else as it stands."""
         if _may_move(thing.category):
             here = [one for one in bodies() if one.frame == position]
@@ -84,10 +90,8 @@ def finders_in(
             found.append(located(thing, _way(way, thing, position)))
         return found
 
-    once = _at_once(things)
-
     def count(name: str | None) -> tuple[tuple[str, Located], ...]:
-        return tuple((one.category, located(one)) for one in once if name in (None, one.category))
+        return tuple((one.category, located(one)) for one in things if name in (None, one.category))
 
     def follow(asked: Sequence[Mention]) -> list[Track | None]:
         return [track(one, names(asked)) if _may_move(one.category) else None for one in asked]
@@ -99,7 +103,7 @@ def _may_move(name: str) -> bool:
     return category(name).kind in MOVING
 
 
-def _on_foot(thing: FoundObject, track: Track | None, position: int) -> FoundObject:
+def _on_foot(thing: "FoundObject", track: Track | None, position: int) -> "FoundObject":
     """A person where depth shows them walk: votes for people far away name places that are metres off, and sizes that are not theirs."""
     if track is None or category(thing.category).kind != "person":
         return thing
@@ -112,7 +116,7 @@ def _on_foot(thing: FoundObject, track: Track | None, position: int) -> FoundObj
     return replace(thing, box=replace(thing.box, center_world=center, size_m=size_m))
 
 
-def _way(track: Track | None, thing: FoundObject, position: int) -> tuple[float, float] | None:
+def _way(track: Track | None, thing: "FoundObject", position: int) -> tuple[float, float] | None:
     """Where the front of a thing points that moves about a frame: it goes ahead. None where it is not surely in motion."""
     if track is None or not len(near := np.flatnonzero(np.abs(track.frame - position) <= _LATELY)):
         return None
@@ -121,7 +125,7 @@ def _way(track: Track | None, thing: FoundObject, position: int) -> tuple[float,
     found = track.only(near).velocity_m_s()
     if (
         found is None
-        or track.moved[near].mean() < _MOST
+        or track.moved[near].mean() < _MOVED_SHARE
         or apart > float(np.sort(thing.box.size_m)[1]) / 2 + float(track.sigma_m[at])
     ):
         return None
@@ -129,12 +133,3 @@ def _way(track: Track | None, thing: FoundObject, position: int) -> tuple[float,
     if speed < max(_STROLLS_M_S, _SURE_SIGMAS * found[1]):
         return None
     return float(found[0][0]) / speed, float(found[0][1]) / speed
-
-
-def _at_once(things: Sequence[FoundObject]) -> tuple[FoundObject, ...]:
-    """Things, and of people no more than one frame shows: elsewhere it is one of them again, for they walk about."""
-    people = [at for at, thing in enumerate(things) if category(thing.category).kind == "person"]
-    frames = [frame for at in people for frame in things[at].frames]
-    most = max((frames.count(frame) for frame in set(frames)), default=0)
-    again = set(people[most:])
-    return tuple(thing for at, thing in enumerate(things) if at not in again)

@@ -106,3 +106,12 @@ def test_a_person_smaller_than_a_patch_is_where_something_of_their_shape_walks(s
     assert (near.mean() > 0.7) == follows and track.moved[near].all()
     if follows:
         assert track.velocity_m_s()[0] == pytest.approx([1.25, 0, 0], abs=0.1)
+
+
+def test_who_is_seen_well_is_not_taken_for_another_who_walks():
+    places = [np.array([0.25 * at, 0.0, 0.9]) for at in range(8)]
+    other = [np.array([3.0 - 0.25 * at, 4.0, 0.9]) for at in range(8)]
+    sharp = replace(votes(places), categories=("person", "box"))
+    bodies = [_seen_moving(at, place, (0.5, 0.3, 1.7)) for at, place in enumerate(other)]
+    track = track_named(sharp, "person", bodies=bodies)
+    assert track is not None and np.allclose(track.center_world[:, 1], 0.0, atol=0.1)

@@ -182,6 +182,9 @@ def test_of_one_thing_in_one_frame_so_many_patches_count(most) -> None:
     patches.targets.size_m[:] = patches.targets.size_m[0, 0, 0].clone()
     patches.targets.category[:, 0, 1] = ball  # three of a chair's and one of a ball's, in each frame
     assert patches_alike(patches).tolist() == [[[3, 1], [3, 3]]] * 3
+    patches.known[0, 1, 1] = False
+    assert patches_alike(patches)[0].tolist() == [[2, 1], [2, 1]]
+    patches.known.fill_(True)
     said = _head().eval()(patches.features, patches.geometry)
     draw = torch.Generator().manual_seed(0)
     drawn = [told(said, patches, draw, most)[1].category for _ in range(300)]

@@ -51,27 +51,27 @@ def _later(noted: Noted) -> list[Box3D]:
     ]
 
 
-def _speeds(noted: Noted) -> list[float | None]:
-    """Of what is said to move: as it was seen, and of people as they walk, the more so the less surely it was seen."""
-    found: list[float | None] = []
-    for thing, one in zip(noted.things, movers_of(noted), strict=True):
-        walks = category(thing.category).kind == "person"
-        if one is None:
-            found.append(_WALKS_M_S if walks else None)
-            continue
-        speed = float(np.linalg.norm(one.goes_m_s[:2]))
-        sure = (_WALKS_ERROR_M_S / max(one.error_m_s, 1e-6)) ** 2
-        found.append((sure * speed + _WALKS_M_S) / (sure + 1) if walks else speed)
-    return found
+def _likely_speed(name: str, one: Mover) -> float:
+    """Of what is said to move, m/s: as it was seen, and of people as they walk, the more so the less surely it was seen."""
+    speed = float(np.linalg.norm(one.goes_m_s[:2]))
+    if category(name).kind != "person" or speed == 0.0:
+        return speed
+    sure = (_WALKS_ERROR_M_S / max(one.error_m_s, 1e-6)) ** 2
+    return (sure * speed + _WALKS_M_S) / (sure + 1)
 
 
 def _speed(noted: Noted) -> str | None:
-    one = _speeds(noted)[0]
-    return None if one is None else f"{one:.1f} m/s"
+    one = movers_of(noted)[0]
+    return None if one is None or "camera" in noted.stem else f"{_likely_speed(noted.things[0].category, one):.1f} m/s"
 
 
 def _faster(noted: Noted) -> str | None:
-    speeds = {at: one for at, one in enumerate(_speeds(noted)) if one is not None}
+    speeds: dict[int, float] = {}
+    for at, (thing, one) in enumerate(zip(noted.things, movers_of(noted), strict=True)):
+        if one is not None:
+            speeds[at] = _likely_speed(thing.category, one)
+        elif category(thing.category).kind == "person":
+            speeds[at] = _WALKS_M_S
     if len(speeds) < len(noted.names) or len(speeds) < 2:
         return None
     slow = "slow" in noted.stem
@@ -158,8 +158,9 @@ def _hits_wall(noted: Noted) -> str | None:
     one = movers_of(noted)[0]
     if one is None or not polar(noted):
         return None
-    if not any(surface.kind == "wall" for surface in noted.facts.surfaces):  # none is near what was seen
-        return yes_no(False) if one.speed_m_s * noted.ahead_s < _NEAR_WALL_M else None
+    if not any(surface.kind == "wall" for surface in noted.facts.surfaces):  # of all that was seen, none is one
+        near = noted.facts.floor_z is None or one.speed_m_s * noted.ahead_s >= _NEAR_WALL_M
+        return None if near else yes_no(False)
     seconds = wall_s(noted, one)
     if not one.moves or seconds > min(noted.ahead_s, one.rests_after_s):
         return yes_no(False)
@@ -279,7 +280,7 @@ def _quarter(noted: Noted, one: Mover) -> int:
 
 def _direction(noted: Noted) -> str | None:
     one = movers_of(noted)[0]
-    if one is None:
+    if one is None or not one.goes_m_s[:2].any():
         return None
     return option_with(noted, ("away from", "to the left", "toward the camera", "to the right")[_quarter(noted, one)])
 
@@ -340,7 +341,7 @@ def _runs_into(noted: Noted, one: Mover) -> bool:
 _HITS = r"\b(?:hits?|bumps?(?: into)?|touch(?:es)?|collides?|contact|reach(?:es)?|meet|run into|crash)\b"
 AHEAD = (
     rule(r"taken away|removed|vanish|were not there|not there any more|without (?:the )?#", 1, falls_without),
-    rule(r"\bstack\b.*\b(?:stand|standing|upright)\b", 0, stack_stands),
+    rule(r"^(?!.*(?:#|\b(?:remov|taken?|pull|without|if|when)\b)).*\bstack (?:\w+ )*(?:stands?|standing|upright)\b.*\d", 0, stack_stands),
     rule(r"how fast|\bspeed of|speed\b.*\b(?:m/s|travel|move|moving)", 1, _speed),
     rule(r"\b(?:faster|fastest|slower|slowest)\b", 2, _faster),
     rule(r"(?:reach\w*|touch\w*|arrive at|land on) the floor|falls? (?:first|earliest)|first to fall|(?:fall|drop|topple)\w* (?:or \w+ )?(?:before|earlier|first)", 2, first_down),

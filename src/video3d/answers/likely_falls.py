@@ -2,17 +2,17 @@
 
 import math
 import re
-from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
 from video3d.answers.likely_contact import carrier
-from video3d.answers.likely_stops import goes_straight, is_same, stopped_s
+from video3d.answers.likely_stops import goes_straight, is_same, stopped_s, stops
 from video3d.answers.named_question import Mention
 from video3d.answers.noted import Noted, option_with, polar, span, the_one, yes_no
 from video3d.answers.notes_ahead import movers_of, others_than
 from video3d.answers.notes_motion import Mover, meets, mover
-from video3d.geometry.boxes import footprint_gap_m, footprint_margin_m, iou_3d, level_span_m
+from video3d.geometry.boxes import footprint_gap_m, footprint_margin_m, iou_3d
 from video3d.geometry.statics import balance_m, held_at
 from video3d.types import Box3D
 from video3d.vocabulary import ROUND, category
@@ -25,6 +25,7 @@ _HELD_M = 0.02
 _TOUCHES_M = 0.06
 """How far what holds a thing may be seen from its underside."""
 _SAME_IOU = 0.25
+_MOST_PILED = 30
 _ROLLS_S = 1.5
 """What rolls on something is looked after for so long."""
 _AHEAD = 0.5
@@ -53,13 +54,44 @@ def falls(noted: Noted) -> str | None:
         return yes_no(footprint_margin_m(one.after(_ROLLS_S), held) < 0) if held is not None else None
     if held is None:
         return None
-    stands = _stands(noted, subject)
+    stands = _stands(noted, _pile(noted), subject)
     if stands is None and footprint_margin_m(box, held) > _HELD_M:
         stands = True
     return None if stands is None else yes_no(not stands)
 
 
-def _stands(noted: Noted, at: int, gone: int | None = None) -> bool | None:
+class _Pile(NamedTuple):
+    """All things, each once, the named ones first, and what of them goes.
+
+    Attributes:
+        names: what each is called.
+        boxes: in the world.
+        going: what rolls, slides or is pushed, with what it is called.
+        goes: numbers of the boxes of these.
+    """
+
+    names: list[str]
+    boxes: list[Box3D]
+    going: list[tuple[str, Mover]]
+    goes: set[int]
+
+
+def _pile(noted: Noted) -> _Pile:
+    names, boxes = [thing.category for thing in noted.things], [place.box for place in noted.places]
+    for name, place in noted.find.count(None):
+        if not any(iou_3d(place.box, box) > _SAME_IOU for box in boxes if _near(box, place.box)):
+            names.append(name)
+            boxes.append(place.box)
+    going = _going(noted)
+    return _Pile(names, boxes, going, {at for at, box in enumerate(boxes) if any(is_same(box, one.box) for _, one in going)})  # fmt: skip
+
+
+def _near(a: Box3D, b: Box3D) -> bool:
+    """Whether two boxes may share room at all."""
+    return float(np.linalg.norm(a.center_world - b.center_world)) < float(np.linalg.norm(a.size_m + b.size_m)) / 2
+
+
+def _stands(noted: Noted, pile: _Pile, at: int, gone: int | None = None) -> bool | None:
     """Whether a thing that stands on others goes on to stand; None where its middle is near the edge of what holds it.
 
     It does not where something rolls against it or what it stands on, nor where its load is not over what holds it; what is moving
@@ -67,26 +99,29 @@ def _stands(noted: Noted, at: int, gone: int | None = None) -> bool | None:
 
     Args:
         noted: the question.
-        at: which of its places.
+        pile: all things.
+        at: which of them.
         gone: one that is thought away.
     """
-    boxes, going = _pile(noted), _going(noted)
-    goes = {number for number, box in enumerate(boxes) if any(is_same(box, one.box) for _, one in going)}
+    boxes, floor_m = pile.boxes, (noted.facts.floor_z or 0.0) + _ON_FLOOR_M
     below, new = {at}, [at]
     while new:
         for by in held_at(boxes, new.pop(), apart_m=_TOUCHES_M):
             new += [] if by in below else [by]
             below.add(by)
-    for name, one in going:
-        if name in ROUND and any(meets(one, boxes[number], noted.ahead_s)[0] is not None for number in below - goes):
+    struck = [boxes[number] for number in below - pile.goes if stops(pile.names[number], boxes[number])]
+    for name, one in pile.going:
+        if name in ROUND and any(meets(one, box, noted.ahead_s)[0] is not None for box in struck):
             return False
     kept = [number for number in range(len(boxes)) if number != gone]
-    without = {place for place, number in enumerate(kept) if number in goes - {at}}
+    without = {place for place, number in enumerate(kept) if number in pile.goes - {at}}
     there = [boxes[number] for number in kept]
-    inside = balance_m(there, kept.index(at), floor_m=_ON_FLOOR_M, apart_m=_TOUCHES_M, without=without)
-    if inside == -math.inf and gone not in below and not goes & below:
+    inside = balance_m(there, kept.index(at), floor_m=floor_m, apart_m=_TOUCHES_M, without=without)
+    if inside == -math.inf and gone not in below and not pile.goes & below:
         held = _held_by(noted, boxes[at])  # what holds it was seen lower or higher than it is
-        inside = footprint_margin_m(boxes[at], held) if held is not None else 0.0
+        if held is None or (gone is not None and is_same(held, boxes[gone])):
+            return None
+        inside = footprint_margin_m(boxes[at], held)
     return inside > 0 if abs(inside) > _HELD_M else None
 
 
@@ -94,25 +129,18 @@ def stack_stands(noted: Noted) -> str | None:
     """Whether all that is piled up goes on to stand."""
     if not polar(noted):
         return None
-    boxes, floor = [], noted.facts.floor_z or 0.0
-    for name, place in noted.find.count(None):
-        if category(name).kind == "experiment" and name not in (*ROUND, _ROW) and place.score >= _LEAST_SCORE:
-            boxes.append(place)
-    piled = [place for place in boxes if level_span_m(place.box, floor)[0] > _ON_FLOOR_M]
-    stands = [_stands(noted._replace(places=[place]), 0) for place in piled]
+    pile, floor_m = _pile(noted), (noted.facts.floor_z or 0.0) + _ON_FLOOR_M
+    piled = [
+        at
+        for at, (name, box) in enumerate(zip(pile.names, pile.boxes, strict=True))
+        if category(name).kind == "experiment"
+        and name not in (*ROUND, _ROW)
+        and float(box.center_world[2] - box.size_m[2] / 2) > floor_m
+    ]
+    stands = [_stands(noted, pile, at) for at in piled[:_MOST_PILED]]
     if not piled or (None in stands and False not in stands):
         return None
     return yes_no(False not in stands)
-
-
-def _pile(noted: Noted) -> list[Box3D]:
-    """All things, the named ones first, each once; heights over the floor."""
-    boxes = [place.box for place in noted.places]
-    for _, place in noted.find.count(None):
-        if not any(is_same(place.box, box) or iou_3d(place.box, box) > _SAME_IOU for box in boxes):
-            boxes.append(place.box)
-    floor = np.array([0.0, 0.0, noted.facts.floor_z or 0.0])
-    return [replace(box, center_world=box.center_world - floor) for box in boxes]
 
 
 def _is_pushed_over(noted: Noted, box: Box3D) -> bool:
@@ -189,7 +217,7 @@ def falls_without(noted: Noted) -> str | None:
     if gone is None:
         return None
     others = [at for at in noted.marks if at is not None and at != gone]
-    if polar(noted) and len(set(others)) == 1 and (stands := _stands(noted, others[0], gone)) is not None:
+    if polar(noted) and len(set(others)) == 1 and (stands := _stands(noted, _pile(noted), others[0], gone)) is not None:
         return yes_no(not stands)
     held = {}
     for at in range(len(noted.names)):

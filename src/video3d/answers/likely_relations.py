@@ -12,7 +12,7 @@ from video3d.answers.likely import METRES, candidates, extreme, pair_of, rule
 from video3d.answers.noted import Noted, in_view_frame, level_places, option_with, polar, span, the_one, yes_no
 from video3d.answers.notes_motion import bearing, heading_rad, outline, turn_between
 from video3d.answers.notes_ways import LANE_M, SECTORS, asked_turn
-from video3d.geometry.boxes import footprint_gap_m, gap_m, level_span_m, nearest_point
+from video3d.geometry.boxes import footprint_gap_m, gap_m, nearest_point
 
 
 def _camera_far(noted: Noted) -> dict[int, float]:
@@ -30,9 +30,9 @@ def _nearer_camera(noted: Noted) -> str | None:
 
 
 _LANE_HALF_M, _LANE_SLACK_M = 0.25, 0.05  # of who goes straight on, and how far off a box may be
-_STEPS_OVER_M = (1.2, 0.3)
-"""How far below a camera's height things are that who carries it steps over: people and cars, and robots, whose camera is low."""
-_EYE_M, _TALL_M = 1.5, 1.2  # where a camera is held; and higher than this people or cars carry it
+_OUTLINE_M = 0.2  # between points of a footprint, less than a lane is wide
+_STEPS_OVER_M = 0.3  # and no more than half of how high the camera is: what is lower is stepped or rolled over
+_EYE_M = 1.5  # where a camera is held, where no floor was seen
 _BESIDE_M = 0.3  # of a way's line: a thing is on it still
 _ANCHOR = re.compile(r"\b(?:near|clos|f[au]r)\w*(?: away)? (?:to|from) (?:the )?#")
 
@@ -300,20 +300,20 @@ def _reached(noted: Noted) -> str | None:
     """What somebody who goes straight on comes to first: neither what is high enough to pass under, nor what they step over."""
     heading, eye_z, first = heading_rad(noted.eye), float(noted.eye[2, 3]), {}
     floor_z = noted.facts.floor_z if noted.facts.floor_z is not None else eye_z - _EYE_M
-    low_z = eye_z - (_STEPS_OVER_M[0] if eye_z - floor_z > _TALL_M else _STEPS_OVER_M[1])
+    over_z = floor_z + min(_STEPS_OVER_M, (eye_z - floor_z) / 2)
     for at in candidates(noted):
         box = noted.places[at].box
-        local = level_places(outline(box), noted.eye[:2, 3], heading)
+        local = level_places(outline(box, _OUTLINE_M), noted.eye[:2, 3], heading)
         aside = np.maximum(np.abs(local[:, 1]) - _LANE_HALF_M, 0.0)
         within = aside <= max(float(aside.min()), _LANE_SLACK_M)
         near = max(float(local[within, 0].min()), 0.0) + 10 * max(0.0, float(aside.min()) - _LANE_SLACK_M)
-        low, high = level_span_m(box, 0.0)
-        passed = high < low_z or low > eye_z or local[:, 0].max() < 0
+        low, high = (float(box.center_world[2] + side * box.size_m[2] / 2) for side in (-1, 1))
+        passed = high < over_z or low > eye_z or local[:, 0].max() < 0
         first[at] = near + (1e3 if passed else 0.0)
     return extreme(noted, first, True)
 
 
-_RIGHT = r"right\b(?! (?:above|below|over|under|on|in|at|behind|beside|next))"  # the side, not "exactly"
+_RIGHT = r"right\b(?! (?:above|below|over|under|behind|beside|next))"  # the side, not "exactly"
 _PLACED = r"with respect|relative to|relation\b|\bplaced\b|positioned"
 PLACES = (
     rule(r"(?=.*\bcamera\b).*(?:above the|\bhigh\b|\bheight\b)", 0, measures.camera_height),

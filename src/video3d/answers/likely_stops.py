@@ -54,9 +54,9 @@ def stopped_s(noted: Noted, one: Mover, besides: Sequence[Box3D] = ()) -> float:
     """
     named = zip(noted.things, noted.places, movers_of(noted), strict=True)
     boxes = [
-        place.box for thing, place, goes in named if not (goes and goes.moves) and _stops(thing.category, place.box)
+        place.box for thing, place, goes in named if not (goes and goes.moves) and stops(thing.category, place.box)
     ]
-    boxes += [place.box for name, place in noted.find.count(None) if _stops(name, place.box)]
+    boxes += [place.box for name, place in noted.find.count(None) if stops(name, place.box)]
     met = [
         meets(one, box, noted.ahead_s)[0]
         for box in boxes
@@ -65,7 +65,8 @@ def stopped_s(noted: Noted, one: Mover, besides: Sequence[Box3D] = ()) -> float:
     return min([wall_s(noted, one), *(seconds for seconds in met if seconds is not None)])
 
 
-def _stops(name: str, box: Box3D) -> bool:
+def stops(name: str, box: Box3D) -> bool:
+    """Whether what rolls along is stopped by a thing of this name: it neither rolls under it nor over it."""
     return category(name).kind in _STOPPERS and name not in ROUND and float(box.size_m[2]) > _LOW_M
 
 

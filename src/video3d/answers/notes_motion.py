@@ -199,9 +199,10 @@ def mover(track: Track | None, box: Box3D, until_s: float, *, shown: bool = Fals
         change_error = curve.change_error
         if abs(change) > _SURE_SIGMAS * change_error:
             curved, velocity, error = curve, curve.velocity_m_s, curve.error
-    drift = None
-    unsure = float(np.linalg.norm(velocity[:2])) < _SURE_SIGMAS * error and abs(velocity[2]) < _SURE_SIGMAS * error
-    if unsure or (shown and not track.moved.any()):
+    drift, still = None, shown and not track.moved.any()
+    if still:
+        curved, velocity, change = None, np.zeros(3), 0.0
+    elif float(np.linalg.norm(velocity[:2])) < _SURE_SIGMAS * error and abs(velocity[2]) < _SURE_SIGMAS * error:
         curved, drift, velocity, change = None, velocity, np.zeros(3), 0.0
     now = track.center_world + (track.time_s[-1] - track.time_s)[:, None] * velocity
     center = np.average(now, axis=0, weights=1.0 / track.sigma_m**2) if curved is None else curved.center
@@ -294,10 +295,11 @@ def floor_gaps(a: Box3D, b: Box3D, moved_by: Float64[np.ndarray, "s 2"]) -> Floa
     return np.minimum(to_a.min(1), to_b.min(1))
 
 
-def outline(box: Box3D) -> Float64[np.ndarray, "n 2"]:
-    """Points around a box's footprint, and its centre."""
-    side = np.linspace(-0.5, 0.5, 7)
-    edge = np.full(7, 0.5)
+def outline(box: Box3D, apart_m: float = math.inf) -> Float64[np.ndarray, "n 2"]:
+    """Points around a box's footprint, seven or more a side and no farther apart than this, and its centre."""
+    number = 7 if math.isinf(apart_m) else int(np.clip(np.ceil(box.size_m[:2].max() / apart_m) + 1, 7, _MOST_STEPS))
+    side = np.linspace(-0.5, 0.5, number)
+    edge = np.full(number, 0.5)
     parts = [np.stack(pair, 1) for pair in ((side, edge), (side, -edge), (edge, side), (-edge, side))]
     local = np.concatenate([*parts, np.zeros((1, 2))]) * box.size_m[:2]
     return box.center_world[:2] + local @ box.world_from_box[:2, :2].T

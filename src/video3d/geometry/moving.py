@@ -33,6 +33,8 @@ _LEAST_POINTS = 8
 _LINK_SHARE = 0.03  # of their distance: points that lie nearer to each other are of one body
 _ACROSS, _ALONG = 0.3, 0.7
 """Cosine between an axis of a thing and the view: from here on it is along the view, to here across; between, something of both."""
+WALKER_M = (0.5, 0.5, 1.7)
+"""The box of somebody on foot of whom nothing better is known."""
 _TAIL = 0.03  # of a body's points on either side, that may be another's
 
 

@@ -11,11 +11,11 @@ import numpy as np
 from jaxtyping import Float64
 from scipy.spatial import ConvexHull, QhullError
 
-from video3d.geometry.boxes import level_span_m
 from video3d.types import Box3D
 
 _ACROSS = 21  # points along each side of a footprint, between which two touch
 _LEAST_POINTS = 3
+_ONE_LEVEL_M = 0.02  # what is farther below than the nearest that holds it holds nothing
 
 
 def held_at(
@@ -29,15 +29,19 @@ def held_at(
         apart_m: how far the two may be from each other, up or down.
         without: of these boxes, none holds anything.
     """
-    low, found = level_span_m(boxes[at], 0.0)[0], {}
-    for other, one in enumerate(boxes):
-        if other == at or other in without or one.center_world[2] >= boxes[at].center_world[2]:
-            continue
-        if abs(low - level_span_m(one, 0.0)[1]) < apart_m:
-            places = np.concatenate([_shared(boxes[at], one), _shared(one, boxes[at])])
-            if len(places):
-                found[other] = places
-    return found
+    low, found = _low_m(boxes[at]), {}
+    tops = {
+        other: float(one.center_world[2] + one.size_m[2] / 2)
+        for other, one in enumerate(boxes)
+        if other != at and other not in without and one.center_world[2] < boxes[at].center_world[2]
+    }
+    near = {other: top for other, top in tops.items() if abs(low - top) < apart_m}
+    for other in near:
+        places = np.concatenate([_shared(boxes[at], boxes[other]), _shared(boxes[other], boxes[at])])
+        if len(places):
+            found[other] = places
+    nearest = min((abs(low - near[other]) for other in found), default=0.0)
+    return {other: places for other, places in found.items() if abs(low - near[other]) <= nearest + _ONE_LEVEL_M}
 
 
 def balance_m(
@@ -48,9 +52,9 @@ def balance_m(
     Negative: it tips over. Infinite: it stands on the floor; minus infinity: nothing holds it.
 
     Args:
-        boxes: upright, heights over the floor.
+        boxes: upright.
         at: which.
-        floor_m: what is no higher stands on the floor.
+        floor_m: what reaches no higher than this with its underside stands on the floor.
         apart_m: how far two that touch may be from each other, up or down.
         without: of these boxes, none holds anything.
 
@@ -60,24 +64,27 @@ def balance_m(
     0.1
     """
     holds = [held_at(boxes, one, apart_m=apart_m, without=without) for one in range(len(boxes))]
+    upward = sorted(
+        range(len(boxes)), key=lambda one: float(boxes[one].center_world[2])
+    )  # what holds is lower than what it holds
+    mass = np.array([float(box.size_m.prod()) for box in boxes])
+    moment = mass[:, None] * np.array([box.center_world[:2] for box in boxes])
+    for one in reversed(upward):
+        for by in holds[one]:
+            mass[by] += mass[one] / len(holds[one])
+            moment[by] += moment[one] / len(holds[one])
+    least = np.full(len(boxes), -math.inf)
+    for one in upward:
+        if _low_m(boxes[one]) <= floor_m:
+            least[one] = math.inf
+        elif holds[one]:
+            own = _inside_m(moment[one] / mass[one], np.concatenate(list(holds[one].values())))
+            least[one] = min([own, *(float(least[by]) for by in holds[one])])
+    return float(least[at])
 
-    def load(one: int, above: tuple[int, ...]) -> list[tuple[float, Float64[np.ndarray, "2"]]]:
-        masses = [(float(boxes[one].size_m.prod()), boxes[one].center_world[:2])]
-        for carried, by in enumerate(holds):
-            if one in by and carried not in above:
-                masses += [(mass / len(by), place) for mass, place in load(carried, (*above, one))]
-        return masses
 
-    def least(one: int, above: tuple[int, ...]) -> float:
-        if level_span_m(boxes[one], 0.0)[0] <= floor_m:
-            return math.inf
-        if not holds[one]:
-            return -math.inf
-        masses, places = zip(*load(one, (one,)), strict=True)
-        own = _inside_m(np.average(places, axis=0, weights=masses), np.concatenate(list(holds[one].values())))
-        return min([own, *(least(by, (*above, by)) for by in holds[one] if by not in above)])
-
-    return least(at, (at,))
+def _low_m(box: Box3D) -> float:
+    return float(box.center_world[2] - box.size_m[2] / 2)
 
 
 def _shared(one: Box3D, other: Box3D) -> Float64[np.ndarray, "_ 2"]:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float64, Int64
 
-from video3d.geometry.moving import Body, nearest_body
+from video3d.geometry.moving import WALKER_M, Body, nearest_body
 from video3d.model.object_votes import ObjectVotes, box_of_votes, named_share
 from video3d.types import Box3D
 from video3d.types.track import Track
@@ -29,8 +29,6 @@ _MOVED_WEIGHT = 1.5
 """What is followed more often moves than not: a place where something moved counts so much more."""
 _TALL_M, _WIDE_M = (1.0, 2.2), 1.2
 """What is seen of somebody on foot, at least and at most, and across at most."""
-WALKER_M = (0.5, 0.5, 1.7)
-"""The box of somebody on foot of whom nothing better is known."""
 _VAGUE_M = 1.0
 """A place that is less certain than this counts the less."""
 _STANDS = 0.85
@@ -122,18 +120,20 @@ def _places(
 
 
 def _with_walkers(places: list[list[_Place]], votes: ObjectVotes, bodies: Sequence[Body]) -> list[list[_Place]]:
-    """Places of every frame, and what walks there: people far away are smaller than a patch, but nothing else that moves has their shape."""
+    """Places of every frame, and, where votes are vague or missing, what moves there in the shape of people.
+
+    People far away are smaller than a patch. (A cyclist seen from the front has the shape too.)
+    """
     times = dict(zip(votes.frame.tolist(), votes.time_s.tolist(), strict=True))
-    by_frame = {frame[0].frame: frame for frame in places if frame}
+    by_frame = {frame[0].frame: list(frame) for frame in places if frame}
     for body in bodies:
-        box = _walker(body)
-        if box is None or body.frame not in times:
-            continue
-        here = by_frame.setdefault(body.frame, [])
-        if any(one.body is body for one in here):
+        box, here = _walker(body), by_frame.get(body.frame, [])
+        known = any(one.sigma_m < _VAGUE_M or one.body is body for one in here)
+        if box is None or known or body.frame not in times:
             continue
         heaviest = max((one.weight for one in here), default=1.0)
-        here.append(_Place(body.frame, times[body.frame], body.center(box), heaviest, body.sigma_m, box, body))
+        new = _Place(body.frame, times[body.frame], body.center(box), heaviest, body.sigma_m, box, body)
+        by_frame.setdefault(body.frame, []).append(new)
     return [by_frame[frame] for frame in sorted(by_frame)[-_MOST_FRAMES:]]
 
 

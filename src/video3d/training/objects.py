@@ -186,10 +186,11 @@ def told(
 
 
 def patches_alike(frames: Patches) -> Tensor:
-    """How many patches of its frame show the thing that each patch shows (f gh gw): those of one category and size."""
+    """How many patches of its frame, of known places, show the thing that each shows (f gh gw): those of one category and size."""
     targets = frames.targets
     number = torch.arange(len(frames))[:, None, None].expand(targets.category.shape)
-    rows = torch.cat([number[..., None], targets.category[..., None], (targets.size_m * 1e4).round().long()], -1)
+    size, known = (targets.size_m * 1e4).round().long(), frames.known[..., None].long()
+    rows = torch.cat([number[..., None], targets.category[..., None], size, known], -1)
     _, which, counts = torch.unique(rows.flatten(0, 2), dim=0, return_inverse=True, return_counts=True)
     return counts[which].view(targets.category.shape)
 
