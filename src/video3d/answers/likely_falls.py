@@ -38,7 +38,7 @@ _ROW = "domino"
 
 
 def falls(noted: Noted) -> str | None:
-    """Whether a thing falls. What stands with its middle near or beyond the edge of what holds it may or may not: that is not concluded."""
+    """Whether a thing falls. What stands with its load near the edge of what holds it may or may not: that is not concluded."""
     if not polar(noted) or not noted.marks or (subject := noted.marks[0]) is None or noted.stem.startswith("can "):
         return None
     one, box = movers_of(noted)[subject], noted.places[subject].box
