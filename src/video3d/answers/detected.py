@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from video3d.answers.driving_ego import INSTANT_S
-from video3d.answers.named import Finders, Sight
+from video3d.answers.named import SAME_IOU, Finders, Sight
 from video3d.answers.named_question import Mention
 from video3d.answers.named_say import Located
 from video3d.geometry.boxes import iou_3d
@@ -35,7 +35,6 @@ WORKS_FROM = 4
 photographs, surely sees so many in 6 of 120 simulated training clips, three in 21 and two in 54; where it sees four, 17 of the 180 names that
 it called absent were in the clip."""
 _SURER = 0.8  # than votes, which believe it elsewhere
-_SAME_IOU = 0.25
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -192,7 +191,7 @@ def _one(thing: Mention, voted: Located | None, seen: Sequence[LiftedThing]) -> 
         if agreeing:
             return replace(voted, score=max(voted.score, *(one.sure for one in agreeing)))
         others = (one for one in seen if one.sure >= SURE_OF_PLACE and not _alike(one.found.label, thing.category))
-        if any(iou_3d(voted.box, one.found.box) > _SAME_IOU for one in others):
+        if any(iou_3d(voted.box, one.found.box) > SAME_IOU for one in others):
             voted = None  # what is there is something else
     if not named or thing.color is not None:  # a detector does not say which of two chairs is the red one
         return voted
@@ -219,4 +218,4 @@ def _alike(name: str, other: str) -> bool:
 
 
 def _same(a: Box3D, b: Box3D, *, alike: bool) -> bool:
-    return iou_3d(a, b) > _SAME_IOU or (alike and apart(a, b) <= NEAR)
+    return iou_3d(a, b) > SAME_IOU or (alike and apart(a, b) <= NEAR)

@@ -8,6 +8,7 @@ import numpy as np
 
 from video3d.answers.likely_contact import carrier
 from video3d.answers.likely_stops import goes_straight, is_same, stopped_s, stops
+from video3d.answers.named import SAME_IOU
 from video3d.answers.named_question import Mention
 from video3d.answers.noted import Noted, option_with, polar, span, the_one, yes_no
 from video3d.answers.notes_ahead import movers_of, others_than
@@ -24,7 +25,6 @@ _ON_FLOOR_M = 0.06
 _HELD_M = 0.02
 _TOUCHES_M = 0.06
 """How far what holds a thing may be seen from its underside."""
-_SAME_IOU = 0.25
 _MOST_PILED = 30
 _ROLLS_S = 1.5
 """What rolls on something is looked after for so long."""
@@ -79,7 +79,7 @@ class _Pile(NamedTuple):
 def _pile(noted: Noted) -> _Pile:
     names, boxes = [thing.category for thing in noted.things], [place.box for place in noted.places]
     for name, place in noted.find.count(None):
-        if not any(iou_3d(place.box, box) > _SAME_IOU for box in boxes if _near(box, place.box)):
+        if not any(iou_3d(place.box, box) > SAME_IOU for box in boxes if _near(box, place.box)):
             names.append(name)
             boxes.append(place.box)
     going = _going(noted)

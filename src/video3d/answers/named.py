@@ -68,7 +68,8 @@ class Finders(NamedTuple):
 
 
 _MOST_LISTED = 12
-_SAME_IOU = 0.25
+SAME_IOU = 0.25
+"""Two boxes that share so much of the room that they take up together are one thing's."""
 
 
 def answer_named(asked: NamedQuestion, clip: PosedClip, facts: SceneFacts, find: Finders) -> Answer:
@@ -161,7 +162,7 @@ def each_once(places: Sequence[Located | None], least: float = SURE_ENOUGH) -> l
     for place in places:
         if place is None or place.score < least or not place.is_finite:
             continue
-        if all(iou_3d(place.box, other.box) <= _SAME_IOU for other in kept):
+        if all(iou_3d(place.box, other.box) <= SAME_IOU for other in kept):
             kept.append(place)
     return kept
 
@@ -171,7 +172,7 @@ def _one_place(things: Sequence[Mention], places: Sequence[Located]) -> tuple[Me
     for i, j in itertools.combinations(range(len(places)), 2):
         a, b = places[i].box, places[j].box
         apart = np.abs(a.center_world - b.center_world)
-        if bool((apart < 0.35 * np.minimum(a.size_m, b.size_m).max()).all()) or iou_3d(a, b) > _SAME_IOU:
+        if bool((apart < 0.35 * np.minimum(a.size_m, b.size_m).max()).all()) or iou_3d(a, b) > SAME_IOU:
             return things[i], things[j]
     return None
 

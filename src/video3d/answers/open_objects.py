@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from video3d.answers.detected import ASKED, detect
 from video3d.answers.facts import SceneFacts
+from video3d.answers.named import SAME_IOU
 from video3d.answers.named_question import mentions
 from video3d.answers.references import plain
 from video3d.answers.task import Asked
@@ -14,7 +15,6 @@ from video3d.types import Detection, PosedClip
 from video3d.types.detector import Detector
 from video3d.vocabulary import normalise
 
-_SAME_IOU = 0.25
 _MOST_SAID = 6
 
 
@@ -77,7 +77,7 @@ def _others(known: Sequence[Detection], things: Sequence[Detection]) -> list[Det
         return normalise(one.label) == normalise(other.label) and apart(one.box, other.box) <= NEAR
 
     return [
-        one for i, one in enumerate(known) if shared[i].max() < _SAME_IOU and not any(same(one, two) for two in things)
+        one for i, one in enumerate(known) if shared[i].max() < SAME_IOU and not any(same(one, two) for two in things)
     ]
 
 
