@@ -17,6 +17,7 @@ from video3d.finding import finders_in, things_in, what_moved
 from video3d.geometry.fitted_box import seen_surface
 from video3d.geometry.lift import lift_patches
 from video3d.geometry.moving import Body
+from video3d.geometry.resize import resize_clip
 from video3d.geometry.rigid import scale_k
 from video3d.scene import KeptScene, Scene
 from video3d.types import Answer, Box3D, Detection, PatchPoints, PosedClip
@@ -91,7 +92,7 @@ def look(
     if can_vote(model, scene):
         with torch.no_grad():
             features = model.frame_features(inputs.pixel_values[0])
-        votes = votes_of_scene(model, scene, inputs, points, features)
+        votes = votes_of_scene(model, processor, scene, inputs, points, features)
     tokens = model.encode_scene(keep_patches=by_patches, features=features, **given)
     if votes is not None:
         things = things_in(votes)
@@ -116,15 +117,17 @@ def can_vote(model: "Video3DForConditionalGeneration", scene: Scene) -> bool:
 
 def votes_of_scene(
     model: "Video3DForConditionalGeneration",
+    processor: "Video3DProcessor",
     scene: Scene,
     inputs: "SceneInputs",
     points: PatchPoints,
     features: "FrameFeatures",
 ) -> "ObjectVotes":
-    """What the patches of a scene say of their objects.
+    """What the patches of a scene say of their objects; those of larger frames, where the model looks at these too.
 
     Args:
         model: with a trained object head.
+        processor: of the model.
         scene: upright and in metres.
         inputs: of it, a batch of one.
         points: of every patch: those of ``inputs`` may be of several patches together, as tokens are.
@@ -132,20 +135,50 @@ def votes_of_scene(
     """
     import torch
 
-    places = torch.from_numpy(points.points_world).to(model.device)
-    inputs = replace(
-        inputs,
-        points_world=places[None],
-        valid_share=torch.from_numpy(points.valid_share).to(model.device)[None],
-        time_s=torch.from_numpy(scene.clip.time_s).float().to(model.device)[None],
-    )
-    votes = model.object_votes(inputs, floor_z=_floor_z(scene, places), features=features)
-    rows, columns = points.points_world.shape[1:3]
-    height, width = inputs.pixel_values.shape[-2:]
-    k_px = inputs.k_px[0].double().cpu().numpy() if inputs.k_px is not None else np.full((len(places), 3, 3), np.nan)
+    places, share = _places_of(points, model)
+    time_s = torch.from_numpy(scene.clip.time_s).float().to(model.device)[None]
+    inputs = replace(inputs, points_world=places, valid_share=share, time_s=time_s)
+    larger = _larger(model, processor, scene.clip, inputs)
+    floor_z = _floor_z(scene, places)
+    votes = model.object_votes(inputs, floor_z=floor_z, features=features, larger=larger)
+    seen = inputs if larger is None else larger
+    assert seen.points_world is not None and seen.k_px is not None
+    rows, columns = seen.points_world.shape[2:4]
+    k_px = seen.k_px[0].double().cpu().numpy()
+    height, width = seen.pixel_values.shape[-2:]
     k_patch = scale_k(k_px, (height, width), (rows, columns))
     surface = seen_surface(scene.clip, scene.facts.floor_z, k_patch, (rows, columns), _tops(scene))
     return replace(votes, surface=surface)
+
+
+def _places_of(points: PatchPoints, model: "Video3DForConditionalGeneration") -> "tuple[Any, Any]":
+    """World points of patches and the share of each that is known, as a batch of one."""
+    import torch
+
+    of = (points.points_world, points.valid_share)
+    places, share = (torch.from_numpy(one).to(model.device)[None] for one in of)
+    return places, share
+
+
+def _larger(
+    model: "Video3DForConditionalGeneration", processor: "Video3DProcessor", clip: PosedClip, inputs: "SceneInputs"
+) -> "SceneInputs | None":
+    """The frames of ``inputs`` as the object head sees them larger; None where it does not."""
+    import torch
+
+    from video3d.model.processing_video3d import normalize_frames
+
+    zoom = model.config.object_zoom
+    if zoom == 1:
+        return None
+    height, width = (zoom * side for side in inputs.pixel_values.shape[-2:])
+    large = resize_clip(clip, (height, width))
+    places, share = _places_of(lift_patches(large, processor.patch_px), model)
+    pixels = normalize_frames(large.rgb, processor.image_mean, processor.image_std)
+    k_px = torch.from_numpy(large.k_px).float().to(model.device)[None]
+    return replace(
+        inputs, pixel_values=pixels.to(model.device)[None], points_world=places, valid_share=share, k_px=k_px
+    )
 
 
 def _tops(scene: Scene) -> tuple[Box3D, ...]:

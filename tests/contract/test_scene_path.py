@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 import torch
 
+from video3d.geometry.lift import lift_patches
+from video3d.geometry.resize import resize_clip
 from video3d.model.scene_encoder import SCENE_KEYS
 from video3d.model.scene_memory import stack_scenes
 from video3d.types import InputError
@@ -61,13 +63,32 @@ def test_the_object_heads_own_blocks_read_what_lies_before_the_towers_last(visio
     assert torch.equal(told.category_logits, said.category_logits)
 
 
-def test_votes_are_read_where_the_object_heads_blocks_begin(make_model, processor, make_clip):
-    model = make_model(**OBJECTS, object_blocks=1).eval()
-    clip, points = make_clip()
+def _with_cameras(processor, clip):
+    points = lift_patches(clip, processor.patch_px)
     given = {name: value for name, value in processor(clip, points, "").items() if name in SCENE_KEYS}
     cameras = {"k_px": clip.k_px, "world_from_camera": clip.world_from_camera}
     cameras = {name: torch.from_numpy(np.array(value)).float()[None] for name, value in cameras.items()}
-    inputs = SceneInputs(**given | cameras | {"points_world": torch.from_numpy(points.points_world).float()[None]})
+    return SceneInputs(**given | cameras | {"points_world": torch.from_numpy(points.points_world).float()[None]})
+
+
+@pytest.mark.parametrize("vision", ["dinov2", "siglip"])
+def test_frames_that_are_looked_at_larger_have_as_many_more_votes(vision, make_model, processor, make_clip):
+    model, (clip, _) = make_model(vision, **OBJECTS, object_blocks=1).eval(), make_clip()
+    height, width = clip.size_hw
+    inputs = _with_cameras(processor, clip)
+    larger = _with_cameras(processor, resize_clip(clip, (2 * height, 2 * width)))
+    seen, alone = model.object_votes(inputs), model.object_votes(larger)
+    both = model.object_votes(inputs, larger=larger)
+    assert (seen.zoom, both.zoom) == (1, 2)
+    known = np.isfinite(larger.points_world.numpy()).all(-1)
+    assert len(both.frame) == known.sum() > 2 * len(seen.frame)
+    assert np.array_equal(both.patch, np.flatnonzero(known)) and np.array_equal(both.patch, alone.patch)
+    assert not np.array_equal(both.category, alone.category)
+
+
+def test_votes_are_read_where_the_object_heads_blocks_begin(make_model, processor, make_clip):
+    model = make_model(**OBJECTS, object_blocks=1).eval()
+    inputs = _with_cameras(processor, make_clip()[0])
     seen = model.frame_features(inputs.pixel_values[0])
 
     def names(features):

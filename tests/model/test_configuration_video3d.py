@@ -49,6 +49,7 @@ def test_tying_follows_the_language_model():
         ({"temporal_layers": "2"}, "temporal_layers"),
         ({"temporal_layers": None}, "temporal_layers"),
         ({"object_blocks": None}, "object_blocks"),
+        ({"object_zoom": 0}, "object_zoom"),
         ({"coord_token_id": -1}, "coord_token_id"),
         ({"position_temperature": 0.0}, "position_temperature"),
         ({"position_voxel_m": float("inf")}, "position_voxel_m"),

@@ -30,7 +30,7 @@ _CHOICES: dict[str, Any] = {
 _WHOLE = {
     "pool": 2, "scene_token_id": 0, "vision_feature_layer": -2, "projector_width": 576, "temporal_layers": 4, "temporal_heads": 12,
     "reasoning_layers": 2, "reasoning_width": 256, "reasoning_heads": 8, "layout_queries": 64, "max_scene_tokens": 2000,
-    "ground_token_id": 7, "coord_token_id": 8, "object_width": 512, "object_blocks": 3,
+    "ground_token_id": 7, "coord_token_id": 8, "object_width": 512, "object_blocks": 3, "object_zoom": 2,
 }  # fmt: skip
 
 
@@ -84,6 +84,7 @@ class Video3DConfig(PreTrainedConfig):
         object_width: width of it.
         object_blocks: blocks of its own that it has in place of as many last ones of the vision tower, as wide; 0: it reads what
             scene tokens are made of.
+        object_zoom: how many times as large frames are looked at once more for it, for what is small; 1: they are not.
         object_colors: colours that it tells apart.
         objects_trained: whether it has been trained; set by whoever did.
         notes: what stands beside a question, where things are found by name: what geometry ``conclusions`` come to (where none,
@@ -155,6 +156,7 @@ class Video3DConfig(PreTrainedConfig):
     object_head: bool = False
     object_blocks: int = 0
     object_width: int = 512
+    object_zoom: int = 1
     object_colors: list[str] | tuple[str, ...] = ()
     objects_trained: bool = False
     notes: Notes = "conclusions"
@@ -213,6 +215,7 @@ class Video3DConfig(PreTrainedConfig):
             "max_scene_tokens",
             "projector_width",
             "object_width",
+            "object_zoom",
         ):
             if getattr(self, name) is not None and getattr(self, name) < 1:
                 raise ValueError(f"{name}: expected 1 or more, got {getattr(self, name)}")

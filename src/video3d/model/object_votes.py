@@ -31,9 +31,11 @@ _MOST_VOTES = 2000
 _ALIKE = 0.35  # cosine between the categories of votes for one thing
 _REACH = 0.7  # of a thing's middle side: how far apart votes for its centre lie
 _REACH_M = (0.12, 1.5)
+_FAR = 4.0
+"""Reaches, beyond which votes for other places say nothing of a thing."""
 _LEAST_DENSITY = 0.3
 _LEAST_PATCHES = 2
-_ENOUGH_PATCHES = 16  # from so many on, more say little more
+_ENOUGH_PATCHES = 16  # of frames that are not enlarged; from so many on, more say little more
 _SAME_IOU = 0.2
 _FLAT_TOPS = frozenset(
     {"table", "coffee table", "side table", "desk", "workbench", "dressing table", "counter", "kitchen island"}
@@ -58,6 +60,7 @@ class ObjectVotes:
         frame: number of the frame in the clip.
         time_s: of that frame; NaN unknown.
         patch: its number among the patches of all frames, in the order of (frame, row, column).
+        zoom: how many times as large frames were looked at as the scene is otherwise: as many times squared patches show the same.
         surface: what depth shows of the scene, which boxes of things that stay are fitted to; None: they are as they are voted for.
     """
 
@@ -72,11 +75,12 @@ class ObjectVotes:
     frame: Int64[np.ndarray, "n"]
     time_s: Float64[np.ndarray, "n"]
     patch: Int64[np.ndarray, "n"]
+    zoom: int = 1
     surface: SeenSurface | None = None
 
     def only(self, keep: Bool[np.ndarray, "n"] | Int64[np.ndarray, "m"]) -> "ObjectVotes":
         """Some of the votes."""
-        arrays = [field.name for field in fields(self) if field.name not in ("categories", "colors", "surface")]
+        arrays = [field.name for field in fields(self) if field.name not in ("categories", "colors", "zoom", "surface")]
         return replace(self, **{name: getattr(self, name)[keep] for name in arrays})
 
 
@@ -112,6 +116,7 @@ def votes_of(
     time_s: Tensor,
     categories: Sequence[str],
     colors: Sequence[str],
+    zoom: int = 1,
 ) -> ObjectVotes:
     """Votes of the patches that have a place and may show an object, in the world.
 
@@ -122,6 +127,7 @@ def votes_of(
         time_s: of every frame.
         categories: what the head's categories are called.
         colors: what its colours are called.
+        zoom: how many times as large these frames are as the scene's otherwise.
     """
 
     def all_of(name: str) -> Tensor:
@@ -148,6 +154,7 @@ def votes_of(
         frame=frame.numpy(),
         time_s=time_s.cpu().double().numpy()[frame.numpy()],
         patch=here.reshape(-1).nonzero()[:, 0].numpy(),
+        zoom=zoom,
     )
 
 
@@ -259,11 +266,12 @@ def fitted(thing: FoundObject, votes: ObjectVotes) -> FoundObject:
         return thing
     apart = np.linalg.norm(votes.center_world - thing.box.center_world, axis=1)
     reach = float(np.clip(_REACH * np.sort(thing.box.size_m)[1], *_REACH_M))
-    near = np.exp(-0.5 * (apart / reach) ** 2)
-    sort = (near * votes.category[:, votes.categories.index(thing.category)]) @ votes.category
-    length = np.linalg.norm(votes.category, axis=1) * np.linalg.norm(sort)
+    around = np.flatnonzero(apart < _FAR * reach)
+    near, shown = np.exp(-0.5 * (apart[around] / reach) ** 2), votes.category[around]
+    sort = (near * shown[:, votes.categories.index(thing.category)]) @ shown
+    length = np.linalg.norm(shown, axis=1) * np.linalg.norm(sort)
     own = np.zeros(votes.surface.num_patches)
-    own[votes.patch] = votes.category.sum(axis=1) * (votes.category @ sort) / np.maximum(length, 1e-9) * near
+    own[votes.patch[around]] = shown.sum(axis=1) * (shown @ sort) / np.maximum(length, 1e-9) * near
     box = fit_box(thing.box, votes.surface, own).box
     if known in _FLAT_TOPS:
         box = on_top(box, votes.surface.tops) or box
@@ -288,7 +296,7 @@ def _agreed(votes: ObjectVotes, weight: Float64[np.ndarray, "n"], patches: float
     x, y = box.world_from_box[:2, 0]
     spread = np.average(((votes.center_world - box.center_world) ** 2).sum(1), weights=weight)
     frames = np.unique(votes.frame)
-    enough = (1 - math.exp(-patches / _ENOUGH_PATCHES)) * len(frames) / (len(frames) + 1)
+    enough = (1 - math.exp(-patches / votes.zoom**2 / _ENOUGH_PATCHES)) * len(frames) / (len(frames) + 1)
     return FoundObject(
         category=votes.categories[best],
         score=float(np.clip(category[best] * enough, 0, 1)),

@@ -21,12 +21,14 @@ from video3d.model.grounding import (
     object_content,
     object_content_from_tokens,
 )
-from video3d.model.object_head import ObjectHead, patch_geometry
+from video3d.model.object_head import ObjectHead, PatchObjects, patch_geometry
+from video3d.model.object_looks import both_looks
 from video3d.model.object_votes import ObjectVotes, votes_of
 from video3d.model.reasoning import ReasoningModule
 from video3d.model.reasoning_findings import reason
 from video3d.model.reasoning_losses import spatial_loss
 from video3d.model.reasoning_types import SpatialTargets
+from video3d.model.scene_encoder import FRAMES_AT_ONCE
 from video3d.model.scene_memory import SceneCache, continue_prompt, leave_out
 from video3d.model.scene_projector import SceneProjector
 from video3d.types import Box3D, InputError
@@ -74,7 +76,12 @@ class SceneHeads:
 
     @torch.no_grad()
     def object_votes(
-        self, inputs: SceneInputs, *, floor_z: float = 0.0, features: FrameFeatures | None = None
+        self,
+        inputs: SceneInputs,
+        *,
+        floor_z: float = 0.0,
+        features: FrameFeatures | None = None,
+        larger: SceneInputs | None = None,
     ) -> ObjectVotes:
         """What the patches of one scene's frames say of the objects that they show; ``object_votes`` gathers it.
 
@@ -82,26 +89,57 @@ class SceneHeads:
             inputs: a batch of one, with points, intrinsics and poses in metres, +z up.
             floor_z: height of the floor in the world.
             features: of the frames, where they have been looked at before.
+            larger: the same frames, several times as large: then votes are those of their patches, by both looks.
 
         Raises:
             InputError: the model has no object head, or geometry is missing.
         """
+        said = self._objects_said(inputs, floor_z, features)
+        points, poses = inputs.points_world, inputs.world_from_camera
+        assert points is not None and poses is not None
+        points, poses = points[0], poses[0].float()
+        zoom = 1
+        if larger is not None:
+            again = self._objects_said(larger, floor_z)
+            assert larger.points_world is not None
+            zoom = larger.points_world.shape[2] // points.shape[1]
+            said = both_looks(said, points, again, larger.points_world[0], poses)
+            points = larger.points_world[0]
+        times = inputs.time_s[0] if inputs.time_s is not None else torch.full((len(points),), torch.nan)
+        return votes_of(said, points, poses, times, self.config.categories, self.config.object_colors, zoom)
+
+    def _objects_said(self, inputs: SceneInputs, floor_z: float, features: FrameFeatures | None = None) -> PatchObjects:
         head = self.object_head
         if head is None:
             raise InputError("model", expected="one with an object head", got="none", do="use nano, or train one")
         points, k_px, poses = inputs.points_world, inputs.k_px, inputs.world_from_camera
         if points is None or k_px is None or poses is None or inputs.valid_share is None:
             raise InputError("frames", expected="places, intrinsics and poses", got="frames without")
-        points, poses, k_px, share = points[0], poses[0].float(), k_px[0].float(), inputs.valid_share[0].float()
+        points, over_floor, share = points[0], poses[0].float().clone(), inputs.valid_share[0].float()
         down = points.new_tensor([0.0, 0.0, floor_z])
-        over_floor = poses.clone()
         over_floor[:, :3, 3] -= down
         pixels = inputs.pixel_values[0]
-        seen: FrameFeatures = self.frame_features(pixels) if features is None else features
-        read = seen.patches if seen.for_objects is None else seen.for_objects
-        said = head(read, patch_geometry(points - down, share, over_floor, k_px, pixels))
-        times = inputs.time_s[0] if inputs.time_s is not None else torch.full((len(points),), torch.nan)
-        return votes_of(said, points, poses, times, self.config.categories, self.config.object_colors)
+        if features is None:
+            read = self._object_features(pixels)
+        else:
+            read = features.patches if features.for_objects is None else features.for_objects
+        return head(read, patch_geometry(points - down, share, over_floor, k_px[0].float(), pixels))
+
+    def _object_features(self, frames: Float[Tensor, "m 3 h w"]) -> Float[Tensor, "m gh gw c"]:
+        """What the object head reads of many frames; of a DINOv2, no more is computed than that takes."""
+        blocks, tower = self.config.object_blocks, self.vision_tower
+        if not blocks or tower.config.model_type != "dinov2":
+            seen: FrameFeatures = self.frame_features(frames)
+            return seen.patches if seen.for_objects is None else seen.for_objects
+        looked = []
+        for part in frames.split(FRAMES_AT_ONCE):
+            tokens = tower.embeddings(part.to(tower.dtype))
+            for layer in tower.encoder.layer[:-blocks]:
+                tokens = layer(tokens)
+                tokens = tokens[0] if isinstance(tokens, tuple) else tokens  # of older versions
+            looked.append(tokens)
+        rows, columns = (side // self.config.patch_px for side in frames.shape[-2:])
+        return torch.cat(looked)[:, -rows * columns :].unflatten(1, (rows, columns))
 
     # ---- reasoning ----------------------------------------------------------------------------------------------------
 

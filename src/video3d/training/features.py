@@ -222,7 +222,7 @@ class SceneStore:
         if self.level == "pixels" and not looks:
             return {"none": torch.zeros(0)}, None
         seen = model.frame_features(inputs.pixel_values[0])
-        votes = votes_of_scene(model, scene, inputs, points, seen) if looks else None
+        votes = votes_of_scene(model, self.processor, scene, inputs, points, seen) if looks else None
         find = None if votes is None else finders_in(votes, things_in(votes), scene.clip, what_moved(scene.clip))
         if self.level == "pixels":
             return {"none": torch.zeros(0)}, find
@@ -285,7 +285,7 @@ def store_for(
         key |= {
             "notes": [NOTES_FORMAT, model.config.notes],
             "told": list(told_key),
-            "object_head": weights_hash(model.object_head),
+            "object_head": [weights_hash(model.object_head), model.config.object_zoom],
         }
         key |= {"looks": weights_hash(model.vision_tower)}
     name = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:16]
