@@ -14,10 +14,9 @@ from video3d.answers.named_question import NamedQuestion
 from video3d.answers.notes import notes_on
 from video3d.answers.prompt import build_prompt
 from video3d.finding import finders_in, things_in, what_moved
-from video3d.geometry.fitted_box import seen_surface
+from video3d.geometry.fitted_box import SeenSurface, seen_surface
 from video3d.geometry.lift import lift_patches
 from video3d.geometry.moving import Body
-from video3d.geometry.resize import resize_clip
 from video3d.geometry.rigid import scale_k
 from video3d.scene import KeptScene, Scene
 from video3d.types import Answer, Box3D, Detection, PatchPoints, PosedClip
@@ -32,6 +31,8 @@ if TYPE_CHECKING:
 
 MAX_FINDINGS = 12
 NUM_SCENES_KEPT = 4
+MOST_ENLARGED = 2.5
+"""Times the height of a recording's frames: objects were learned from windows of frames enlarged by as much, and no more."""
 _T = TypeVar("_T")
 
 
@@ -135,50 +136,53 @@ def votes_of_scene(
     """
     import torch
 
-    places, share = _places_of(points, model)
     time_s = torch.from_numpy(scene.clip.time_s).float().to(model.device)[None]
-    inputs = replace(inputs, points_world=places, valid_share=share, time_s=time_s)
-    larger = _larger(model, processor, scene.clip, inputs)
-    floor_z = _floor_z(scene, places)
+    inputs = replace(inputs, **_places(points, model), time_s=time_s)
+    floor_z = _floor_z(scene, inputs.points_world)
+    larger = _enlarged(model, processor, scene.clip, inputs)
     votes = model.object_votes(inputs, floor_z=floor_z, features=features, larger=larger)
-    seen = inputs if larger is None else larger
-    assert seen.points_world is not None and seen.k_px is not None
-    rows, columns = seen.points_world.shape[2:4]
-    k_px = seen.k_px[0].double().cpu().numpy()
-    height, width = seen.pixel_values.shape[-2:]
-    k_patch = scale_k(k_px, (height, width), (rows, columns))
-    surface = seen_surface(scene.clip, scene.facts.floor_z, k_patch, (rows, columns), _tops(scene))
-    return replace(votes, surface=surface)
+    return replace(votes, surface=_surface(scene, larger or inputs))
 
 
-def _places_of(points: PatchPoints, model: "Video3DForConditionalGeneration") -> "tuple[Any, Any]":
-    """World points of patches and the share of each that is known, as a batch of one."""
+def _places(points: PatchPoints, model: "Video3DForConditionalGeneration") -> dict[str, Any]:
+    """What ``SceneInputs`` has of the places of patches, a batch of one."""
     import torch
 
-    of = (points.points_world, points.valid_share)
-    places, share = (torch.from_numpy(one).to(model.device)[None] for one in of)
-    return places, share
+    return {
+        "points_world": torch.from_numpy(points.points_world).to(model.device)[None],
+        "valid_share": torch.from_numpy(points.valid_share).to(model.device)[None],
+    }
 
 
-def _larger(
+def _enlarged(
     model: "Video3DForConditionalGeneration", processor: "Video3DProcessor", clip: PosedClip, inputs: "SceneInputs"
 ) -> "SceneInputs | None":
-    """The frames of ``inputs`` as the object head sees them larger; None where it does not."""
+    """The frames of ``inputs`` as the object head sees them once more; None where it does not, or could only see them blurred."""
     import torch
 
     from video3d.model.processing_video3d import normalize_frames
+    from video3d.types.scene_tokens import SceneInputs
 
-    zoom = model.config.object_zoom
-    if zoom == 1:
+    zoom, height = model.config.object_zoom, inputs.pixel_values.shape[-2]
+    if zoom == 1 or zoom * height > MOST_ENLARGED * clip.size_hw[0]:
         return None
-    height, width = (zoom * side for side in inputs.pixel_values.shape[-2:])
-    large = resize_clip(clip, (height, width))
-    places, share = _places_of(lift_patches(large, processor.patch_px), model)
+    large = processor.fit_clip(clip, zoom)
     pixels = normalize_frames(large.rgb, processor.image_mean, processor.image_std)
-    k_px = torch.from_numpy(large.k_px).float().to(model.device)[None]
-    return replace(
-        inputs, pixel_values=pixels.to(model.device)[None], points_world=places, valid_share=share, k_px=k_px
+    return SceneInputs(
+        pixel_values=pixels.to(model.device)[None],
+        **_places(lift_patches(large, processor.patch_px), model),
+        k_px=torch.from_numpy(large.k_px).float().to(model.device)[None],
+        world_from_camera=inputs.world_from_camera,
     )
+
+
+def _surface(scene: Scene, inputs: "SceneInputs") -> SeenSurface | None:
+    """What depth shows of a scene, by the patches of ``inputs``."""
+    assert inputs.points_world is not None and inputs.k_px is not None
+    rows, columns = inputs.points_world.shape[2:4]
+    height, width = inputs.pixel_values.shape[-2:]
+    k_patch = scale_k(inputs.k_px[0].double().cpu().numpy(), (height, width), (rows, columns))
+    return seen_surface(scene.clip, scene.facts.floor_z, k_patch, (rows, columns), _tops(scene))
 
 
 def _tops(scene: Scene) -> tuple[Box3D, ...]:

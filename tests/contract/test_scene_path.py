@@ -8,6 +8,7 @@ from video3d.geometry.lift import lift_patches
 from video3d.geometry.resize import resize_clip
 from video3d.model.scene_encoder import SCENE_KEYS
 from video3d.model.scene_memory import stack_scenes
+from video3d.model.tower_until import tower_until
 from video3d.types import InputError
 from video3d.types.scene_tokens import SceneInputs
 
@@ -46,6 +47,18 @@ def test_layer_is_the_one_that_is_asked_for(make_model):
 OBJECTS = {"object_head": True, "object_width": 16, "object_colors": ["red"], "categories": ["chair", "ball"]}
 
 
+@pytest.mark.parametrize("blocks", [1, 2])
+@pytest.mark.parametrize("vision", ["dinov2", "dinov2_registers", "dinov3", "siglip"])
+def test_a_tower_until_its_last_blocks_says_what_the_whole_one_says_there(vision, blocks, make_model):
+    tower = make_model(vision).vision_tower.eval()
+    weights, looks = list(tower.state_dict()), {"interpolate_pos_encoding": True} if vision == "siglip" else {}
+    pixels = torch.randn(2, 3, 16, 24)
+    with torch.no_grad():
+        whole = tower(pixels, output_hidden_states=True, **looks).hidden_states[-1 - blocks][:, -24:]
+        assert torch.equal(tower_until(tower, pixels, blocks, 4, **looks).flatten(1, 2), whole)
+    assert list(tower.state_dict()) == weights  # it stays whole
+
+
 @pytest.mark.parametrize("vision", ["dinov2", "siglip"])
 def test_the_object_heads_own_blocks_read_what_lies_before_the_towers_last(vision, make_model, tmp_path):
     model = make_model(vision, **OBJECTS, object_blocks=1).eval()
@@ -81,9 +94,24 @@ def test_frames_that_are_looked_at_larger_have_as_many_more_votes(vision, make_m
     both = model.object_votes(inputs, larger=larger)
     assert (seen.zoom, both.zoom) == (1, 2)
     known = np.isfinite(larger.points_world.numpy()).all(-1)
-    assert len(both.frame) == known.sum() > 2 * len(seen.frame)
     assert np.array_equal(both.patch, np.flatnonzero(known)) and np.array_equal(both.patch, alone.patch)
-    assert not np.array_equal(both.category, alone.category)
+    spread = np.full((*known.shape[1:], both.category.shape[1]), np.nan)
+    rows, columns = known.shape[2:]
+    frame, row, column = np.unravel_index(seen.patch, (known.shape[1], rows // 2, columns // 2))
+    for down, right in np.ndindex(2, 2):
+        spread[frame, 2 * row + down, 2 * column + right] = seen.category
+    spread = spread.reshape(-1, spread.shape[-1])[both.patch]
+    there = np.isfinite(spread).all(-1)
+    assert there.mean() > 0.5
+    np.testing.assert_allclose(both.category[there], (spread + alone.category)[there] / 2, atol=1e-5)
+
+
+def test_larger_frames_whose_patches_are_no_whole_parts_are_refused(make_model, processor, make_clip):
+    model, (clip, _) = make_model(**OBJECTS, object_blocks=1).eval(), make_clip()
+    inputs = _with_cameras(processor, clip)
+    larger = _with_cameras(processor, resize_clip(clip, (32, 56)))
+    with pytest.raises(InputError, match="larger frames"):
+        model.object_votes(inputs, larger=larger)
 
 
 def test_votes_are_read_where_the_object_heads_blocks_begin(make_model, processor, make_clip):

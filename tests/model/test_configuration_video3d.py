@@ -50,6 +50,8 @@ def test_tying_follows_the_language_model():
         ({"temporal_layers": None}, "temporal_layers"),
         ({"object_blocks": None}, "object_blocks"),
         ({"object_zoom": 0}, "object_zoom"),
+        ({"object_zoom": 2}, "object_zoom"),  # without a head
+        ({"object_zoom": 64, "object_head": True, "categories": ["chair"]}, "object_zoom"),
         ({"coord_token_id": -1}, "coord_token_id"),
         ({"position_temperature": 0.0}, "position_temperature"),
         ({"position_voxel_m": float("inf")}, "position_voxel_m"),

@@ -1,5 +1,6 @@
 """Two looks at the same frames: what they say together lies between them, in whatever frame each said it."""
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -40,18 +41,65 @@ def _spread(values: torch.Tensor) -> torch.Tensor:
     return values.repeat_interleave(2, 1).repeat_interleave(2, 2)
 
 
-@pytest.mark.parametrize("seed", range(5))
-def test_centres_lie_between_the_two_nearer_to_the_surer_and_probabilities_are_means(seed: int) -> None:
+def _turned(degrees: float, like: torch.Tensor) -> torch.Tensor:
+    angle = torch.deg2rad(torch.tensor(degrees))
+    return torch.stack([angle.cos(), angle.sin()]).expand_as(like).clone()
+
+
+def _alike(seed: int, apart_m: float, headings_deg: tuple[float, float]) -> Looks:
+    """Two looks at things that lie ``apart_m`` apart, with such headings in the world; the larger is three times as sure."""
     whole, points, larger, larger_points, pose = _looks(seed)
-    both = both_looks(whole, points, larger, larger_points, pose)
-    one, other = (_places(*look, pose)[0] for look in ((whole, points), (larger, larger_points)))
-    together, one = _places(both, larger_points, pose)[0], _spread(one)
-    near, far = (together - other).norm(dim=-1), (together - one).norm(dim=-1)
-    torch.testing.assert_close(near + far, (one - other).norm(dim=-1), atol=1e-4, rtol=1e-4)
-    assert torch.equal(near < far, larger.log_scale < _spread(whole.log_scale))
+    things = torch.tensor([7.0, 1.0, 0.5])
+
+    def of(said: PatchObjects, points: torch.Tensor, thing: torch.Tensor, degrees: float, scale: float) -> PatchObjects:
+        ahead, left = view_axes(points, pose)
+        offset, axis = thing - points, _turned(degrees, points[..., :2])
+        return replace(
+            said,
+            center_m=torch.stack([(offset * ahead).sum(-1), (offset * left).sum(-1), offset[..., 2]], -1),
+            heading=3 * torch.stack([(axis * ahead[..., :2]).sum(-1), (axis * left[..., :2]).sum(-1)], -1),
+            log_scale=torch.full(points.shape[:3], scale).log(),
+        )
+
+    one = of(whole, points, things, headings_deg[0], 0.3)
+    other = of(larger, larger_points, things + torch.tensor([0.0, 0.0, apart_m]), headings_deg[1], 0.1)
+    return one, points, other, larger_points, pose
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("headings, expected", [((0, 20), 15), ((0, 190), 187.5), ((170, 0), -2.5), ((0, 90), 90)])
+def test_what_both_say_is_averaged_by_how_sure_they_are(
+    seed: int, headings: tuple[float, float], expected: float
+) -> None:
+    whole, _, larger, larger_points, pose = looks = _alike(seed, 0.4, headings)
+    both = both_looks(*looks)
+    center, axis = _places(both, larger_points, pose)
+    own = 1.0 if headings == (0, 90) else 0.75  # the front for the side: the surer is believed
+    high = torch.full_like(center[..., 2], 0.5 + own * 0.4)
+    torch.testing.assert_close(center[..., 2], high, atol=1e-4, rtol=1e-4)
+    towards = torch.nn.functional.cosine_similarity(axis, _turned(expected, axis), dim=-1)
+    assert float(towards.min()) > math.cos(math.radians(0.6))
+    size = (1 - own) * _spread(whole.log_size) + own * larger.log_size
+    torch.testing.assert_close(both.log_size, size)
+    scale = torch.full_like(both.log_scale, 0.1 if own == 1 else 0.15).log()
+    torch.testing.assert_close(both.log_scale, scale)
     for name in ("category_logits", "color_logits"):
         mean = (_spread(getattr(whole, name)).softmax(-1) + getattr(larger, name).softmax(-1)) / 2
         torch.testing.assert_close(getattr(both, name).softmax(-1), mean)
+
+
+@pytest.mark.parametrize("surer", ["larger", "whole"])
+def test_of_two_different_things_the_surer_look_is_believed(surer: str) -> None:
+    whole, points, larger, larger_points, pose = _alike(0, 2.0, (0, 10))
+    if surer == "whole":
+        larger = replace(larger, log_scale=torch.full_like(larger.log_scale, 0.5).log())
+    both = both_looks(whole, points, larger, larger_points, pose)
+    center, axis = _places(both, larger_points, pose)
+    high, degrees, scale = (2.5, 10, 0.1) if surer == "larger" else (0.5, 0, 0.3)
+    torch.testing.assert_close(center[..., 2], torch.full_like(center[..., 2], high), atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(axis, _turned(degrees, axis), atol=1e-3, rtol=1e-3)
+    torch.testing.assert_close(both.log_size, larger.log_size if surer == "larger" else _spread(whole.log_size))
+    torch.testing.assert_close(both.log_scale.exp(), torch.full_like(both.log_scale, scale))
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -27,6 +27,9 @@ _CHOICES: dict[str, Any] = {
 }
 
 
+MOST_ZOOM = 4
+"""Of frames for the object head: with more, one takes minutes on a CPU."""
+
 _WHOLE = {
     "pool": 2, "scene_token_id": 0, "vision_feature_layer": -2, "projector_width": 576, "temporal_layers": 4, "temporal_heads": 12,
     "reasoning_layers": 2, "reasoning_width": 256, "reasoning_heads": 8, "layout_queries": 64, "max_scene_tokens": 2000,
@@ -84,7 +87,7 @@ class Video3DConfig(PreTrainedConfig):
         object_width: width of it.
         object_blocks: blocks of its own that it has in place of as many last ones of the vision tower, as wide; 0: it reads what
             scene tokens are made of.
-        object_zoom: how many times as large frames are looked at once more for it, for what is small; 1: they are not.
+        object_zoom: how many times as large frames are looked at once more for it, where they are large enough; 1: they are not.
         object_colors: colours that it tells apart.
         objects_trained: whether it has been trained; set by whoever did.
         notes: what stands beside a question, where things are found by name: what geometry ``conclusions`` come to (where none,
@@ -240,6 +243,10 @@ class Video3DConfig(PreTrainedConfig):
         if self.object_blocks and not (self.object_head and self.object_blocks <= (num_layers or 0)):
             raise ValueError(
                 f"object_blocks: expected object_head with it and at most {num_layers}, got {self.object_blocks}"
+            )
+        if self.object_zoom > MOST_ZOOM or (self.object_zoom > 1 and not self.object_head):
+            raise ValueError(
+                f"object_zoom: expected 1 to {MOST_ZOOM}, and object_head with more than 1, got {self.object_zoom}"
             )
         if self.object_head and not self.categories:
             raise ValueError("object_head: expected categories with it, which say what objects may be, got none")

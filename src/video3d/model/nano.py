@@ -30,7 +30,7 @@ CACHE_FORMAT = 6
 NANO, NANO_BASE = "nano", "nano-base"
 NANO_SEED = 20241130
 OBJECT_ZOOM = 2
-"""Small things are named right more often by far, for five times the time that looking at objects takes (docs/results/objects.md)."""
+"""Of things in rooms never seen, 82 % are named right in a frame instead of 74 %, for some five seconds a scene on two cores (docs/results/objects.md)."""
 MANIFEST = "nano.json"
 
 SMOLLM2 = PackagedFile(

@@ -70,7 +70,10 @@ def track_named(
         return None
     some, share = votes.only(keep), named_share(votes, category, color, besides)[keep]
     last = np.unique(some.frame)[-_MOST_FRAMES:]
-    places = [_places(some, share, _strongest(some.frame, int(frame), share), bodies) for frame in last]
+    places = [
+        _places(some, share, _strongest(some.frame, int(frame), share, _MOST_VOTES * votes.zoom**2), bodies)
+        for frame in last
+    ]
     if category == "person":
         places = _with_walkers(places, votes, bodies)
     chosen = _of_one_size(_best_way(places))
@@ -83,9 +86,11 @@ def track_named(
     )
 
 
-def _strongest(frames: Int64[np.ndarray, "n"], frame: int, share: Float64[np.ndarray, "n"]) -> Int64[np.ndarray, "m"]:
+def _strongest(
+    frames: Int64[np.ndarray, "n"], frame: int, share: Float64[np.ndarray, "n"], most: int
+) -> Int64[np.ndarray, "m"]:
     at = np.flatnonzero(frames == frame)
-    return at[np.argsort(-share[at], kind="stable")[:_MOST_VOTES]]
+    return at[np.argsort(-share[at], kind="stable")[:most]]
 
 
 def _places(

@@ -34,8 +34,8 @@ _REACH_M = (0.12, 1.5)
 _FAR = 4.0
 """Reaches, beyond which votes for other places say nothing of a thing."""
 _LEAST_DENSITY = 0.3
-_LEAST_PATCHES = 2
-_ENOUGH_PATCHES = 16  # of frames that are not enlarged; from so many on, more say little more
+_LEAST_PATCHES = 2  # of frames that are not enlarged
+_ENOUGH_PATCHES = 16  # of these; from so many on, more say little more
 _SAME_IOU = 0.2
 _FLAT_TOPS = frozenset(
     {"table", "coffee table", "side table", "desk", "workbench", "dressing table", "counter", "kitchen island"}
@@ -60,7 +60,7 @@ class ObjectVotes:
         frame: number of the frame in the clip.
         time_s: of that frame; NaN unknown.
         patch: its number among the patches of all frames, in the order of (frame, row, column).
-        zoom: how many times as large frames were looked at as the scene is otherwise: as many times squared patches show the same.
+        zoom: how many times as large the frames of these patches are as the scene's otherwise: a thing fills zoom² as many.
         surface: what depth shows of the scene, which boxes of things that stay are fitted to; None: they are as they are voted for.
     """
 
@@ -185,7 +185,7 @@ def find_objects(votes: ObjectVotes, *, most: int = 100) -> tuple[FoundObject, .
         center = np.average(left.center_world[one], axis=0, weights=weight[one])
         one = free & (np.linalg.norm(left.center_world - center, axis=1) < reach[seed]) & (alike[seed] > _ALIKE)
         one[seed] = True
-        if each * one.sum() >= _LEAST_PATCHES:
+        if each * one.sum() >= _LEAST_PATCHES * votes.zoom**2:
             found.append(_agreed(left.only(one), weight[one], each * float(one.sum())))
         density = density - near[:, one] @ weight[one]
         free &= ~one
@@ -238,15 +238,16 @@ def find_named(
     keep = np.flatnonzero(votes.category[:, votes.categories.index(category)] > LEAST_NAMED)
     if not len(keep):
         return None
-    keep = keep[np.argsort(-share[keep], kind="stable")[:_MOST_VOTES]]
+    every, keep = keep, keep[np.argsort(-share[keep], kind="stable")[:_MOST_VOTES]]
     some, share = votes.only(keep), share[keep]
     reach = np.clip(_REACH * np.sort(some.size_m, 1)[:, 1], *_REACH_M)
     apart = np.linalg.norm(some.center_world[:, None] - some.center_world, axis=2)
     seed = int((np.exp(-0.5 * (apart / (0.6 * reach[:, None])) ** 2) @ share).argmax())
     one = apart[seed] < reach[seed]
     thing = _agreed(some.only(one), share[one], float(one.sum()))
-    own = some.category[one, votes.categories.index(category)]
-    frames = np.unique(some.frame[one][own >= _SHOWN * own.max()])  # where it is shown, not where it might be
+    every = every[np.linalg.norm(votes.center_world[every] - some.center_world[seed], axis=1) < reach[seed]]
+    own = votes.category[every, votes.categories.index(category)]
+    frames = np.unique(votes.frame[every][own >= _SHOWN * own.max()])  # where it is shown, not where it might be
     return replace(
         thing, category=category, score=min(1.0, float(own.max())), frames=tuple(int(frame) for frame in frames)
     )

@@ -139,13 +139,14 @@ class Video3DProcessor(ProcessorMixin):
         best = int(np.argmin(aspect + 0.5 * np.log(budget / (rows * columns))))
         return int(rows[best]) * unit, int(columns[best]) * unit
 
-    def fit_clip(self, clip: PosedClip) -> PosedClip:
-        """The clip at the size that the model reads; of a square model, the middle square of its frames."""
+    def fit_clip(self, clip: PosedClip, times: int = 1) -> PosedClip:
+        """The clip at the size that the model reads, or so many times as large; of a square model, the middle square of its frames."""
         if self.square_px is not None:
             height, width = clip.size_hw
             side = min(height, width)
             clip = crop_clip(clip, (height - side) // 2, (width - side) // 2, side, side)
-        return resize_clip(clip, self.frame_size_hw(clip.size_hw))
+        height, width = self.frame_size_hw(clip.size_hw)
+        return resize_clip(clip, (times * height, times * width))
 
     def num_scene_tokens(self, num_frames: int, size_hw: tuple[int, int]) -> int:
         """Tokens that frames of this size become as a grid (merged by voxel, it depends on the scene)."""

@@ -5,7 +5,7 @@ phrase, the reasoning module needs none.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -31,6 +31,7 @@ from video3d.model.reasoning_types import SpatialTargets
 from video3d.model.scene_encoder import FRAMES_AT_ONCE
 from video3d.model.scene_memory import SceneCache, continue_prompt, leave_out
 from video3d.model.scene_projector import SceneProjector
+from video3d.model.tower_until import tower_until
 from video3d.types import Box3D, InputError
 from video3d.types.scene_tokens import FrameFeatures, SceneInputs, SceneTokens
 
@@ -57,7 +58,8 @@ class SceneHeads:
     config: Video3DConfig
     scene_projector: SceneProjector
     vision_tower: Any
-    frame_features: Any
+    patch_features: Any
+    _interpolate: dict[str, bool]
     grounding: GroundingHead | None
     reasoning: ReasoningModule | None
     object_head: ObjectHead | None
@@ -94,52 +96,54 @@ class SceneHeads:
         Raises:
             InputError: the model has no object head, or geometry is missing.
         """
-        said = self._objects_said(inputs, floor_z, features)
-        points, poses = inputs.points_world, inputs.world_from_camera
-        assert points is not None and poses is not None
-        points, poses = points[0], poses[0].float()
+        points, poses, said = self._objects_said(inputs, floor_z, features)
         zoom = 1
         if larger is not None:
-            again = self._objects_said(larger, floor_z)
-            assert larger.points_world is not None
-            zoom = larger.points_world.shape[2] // points.shape[1]
-            said = both_looks(said, points, again, larger.points_world[0], poses)
-            points = larger.points_world[0]
+            places, _, again = self._objects_said(larger, floor_z)
+            grid, large = points.shape[1:3], places.shape[1:3]
+            zoom = large[0] // grid[0]
+            if len(places) != len(points) or large != (zoom * grid[0], zoom * grid[1]):
+                raise InputError(
+                    "larger frames",
+                    expected=f"{len(points)} frames of a multiple of {grid[0]} x {grid[1]} patches",
+                    got=f"{len(places)} of {large[0]} x {large[1]}",
+                )
+            points, said = places, both_looks(said, points, again, places, poses)
         times = inputs.time_s[0] if inputs.time_s is not None else torch.full((len(points),), torch.nan)
         return votes_of(said, points, poses, times, self.config.categories, self.config.object_colors, zoom)
 
-    def _objects_said(self, inputs: SceneInputs, floor_z: float, features: FrameFeatures | None = None) -> PatchObjects:
+    def _objects_said(
+        self, inputs: SceneInputs, floor_z: float, features: FrameFeatures | None = None
+    ) -> tuple[Tensor, Tensor, PatchObjects]:
+        """Places of patches, poses, and what the head says of the patches: of a few frames at a time, for their patches look at each other."""
         head = self.object_head
         if head is None:
             raise InputError("model", expected="one with an object head", got="none", do="use nano, or train one")
         points, k_px, poses = inputs.points_world, inputs.k_px, inputs.world_from_camera
         if points is None or k_px is None or poses is None or inputs.valid_share is None:
             raise InputError("frames", expected="places, intrinsics and poses", got="frames without")
-        points, over_floor, share = points[0], poses[0].float().clone(), inputs.valid_share[0].float()
-        down = points.new_tensor([0.0, 0.0, floor_z])
+        points, poses, pixels = points[0], poses[0].float(), inputs.pixel_values[0]
+        down, over_floor = points.new_tensor([0.0, 0.0, floor_z]), poses.clone()
         over_floor[:, :3, 3] -= down
-        pixels = inputs.pixel_values[0]
-        if features is None:
-            read = self._object_features(pixels)
-        else:
+        read = None
+        if features is not None:
             read = features.patches if features.for_objects is None else features.for_objects
-        return head(read, patch_geometry(points - down, share, over_floor, k_px[0].float(), pixels))
+        seen = (points - down, inputs.valid_share[0].float(), over_floor, k_px[0].float(), pixels)
+        said = []
+        for start in range(0, len(points), FRAMES_AT_ONCE):
+            few = slice(start, start + FRAMES_AT_ONCE)
+            looked = self._object_features(pixels[few]) if read is None else read[few]
+            said.append(head(looked, patch_geometry(*(one[few] for one in seen))))
+        every = {field.name: torch.cat([getattr(one, field.name) for one in said]) for field in fields(PatchObjects)}
+        return points, poses, PatchObjects(**every)
 
     def _object_features(self, frames: Float[Tensor, "m 3 h w"]) -> Float[Tensor, "m gh gw c"]:
-        """What the object head reads of many frames; of a DINOv2, no more is computed than that takes."""
-        blocks, tower = self.config.object_blocks, self.vision_tower
-        if not blocks or tower.config.model_type != "dinov2":
-            seen: FrameFeatures = self.frame_features(frames)
-            return seen.patches if seen.for_objects is None else seen.for_objects
-        looked = []
-        for part in frames.split(FRAMES_AT_ONCE):
-            tokens = tower.embeddings(part.to(tower.dtype))
-            for layer in tower.encoder.layer[:-blocks]:
-                tokens = layer(tokens)
-                tokens = tokens[0] if isinstance(tokens, tuple) else tokens  # of older versions
-            looked.append(tokens)
-        rows, columns = (side // self.config.patch_px for side in frames.shape[-2:])
-        return torch.cat(looked)[:, -rows * columns :].unflatten(1, (rows, columns))
+        """What the object head reads of a few frames; no more of the tower is computed than that takes."""
+        if not self.config.object_blocks:
+            return self.patch_features(frames).patches
+        return tower_until(
+            self.vision_tower, frames, self.config.object_blocks, self.config.patch_px, **self._interpolate
+        )
 
     # ---- reasoning ----------------------------------------------------------------------------------------------------
 

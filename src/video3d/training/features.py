@@ -41,7 +41,7 @@ from video3d.types.scene_tokens import SceneInputs
 from video3d.video import sample_uniform
 
 Level = Literal["tokens", "patches", "pixels"]
-FORMAT, NOTES_FORMAT = 2, 9
+FORMAT, NOTES_FORMAT = 2, 10
 """Raise them when what is kept, or what notes say, changes: other folders are then made."""
 _TOKENS = ("content", "points_world", "num_views", "seen_s")
 
@@ -285,9 +285,10 @@ def store_for(
         key |= {
             "notes": [NOTES_FORMAT, model.config.notes],
             "told": list(told_key),
-            "object_head": [weights_hash(model.object_head), model.config.object_zoom],
+            "object_head": weights_hash(model.object_head),
         }
         key |= {"looks": weights_hash(model.vision_tower)}
+        key |= {"object_zoom": model.config.object_zoom} if model.config.object_zoom != 1 else {}
     name = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:16]
     folder = root / f"{level}-{name}"
     return SceneStore(

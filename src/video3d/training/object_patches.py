@@ -4,7 +4,6 @@ Frames come twice: as they are, and changed (colours, light, blur, noise, window
 are seen from nearer and farther than the simulator shows them.
 """
 
-import copy
 import hashlib
 import sys
 import time
@@ -29,6 +28,7 @@ from video3d.model.modeling_video3d import Video3DForConditionalGeneration
 from video3d.model.object_head import PatchTargets, patch_geometry, view_axes
 from video3d.model.processing_video3d import Video3DProcessor
 from video3d.model.scene_encoder import FRAMES_AT_ONCE
+from video3d.model.tower_until import tower_until
 from video3d.replaced import replaced
 from video3d.training.depth import photometric
 from video3d.training.features import frames_of, scene_of
@@ -166,17 +166,9 @@ def look(
 
 def tower_of(model: Video3DForConditionalGeneration, blocks: int) -> Callable[[Tensor], Tensor]:
     """The vision tower up to a head's own ``blocks``; all of it, with its last norm, where the head has none."""
-    tower: Any = model.vision_tower
-    if blocks > 1:
-        # The last are not read; one stays, for whether the last hidden state has the norm differs between versions.
-        tower = copy.deepcopy(tower)
-        tower.encoder.layer = tower.encoder.layer[: 1 - blocks]
 
     def look_at(frames: Tensor) -> Tensor:
-        rows, columns = (side // model.config.patch_px for side in frames.shape[-2:])
-        outputs = tower(frames.to(tower.device, tower.dtype), output_hidden_states=True)
-        tokens = outputs.hidden_states[-2] if blocks else outputs.last_hidden_state
-        return tokens[:, -rows * columns :].unflatten(1, (rows, columns)).cpu()
+        return tower_until(model.vision_tower, frames, blocks, model.config.patch_px).cpu()
 
     return look_at
 
