@@ -27,7 +27,7 @@ from video3d.evaluation.qa_parse import parse_answer
 from video3d.evaluation.qa_score import grade
 from video3d.pipeline import load
 from video3d.types.track import Track
-from video3d.vocabulary import MOVING, category
+from video3d.vocabulary import DRIVEN, MOVING, category
 
 CONCLUDES = ("likely: ", "perhaps: ")
 FRAMES = 16
@@ -72,7 +72,10 @@ def true_finders(data, clip):
         return tuple((thing.category, located(thing, len(frames) - 1)) for thing in seen)
 
     def follow(mentions):
-        return [track(named(one)) if category(one.category).kind in MOVING else None for one in mentions]
+        return [track(named(one)) if may_move(one.category) else None for one in mentions]
+
+    def may_move(name):
+        return category(name).kind in MOVING or name in DRIVEN
 
     def track(thing):
         if thing is None:

@@ -12,7 +12,7 @@ from video3d.answers.named_question import Mention
 from video3d.geometry.moving import WALKER_M, Body, moving_bodies, nearest_body
 from video3d.types import PosedClip
 from video3d.types.track import Track
-from video3d.vocabulary import MOVING, category
+from video3d.vocabulary import DRIVEN, MOVING, category
 
 if TYPE_CHECKING:
     from video3d.model.object_votes import FoundObject, ObjectVotes
@@ -55,6 +55,9 @@ def finders_in(
     from video3d.model.object_tracks import track_named
     from video3d.model.object_votes import find_named, fitted
 
+    def moves(name: str) -> bool:
+        return _may_move(name) or (name in DRIVEN and len(bodies()) > 0)
+
     def located(thing: "FoundObject", way: tuple[float, float] | None = None) -> Located:
         front = (way or thing.front_world) if category(thing.category).has_front else None
         color = (thing.color, thing.color_score)
@@ -62,7 +65,7 @@ def finders_in(
 
     def placed(thing: "FoundObject", position: int) -> "FoundObject":
         """With its box where depth shows it: what moved as of a frame, all else as it stands."""
-        if _may_move(thing.category):
+        if moves(thing.category):
             here = [one for one in bodies() if one.frame == position]
             body = nearest_body(here, thing.box, thing.spread_m)
             if body is not None:
@@ -80,12 +83,12 @@ def finders_in(
     def locate(asked: Sequence[Mention], position: int) -> list[Located | None]:
         found: list[Located | None] = []
         for one in asked:
-            moves, besides = _may_move(one.category), names(asked)
-            thing = find_named(votes, one.category, one.color, frame=position if moves else None, besides=besides)
+            goes, besides = moves(one.category), names(asked)
+            thing = find_named(votes, one.category, one.color, frame=position if goes else None, besides=besides)
             if thing is None:
                 found.append(None)
                 continue
-            way = track(one, besides) if moves and category(one.category).has_front else None
+            way = track(one, besides) if goes and category(one.category).has_front else None
             thing = _on_foot(placed(thing, position), way, position)
             found.append(located(thing, _way(way, thing, position)))
         return found
@@ -94,7 +97,7 @@ def finders_in(
         return tuple((one.category, located(one)) for one in things if name in (None, one.category))
 
     def follow(asked: Sequence[Mention]) -> list[Track | None]:
-        return [track(one, names(asked)) if _may_move(one.category) else None for one in asked]
+        return [track(one, names(asked)) if moves(one.category) else None for one in asked]
 
     return Finders(locate, count, follow)
 

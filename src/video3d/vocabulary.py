@@ -117,6 +117,8 @@ ROUND = frozenset({"ball", "football", "soccer ball", "basketball", "sphere", "m
 """Categories that roll, and turn as they do, so that their lean says nothing."""
 MOVING = ("vehicle", "person", "animal", "experiment")
 """Kinds of things that may be elsewhere in another frame: where they are is asked of the frames around."""
+DRIVEN = ("toy car", "toy train", "tricycle")
+"""Other things that drive about, where somebody lets them."""
 BROADER = {
     "office chair": "chair",
     "armchair": "chair",

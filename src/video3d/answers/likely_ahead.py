@@ -2,19 +2,18 @@
 
 import math
 import re
-from dataclasses import replace
 
 import numpy as np
 
 from video3d.answers.likely import rule
 from video3d.answers.likely_falls import HOVERS_M, ends_on, falls, falls_without, first_down, stack_stands
-from video3d.answers.likely_stops import AT_IT_M, goes_straight, stopped_s, wall_s
+from video3d.answers.likely_stops import AT_IT_M, goes_straight, meet_s, stopped_s, wall_s
 from video3d.answers.noted import Noted, option_with, polar, span, the_one, yes_no
 from video3d.answers.notes_ahead import half_view, movers_of, others_than
 from video3d.answers.notes_motion import Mover, floor_gaps, heading_rad, meets, turn_between
 from video3d.geometry.boxes import footprint_gap_m, nearest_point
 from video3d.types import Box3D
-from video3d.vocabulary import MOVING, ROUND, category
+from video3d.vocabulary import DRIVEN, MOVING, ROUND, category
 
 # Chosen on training clips of the simulator, by how often conclusions were right.
 _TURNS_DEG_S = 8.0
@@ -31,10 +30,9 @@ _WALKS_M_S, _WALKS_ERROR_M_S = 1.3, 0.5
 """How fast people walk, and its standard deviation (Bohannon and Andrews, 2011, doi 10.1016/j.physio.2010.12.004: 0.9 to 1.4 m/s)."""
 _SOON_S = 1.5
 """What moves now still does before that, whatever it does: unless it slides."""
-_BEFORE_S = 0.1
+_BEFORE_S = 0.05
 _WALKS_ON_S = 5.0
 _NEAR_WALL_M = 1.0
-_TOUCH_M = 0.02
 _SLIDES_M_S2 = 2.0
 """Friction that stops what slides: a fifth of gravity."""
 
@@ -90,25 +88,9 @@ def _touch_s(noted: Noted, within_s: float) -> list[tuple[float, int]]:
         one, other = (subject, at) if movers[subject] is not None else (at, subject)
         goes = movers[one]
         if goes is not None:
-            seconds = _meet_s(goes, noted.things[one].category, _there(movers, noted, other), noted.things[other].category, within_s)  # fmt: skip
+            seconds = meet_s(goes, noted.things[one].category, _there(movers, noted, other), noted.things[other].category, within_s)  # fmt: skip
             touches += [] if seconds is None else [(seconds, at)]
     return sorted(touches)
-
-
-def _meet_s(first: Mover, name: str, second: Mover | Box3D, other: str, within_s: float) -> float | None:
-    """When two come to touch: what is round, where its middle comes as near as it is thick."""
-    box = second.box if isinstance(second, Mover) else second
-    (own, own_m), (its, its_m) = _middle_of(first.box, name), _middle_of(box, other)
-    there = replace(second, box=its) if isinstance(second, Mover) else its
-    return meets(replace(first, box=own), there, within_s, apart_m=own_m + its_m + _TOUCH_M)[0]
-
-
-def _middle_of(box: Box3D, name: str) -> tuple[Box3D, float]:
-    """A round thing as its upright axis, and its radius; any other as it is, and 0."""
-    if name not in ROUND:
-        return box, 0.0
-    axis = replace(box, size_m=box.size_m * (1e-6, 1e-6, 1.0), world_from_box=np.eye(3))
-    return axis, float(box.size_m[:2].mean()) / 2
 
 
 def _nearest_s(noted: Noted) -> list[tuple[float, int]]:
@@ -149,7 +131,7 @@ def _is_stopped_before(noted: Noted, touch: tuple[float, int]) -> bool:
     for one, other in (pair, pair[::-1]):
         goes = movers[one]
         if goes is not None and goes.moves and goes_straight(noted.things[one].category):
-            return stopped_s(noted, goes, [noted.places[other].box]) < seconds - _BEFORE_S
+            return stopped_s(noted, goes, noted.things[one].category, [noted.places[other].box]) < seconds - _BEFORE_S
     return False
 
 
@@ -161,10 +143,11 @@ def _hits_wall(noted: Noted) -> str | None:
     if not any(surface.kind == "wall" for surface in noted.facts.surfaces):  # of all that was seen, none is one
         near = noted.facts.floor_z is None or one.speed_m_s * noted.ahead_s >= _NEAR_WALL_M
         return None if near else yes_no(False)
-    seconds = wall_s(noted, one)
+    name = noted.things[0].category
+    seconds = wall_s(noted, one, name)
     if not one.moves or seconds > min(noted.ahead_s, one.rests_after_s):
         return yes_no(False)
-    return yes_no(not goes_straight(noted.things[0].category) or stopped_s(noted, one) >= seconds)
+    return yes_no(not goes_straight(name) or stopped_s(noted, one, name) >= seconds)
 
 
 def _meets_first(noted: Noted) -> str | None:
@@ -309,7 +292,7 @@ def _keeps_moving(noted: Noted) -> str | None:
     what = category(noted.things[0].category)
     walks, told = (
         what.kind in ("person", "animal"),
-        what.kind in MOVING and _SAID_TO_MOVE.search(noted.stem) is not None,
+        (what.kind in MOVING or what.name in DRIVEN) and _SAID_TO_MOVE.search(noted.stem) is not None,
     )
     goes_on = told and noted.ahead_s < (_WALKS_ON_S if walks else _SOON_S)
     if one is None:

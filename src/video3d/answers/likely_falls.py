@@ -7,12 +7,12 @@ from typing import NamedTuple
 import numpy as np
 
 from video3d.answers.likely_contact import carrier
-from video3d.answers.likely_stops import goes_straight, is_same, stopped_s, stops
+from video3d.answers.likely_stops import goes_straight, is_same, meet_s, stopped_s, stops
 from video3d.answers.named import SAME_IOU
 from video3d.answers.named_question import Mention
 from video3d.answers.noted import Noted, option_with, polar, span, the_one, yes_no
 from video3d.answers.notes_ahead import movers_of, others_than
-from video3d.answers.notes_motion import Mover, meets, mover
+from video3d.answers.notes_motion import Mover, mover
 from video3d.geometry.boxes import footprint_gap_m, footprint_margin_m, iou_3d
 from video3d.geometry.statics import balance_m, held_at
 from video3d.types import Box3D
@@ -109,9 +109,10 @@ def _stands(noted: Noted, pile: _Pile, at: int, gone: int | None = None) -> bool
         for by in held_at(boxes, new.pop(), apart_m=_TOUCHES_M):
             new += [] if by in below else [by]
             below.add(by)
-    struck = [boxes[number] for number in below - pile.goes if stops(pile.names[number], boxes[number])]
+    struck = [number for number in below - pile.goes if stops(pile.names[number], boxes[number])]
     for name, one in pile.going:
-        if name in ROUND and any(meets(one, box, noted.ahead_s)[0] is not None for box in struck):
+        met = (meet_s(one, name, boxes[number], pile.names[number], noted.ahead_s) for number in struck)
+        if name in ROUND and any(seconds is not None for seconds in met):
             return False
     kept = [number for number in range(len(boxes)) if number != gone]
     without = {place for place, number in enumerate(kept) if number in pile.goes - {at}}
@@ -151,13 +152,12 @@ def _is_pushed_over(noted: Noted, box: Box3D) -> bool:
     """
     row = [box, *(place.box for _, place in noted.find.count(_ROW) if not is_same(place.box, box))]
     falls_at: dict[int, tuple[float, np.ndarray]] = {}
-    for _, one in _going(noted):
-        met = {
-            at: seconds for at, other in enumerate(row) if (seconds := meets(one, other, noted.ahead_s)[0]) is not None
-        }
+    for name, one in _going(noted):
+        times = {at: meet_s(one, name, other, _ROW, noted.ahead_s) for at, other in enumerate(row)}
+        met = {at: seconds for at, seconds in times.items() if seconds is not None}
         way = one.velocity_m_s[:2] / max(one.speed_m_s, 1e-9)
         first = min(met, key=lambda at: met[at]) if met else 0
-        if met and stopped_s(noted, one, row) >= met[first] and abs(_broad_side(row[first]) @ way) > _AHEAD:
+        if met and stopped_s(noted, one, name, row) >= met[first] and abs(_broad_side(row[first]) @ way) > _AHEAD:
             falls_at.setdefault(first, (met[first], way))
     new = list(falls_at)
     while new:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -21,6 +22,7 @@ AT_IT_M = 0.1
 _AT_WALL_M = 0.03
 _BEHIND_M = 0.3
 _LEAST_M_S = 0.02
+_TOUCH_M = 0.02
 
 
 def goes_straight(name: str) -> bool:
@@ -28,13 +30,50 @@ def goes_straight(name: str) -> bool:
     return name in ROUND or category(name).kind == "experiment"
 
 
-def wall_s(noted: Noted, one: Mover) -> float:
-    """Seconds until a thing that goes straight on comes to a wall that was seen, on the side that was seen; infinite for never."""
-    corners, best = in_view_frame(one.box, np.zeros(2), 0.0), math.inf
+def meet_s(first: Mover, name: str, second: Mover | Box3D, other: str, within_s: float) -> float | None:
+    """Seconds until two come to touch, if both go straight on; None: not within a time. What is round does where its middle comes as near as it is thick.
+
+    Args:
+        first: moves.
+        name: what it is.
+        second: moves or stands.
+        other: what that is.
+        within_s: how far ahead is looked.
+    """
+    box = second.box if isinstance(second, Mover) else second
+    (own, own_m), (its, its_m) = _middle_of(first.box, name, box), _middle_of(box, other, first.box)
+    there = replace(second, box=its) if isinstance(second, Mover) else its
+    return meets(replace(first, box=own), there, within_s, apart_m=own_m + its_m + _TOUCH_M)[0]
+
+
+def _middle_of(box: Box3D, name: str, at: Box3D | None = None) -> tuple[Box3D, float]:
+    """A round thing as its upright axis, and its radius, at the height where it meets another box; any other as it is, and 0."""
+    if name not in ROUND:
+        return box, 0.0
+    axis, radius = (
+        replace(box, size_m=box.size_m * (1e-6, 1e-6, 1.0), world_from_box=np.eye(3)),
+        float(box.size_m[:2].mean()) / 2,
+    )
+    away = (
+        0.0 if at is None else max(0.0, abs(float(box.center_world[2] - at.center_world[2])) - float(at.size_m[2]) / 2)
+    )
+    return axis, math.sqrt(max(0.0, radius**2 - away**2))
+
+
+def _gap_m(one: Box3D, name: str, other: Box3D) -> float:
+    """Between footprints, metres: of what is round, to its circle."""
+    box, thick_m = _middle_of(one, name)
+    return footprint_gap_m(box, other) - thick_m
+
+
+def wall_s(noted: Noted, one: Mover, name: str) -> float:
+    """Seconds until a thing of a name that goes straight on comes to a wall that was seen, on the side that was seen; infinite for never."""
+    box, thick_m = _middle_of(one.box, name)
+    corners, best = in_view_frame(box, np.zeros(2), 0.0), math.inf
     for wall in (surface for surface in noted.facts.surfaces if surface.kind == "wall"):
         center, normal = np.array(wall.center[:2]), np.array(wall.normal[:2])
         normal = normal / max(float(np.linalg.norm(normal)), 1e-9)
-        away, speed = float(((corners - center) @ normal).min()), -float(one.velocity_m_s[:2] @ normal)
+        away, speed = float(((corners - center) @ normal).min()) - thick_m, -float(one.velocity_m_s[:2] @ normal)
         if away < -_BEHIND_M or speed < _LEAST_M_S:
             continue
         seconds = max(0.0, (away - _AT_WALL_M) / speed)
@@ -44,25 +83,28 @@ def wall_s(noted: Noted, one: Mover) -> float:
     return best
 
 
-def stopped_s(noted: Noted, one: Mover, besides: Sequence[Box3D] = ()) -> float:
+def stopped_s(noted: Noted, one: Mover, name: str, besides: Sequence[Box3D] = ()) -> float:
     """Seconds until a wall, or what stands in its way, stops a thing that goes straight on; infinite for never.
 
     Args:
         noted: the scene.
         one: what goes on.
+        name: what it is.
         besides: boxes that do not count.
     """
     named = zip(noted.things, noted.places, movers_of(noted), strict=True)
-    boxes = [
-        place.box for thing, place, goes in named if not (goes and goes.moves) and stops(thing.category, place.box)
+    every = [
+        (thing.category, place.box)
+        for thing, place, goes in named
+        if not (goes and goes.moves) and stops(thing.category, place.box)
     ]
-    boxes += [place.box for name, place in noted.find.count(None) if stops(name, place.box)]
+    every += [(other, place.box) for other, place in noted.find.count(None) if stops(other, place.box)]
     met = [
-        meets(one, box, noted.ahead_s)[0]
-        for box in boxes
-        if footprint_gap_m(one.box, box) > AT_IT_M and not any(is_same(box, other) for other in besides)
+        meet_s(one, name, box, other, noted.ahead_s)
+        for other, box in every
+        if _gap_m(one.box, name, box) > AT_IT_M and not any(is_same(box, known) for known in besides)
     ]
-    return min([wall_s(noted, one), *(seconds for seconds in met if seconds is not None)])
+    return min([wall_s(noted, one, name), *(seconds for seconds in met if seconds is not None)])
 
 
 def stops(name: str, box: Box3D) -> bool:

@@ -32,7 +32,12 @@ _NO_THINGS = (
     (re.compile(r"\b(?:blocks?|gets? in) the way\b"), "stops the way"),
     (re.compile(r"\b(?:robot|cart|stroller|wheelchair)\b(?= (?:that is )?\d)"), "machine"),
     (re.compile(r"\bo'clock\b|\bclock (?:direction|face)\b"), "hour"),
-    (re.compile(r"\bthe car (?:you are riding in|with the camera)\b|\b(?:your|our) car\b"), "the viewer"),
+    (
+        re.compile(
+            r"\bthe car (?:you are riding in|with the camera|that carries the camera)\b|\bthe camera car\b|\b(?:your|our) car\b"
+        ),
+        "the viewer",
+    ),
     (re.compile(r"\b(?:3d |bounding )+box(?:es)?\b|\bwith its box\b"), "3d bounds"),
     (
         re.compile(

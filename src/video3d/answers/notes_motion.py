@@ -13,7 +13,7 @@ from video3d.types.track import Track
 _LATELY_S = 0.5
 _LEAST_FRAMES = 3
 _STILL_M_S = 0.08
-_STEPS, _MOST_STEPS, _STEP_M = 30, 1000, 0.1
+_STEPS, _MOST_STEPS, _STEP_M = 30, 1000, 0.02
 _SLOWS_M_S2 = 0.7
 """Chosen on training clips of the simulator: vehicles that brake so hard come to a stop."""
 _MEETS_M = 0.05
