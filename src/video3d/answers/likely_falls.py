@@ -26,6 +26,7 @@ _HELD_M = 0.02
 _TOUCHES_M = 0.06
 """How far what holds a thing may be seen from its underside."""
 _MOST_PILED = 30
+_MOMENTS = 31
 _ROLLS_S = 1.5
 """What rolls on something is looked after for so long."""
 _AHEAD = 0.5
@@ -45,19 +46,31 @@ def falls(noted: Noted) -> str | None:
     low = span(noted, noted.places[subject])[0]
     if one is not None and float(one.velocity_m_s[2]) < -_FALLS_M_S:
         return yes_no(True)
-    if noted.things[subject].category == _ROW and _is_pushed_over(noted, box):
+    if noted.things[subject].category == _ROW and math.isfinite(_pushed_over_s(noted, box)):
         return yes_no(True)
     if low < _ON_FLOOR_M:
         return yes_no(False)
     held = _held_by(noted, box)
     if one is not None and one.moves:
-        return yes_no(footprint_margin_m(one.after(_ROLLS_S), held) < 0) if held is not None else None
+        return (
+            yes_no(math.isfinite(_leaves_s(noted, noted.things[subject].category, one, held)))
+            if held is not None
+            else None
+        )
     if held is None:
         return None
     stands = _stands(noted, _pile(noted), subject)
     if stands is None and footprint_margin_m(box, held) > _HELD_M:
         stands = True
     return None if stands is None else yes_no(not stands)
+
+
+def _leaves_s(noted: Noted, name: str, one: Mover, held: Box3D) -> float:
+    """Seconds until the middle of what goes on has left what holds it; infinite for not in time. What rolls is looked after for a while only."""
+    ahead = _ROLLS_S if name in ROUND else noted.ahead_s
+    seconds = np.linspace(0.0, ahead, _MOMENTS)
+    left = [at for at in seconds if footprint_margin_m(one.after(float(at)), held) < 0]
+    return float(left[0]) if left else math.inf
 
 
 class _Pile(NamedTuple):
@@ -144,8 +157,8 @@ def stack_stands(noted: Noted) -> str | None:
     return yes_no(False not in stands)
 
 
-def _is_pushed_over(noted: Noted, box: Box3D) -> bool:
-    """Whether one of a row comes to fall in time.
+def _pushed_over_s(noted: Noted, box: Box3D) -> float:
+    """Seconds until one of a row comes to fall; infinite for not in time.
 
     What rolls meets the broad side of one of the row before anything else; each that falls reaches the next that lies
     the way it falls with its height.
@@ -170,7 +183,8 @@ def _is_pushed_over(noted: Noted, box: Box3D) -> bool:
             if at not in falls_at and reaches and step @ way > _AHEAD * max(far, 1e-9):
                 falls_at[at] = seconds + _FALL_S, step / far
                 new.append(at)
-    return 0 in falls_at and falls_at[0][0] <= noted.ahead_s
+    seconds = falls_at[0][0] if 0 in falls_at else math.inf
+    return seconds if seconds <= noted.ahead_s else math.inf
 
 
 def _broad_side(box: Box3D) -> np.ndarray:
@@ -232,13 +246,21 @@ def falls_without(noted: Noted) -> str | None:
 
 
 def first_down(noted: Noted) -> str | None:
-    """Which falls, or comes to the floor, first: what falls fastest for the height that it is at."""
-    when = {}
-    for at, one in enumerate(movers_of(noted)):
-        low = span(noted, noted.places[at])[0]
-        down = 0.0 if one is None else -float(one.velocity_m_s[2])
-        when[at] = low / max(down, 0.05) if low > 0.1 else 100.0
-    return the_one(noted, min(when, key=lambda at: when[at])) if len(when) > 1 else None
+    """Which falls, or comes to the floor, first: of a row by when it is reached, of what is pushed by when it has left what holds it; else what falls fastest for the height that it is at."""
+    if len(noted.names) < 2:
+        return None
+    when, movers = {}, movers_of(noted)
+    for at, (thing, place, one) in enumerate(zip(noted.things, noted.places, movers, strict=True)):
+        if thing.category == _ROW:
+            when[at] = _pushed_over_s(noted, place.box)
+        elif one is not None and one.moves and (held := _held_by(noted, place.box)) is not None:
+            when[at] = _leaves_s(noted, thing.category, one, held)
+    if not any(math.isfinite(seconds) for seconds in when.values()):
+        for at, one in enumerate(movers):
+            low = span(noted, noted.places[at])[0]
+            down = 0.0 if one is None else -float(one.velocity_m_s[2])
+            when[at] = low / max(down, 0.05) if low > 0.1 else 100.0
+    return the_one(noted, min(when, key=lambda at: when[at]))
 
 
 def ends_on(noted: Noted) -> str | None:

@@ -22,7 +22,10 @@ AT_IT_M = 0.1
 _AT_WALL_M = 0.03
 _BEHIND_M = 0.3
 _LEAST_M_S = 0.02
-_TOUCH_M = 0.02
+_TOUCH_M = 0.005
+_UPRIGHT_ROUND = ("cylinder",)
+_AS_WIDE = 0.2
+"""Logarithm of the sides of what stands on its round end, at most."""
 
 
 def goes_straight(name: str) -> bool:
@@ -47,16 +50,14 @@ def meet_s(first: Mover, name: str, second: Mover | Box3D, other: str, within_s:
 
 
 def _middle_of(box: Box3D, name: str, at: Box3D | None = None) -> tuple[Box3D, float]:
-    """A round thing as its upright axis, and its radius, at the height where it meets another box; any other as it is, and 0."""
-    if name not in ROUND:
+    """What is round from above as its upright axis, and its radius, a ball's at the height where it meets another box; any other as it is, and 0."""
+    upright = name in _UPRIGHT_ROUND and abs(float(np.log(box.size_m[0] / box.size_m[1]))) < _AS_WIDE
+    if not (upright or name in ROUND):
         return box, 0.0
-    axis, radius = (
-        replace(box, size_m=box.size_m * (1e-6, 1e-6, 1.0), world_from_box=np.eye(3)),
-        float(box.size_m[:2].mean()) / 2,
-    )
-    away = (
-        0.0 if at is None else max(0.0, abs(float(box.center_world[2] - at.center_world[2])) - float(at.size_m[2]) / 2)
-    )
+    axis = replace(box, size_m=box.size_m * (1e-6, 1e-6, 1.0), world_from_box=np.eye(3))
+    radius, away = float(box.size_m[:2].mean()) / 2, 0.0
+    if at is not None and not upright:
+        away = max(0.0, abs(float(box.center_world[2] - at.center_world[2])) - float(at.size_m[2]) / 2)
     return axis, math.sqrt(max(0.0, radius**2 - away**2))
 
 
