@@ -6,7 +6,7 @@ import re
 import numpy as np
 
 from video3d.answers.likely import rule
-from video3d.answers.likely_falls import HOVERS_M, ends_on, falls, falls_without, first_down, stack_stands
+from video3d.answers.likely_falls import HOVERS_M, ends_on, falling_way, falls, falls_without, first_down, stack_stands
 from video3d.answers.likely_stops import AT_IT_M, goes_straight, meet_s, stopped_s, wall_s
 from video3d.answers.noted import Noted, option_with, polar, span, the_one, yes_no
 from video3d.answers.notes_ahead import half_view, movers_of, others_than
@@ -16,6 +16,8 @@ from video3d.types import Box3D
 from video3d.vocabulary import DRIVEN, MOVING, ROUND, category
 
 # Chosen on training clips of the simulator, by how often conclusions were right.
+_WAYS = ("away from", "to the left", "toward the camera", "to the right")
+"""Counter-clockwise from where the camera looks."""
 _TURNS_DEG_S = 8.0
 _TURNED_DEG = 15.0
 _STAYS_M_S = 0.1
@@ -265,7 +267,16 @@ def _direction(noted: Noted) -> str | None:
     one = movers_of(noted)[0]
     if one is None or not one.goes_m_s[:2].any():
         return None
-    return option_with(noted, ("away from", "to the left", "toward the camera", "to the right")[_quarter(noted, one)])
+    return option_with(noted, _WAYS[_quarter(noted, one)])
+
+
+def _falls_toward(noted: Noted) -> str | None:
+    """Which way a thing falls, as the camera sees it."""
+    way = falling_way(noted)
+    if way is None:
+        return None
+    turn = math.degrees(turn_between(heading_rad(noted.eye), math.atan2(float(way[1]), float(way[0]))))
+    return option_with(noted, _WAYS[round(turn / 90) % 4])
 
 
 def _person(noted: Noted) -> str | None:
@@ -334,10 +345,11 @@ AHEAD = (
     rule(rf"# (?:{_HITS[2:-2]}) (?:a|the|any) wall", 1, _hits_wall),
     rule(_HITS, 2, _touches),
     rule(r"\b(?:camera|it)\b.*\b(?:nearest|closest)\b.*\b(?:after|later)\b|\b(?:after|later)\b.*\b(?:nearest|closest)\b.*\bcamera\b|camera be nearest|goes on as it does|after the video ends.*to the camera", 2, lambda noted: _camera_near(noted) if "camera" in noted.stem else None),
-    rule(r"\b(?:nearest|closest|next to)\b.*\b(?:later|after|last frame)\b|\b(?:in|after) \d.*\b(?:nearest|closest)\b|later: next to|second\w* after.*closest to", 2, _nearest_later),
+    rule(r"^(?!.*(?:to|from) the camera\b).*\b(?:nearest|closest|next to)\b.*\b(?:later|after|last frame)\b|\b(?:in|after) \d.*\b(?:nearest|closest)\b|later: next to|second\w* after.*closest to", 2, _nearest_later),
     rule(r"\b(?:in|of|out of|leave|inside|within)\b.*\b(?:view|picture|field of view|sight)\b", 1, _in_view),
     rule(r"^(?!.*#).*\bcamera|\bthe viewer\b|\bcamera car\b|car (?:with|that carries) the camera|carries the camera|riding in", 0, lambda noted: _camera_way(noted) if noted.options and any("turns" in one for one in noted.options) else None),
     rule(r"\b(?:next|behave|do|does|action)\b", 1, lambda noted: _vehicle_way(noted) if any("brakes" in one for one in noted.options) else _person(noted) if any("walks" in one for one in noted.options) else None),
+    rule(r"(?=.*\b(?:way|direction|side)\b).*\b(?:fall|topple|go down|goes down|tip)\b", 1, lambda noted: _falls_toward(noted) if any("to the left" in one for one in noted.options) else None),
     rule(r"\b(?:heading|moving|move|moves|direction)\b", 1, lambda noted: _direction(noted) if any("to the left" in one for one in noted.options) else None),
     rule(r"keep moving|in motion|moving still|still be moving|come to (?:a )?(?:rest|stop)|stand still|stop moving", 1, _keeps_moving),
     rule(r"end up|will .*(?:resting|rest on|standing on|lying on)|rest on\b", 1, lambda noted: ends_on(noted) if "second" in noted.stem else None),

@@ -46,7 +46,7 @@ def falls(noted: Noted) -> str | None:
     low = span(noted, noted.places[subject])[0]
     if one is not None and float(one.velocity_m_s[2]) < -_FALLS_M_S:
         return yes_no(True)
-    if noted.things[subject].category == _ROW and math.isfinite(_pushed_over_s(noted, box)):
+    if noted.things[subject].category == _ROW and _pushed_over(noted, box) is not None:
         return yes_no(True)
     if low < _ON_FLOOR_M:
         return yes_no(False)
@@ -157,8 +157,8 @@ def stack_stands(noted: Noted) -> str | None:
     return yes_no(False not in stands)
 
 
-def _pushed_over_s(noted: Noted, box: Box3D) -> float:
-    """Seconds until one of a row comes to fall; infinite for not in time.
+def _pushed_over(noted: Noted, box: Box3D) -> tuple[float, np.ndarray] | None:
+    """Seconds until one of a row comes to fall, and which way (level unit vector); None for not in time.
 
     What rolls meets the broad side of one of the row before anything else; each that falls reaches the next that lies
     the way it falls with its height.
@@ -183,8 +183,7 @@ def _pushed_over_s(noted: Noted, box: Box3D) -> float:
             if at not in falls_at and reaches and step @ way > _AHEAD * max(far, 1e-9):
                 falls_at[at] = seconds + _FALL_S, step / far
                 new.append(at)
-    seconds = falls_at[0][0] if 0 in falls_at else math.inf
-    return seconds if seconds <= noted.ahead_s else math.inf
+    return falls_at[0] if 0 in falls_at and falls_at[0][0] <= noted.ahead_s else None
 
 
 def _broad_side(box: Box3D) -> np.ndarray:
@@ -252,7 +251,8 @@ def first_down(noted: Noted) -> str | None:
     when, movers = {}, movers_of(noted)
     for at, (thing, place, one) in enumerate(zip(noted.things, noted.places, movers, strict=True)):
         if thing.category == _ROW:
-            when[at] = _pushed_over_s(noted, place.box)
+            pushed = _pushed_over(noted, place.box)
+            when[at] = math.inf if pushed is None else pushed[0]
         elif one is not None and one.moves and (held := _held_by(noted, place.box)) is not None:
             when[at] = _leaves_s(noted, thing.category, one, held)
     if not any(math.isfinite(seconds) for seconds in when.values()):
@@ -263,10 +263,39 @@ def first_down(noted: Noted) -> str | None:
     return the_one(noted, min(when, key=lambda at: when[at]))
 
 
+def falling_way(noted: Noted) -> np.ndarray | None:
+    """Which way over the floor the first thing falls (a vector of any length): as it is pushed, or off what holds it; None where that is not known."""
+    if not noted.marks or (subject := noted.marks[0]) is None:
+        return None
+    box, one = noted.places[subject].box, movers_of(noted)[subject]
+    if noted.things[subject].category == _ROW:
+        pushed = _pushed_over(noted, box)
+        return None if pushed is None else pushed[1]
+    if one is not None and one.moves:
+        return one.velocity_m_s[:2]
+    pile = _pile(noted)
+    held = held_at(pile.boxes, subject, apart_m=_TOUCHES_M, without=pile.goes - {subject})
+    if not held:
+        return None
+    off = box.center_world[:2] - np.concatenate(list(held.values())).mean(axis=0)
+    return off if float(np.linalg.norm(off)) > _HELD_M else None
+
+
+def _comes_down(noted: Noted, subject: int) -> bool:
+    """Whether a thing on others surely does not stay there: it is pushed off, or its middle, with what it carries, is not over what holds it."""
+    box, one = noted.places[subject].box, movers_of(noted)[subject]
+    if one is not None and one.moves:
+        held = _held_by(noted, box)
+        return held is not None and math.isfinite(_leaves_s(noted, noted.things[subject].category, one, held))
+    return span(noted, noted.places[subject])[0] >= _ON_FLOOR_M and _stands(noted, _pile(noted), subject) is False
+
+
 def ends_on(noted: Noted) -> str | None:
     """What a thing comes to lie on."""
     if not noted.marks or (subject := noted.marks[0]) is None or not noted.options:
         return None
     floor = any("floor" in one for one in noted.options)
+    if floor and _comes_down(noted, subject):
+        return option_with(noted, "the floor")
     best = carrier(noted, subject, range(len(noted.names)), floor)
     return option_with(noted, "the floor") if best is None else the_one(noted, best)
