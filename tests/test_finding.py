@@ -85,3 +85,13 @@ def test_a_person_is_where_depth_shows_them_walk_and_as_large_as_people_are() ->
 def test_what_is_not_in_the_votes_is_not_found() -> None:
     find = finders_in(replace(_votes(np.zeros((FRAMES, 3))), categories=("bus",)), (), _clip(), tuple)
     assert find.locate([CAR], 0) == [None] and find.follow([CAR]) == [None]
+
+
+@pytest.mark.parametrize("shown", [True, False])
+def test_toys_that_drive_are_followed_where_depth_shows_that_something_moves(shown) -> None:
+    places = np.array([[0.2 * at, 0.0, 0.15] for at in range(FRAMES)])
+    votes = replace(_votes(places), categories=("toy car",), size_m=np.tile([0.15, 0.3, 0.15], (FRAMES * 10, 1)))
+    bodies = tuple(_body(at, place) for at, place in enumerate(places)) if shown else ()
+    toy = Mention(said="toy car", category="toy car")
+    track = finders_in(votes, (), _clip(), lambda: bodies).follow([toy])[0]
+    assert (track is not None) == shown
