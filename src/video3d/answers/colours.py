@@ -74,7 +74,7 @@ def brightness_gain(clip: PosedClip) -> float:
 def lab_of(rgb: UInt8[np.ndarray, "n 3"], gain: float = 1.0) -> Float64[np.ndarray, "n 3"]:
     """CIELAB (D65) of sRGB pixels whose light is multiplied by a gain, and cut off where that is more than white.
 
-    >>> lab_of(np.array([[255, 255, 255], [128, 128, 128]], np.uint8)).round().tolist()
+    >>> (lab_of(np.array([[255, 255, 255], [128, 128, 128]], np.uint8)).round() + 0.0).tolist()  # -0.0 is 0.0
     [[100.0, 0.0, 0.0], [54.0, 0.0, 0.0]]
     """
     ratio = np.clip(_linear(rgb) * gain, 0.0, 1.0) @ _TO_XYZ.T / _D65
