@@ -184,3 +184,68 @@ def test_what_is_nearest_to_the_camera_in_the_last_frame_is_no_question_on_later
     there = {"red block": box((0, 3, 0.1)), "ball": box((1, 5, 0.1), (0.2, 0.2, 0.2)), "chair": box((2, 6, 0.5))}
     text = "Which one is nearest to the camera in the last frame: the ball, the chair or the red block?"
     assert notes(text, there) == "likely: the red block"
+
+
+HUES = ("red", "green", "blue", "pink")
+DENSE = {f"{hue} domino": box((0.08 * at, 3, 0.15), (0.04, 0.2, 0.3)) for at, hue in enumerate(HUES)}
+
+
+def test_of_a_dense_row_the_nearest_falls_first_whatever_is_named_first():
+    text = (
+        "Which of these falls first after the last frame? Options: the pink domino; the blue domino; the green domino."
+    )
+    assert notes(text, DENSE | ROLLS, tracks=AGAINST) == "likely: the green domino"
+
+
+@pytest.mark.parametrize("there", [DENSE, PUSHED])
+def test_where_nothing_falls_nothing_falls_first(there):
+    names = list(there)[-2:]
+    text = f"Which of these falls first after the last frame? Options: the {names[0]}; the {names[1]}."
+    assert "likely" not in notes(text, there)
+
+
+def test_what_is_falling_already_is_down_before_what_is_pushed_has_left():
+    there = PUSHED | {"green block": box((2, 3, 0.5), (0.15, 0.15, 0.15))}
+    tracks = PUSHES | {"green block": track_of((2, 3, 1.25), (0, 0, -1.5))}
+    text = "Which of these falls first after the last frame? Options: the blue block; the green block."
+    assert notes(text, there, tracks=tracks) == "likely: the green block"
+
+
+@pytest.mark.parametrize(("seconds", "said"), [("0.5 seconds", "no"), ("2 seconds", "yes")])
+def test_a_ball_leaves_its_table_in_its_time(seconds, said):
+    there = TABLE | {"ball": box((0.1, 3, 0.9), (0.2, 0.2, 0.2))}
+    tracks = {"ball": track_of((-0.1, 3, 0.9), (0.4, 0, 0))}
+    assert (
+        notes(f"Will the ball fall off the table within {seconds} of the last frame?", there, tracks=tracks)
+        == f"likely: {said}"
+    )
+
+
+@pytest.mark.parametrize("text", [
+    "In which direction does the tip of the blue block point?", "From which direction does the ball come that makes the blue block fall?",
+    "In which direction will the ball be moving when the blue block goes down?",
+])  # fmt: skip
+def test_other_directions_are_no_falls(text):
+    options = " Options: toward the camera; to the left; to the right; away from the camera."
+    assert "likely: to the right" not in notes(text + options, LEANS)
+
+
+@pytest.mark.parametrize("where", ["to you", "to the viewer", "to the camera"])
+def test_nearest_to_whoever_looks_in_the_last_frame_is_no_question_on_later(where):
+    there = {"red block": box((0, 3, 0.1)), "ball": box((1, 5, 0.1), (0.2, 0.2, 0.2)), "chair": box((2, 6, 0.5))}
+    said = notes(f"Which one is closest {where} in the last frame: the ball, the chair or the red block?", there)
+    assert said == "likely: the red block" or "likely" not in said
+
+
+def test_balls_that_roll_side_by_side_meet_nothing_new():
+    there = {f"{hue} ball": box((x, 3, 0.1), (0.2, 0.2, 0.2)) for hue, x in (("red", 0.0), ("blue", 0.2))}
+    tracks = {name: track_of(place.center_world - (0.0, 0.25, 0.0), (0, 0.5, 0)) for name, place in there.items()}
+    assert notes("Will the red ball hit the blue ball within 2 seconds?", there, tracks=tracks) == "likely: no"
+
+
+def test_a_toy_that_drives_drives_on():
+    there = {"toy car": box((0, 3, 0.1), (0.15, 0.3, 0.15))}
+    tracks = {"toy car": track_of((-0.2, 3, 0.1), (0.4, 0, 0))}
+    assert (
+        notes("Will the toy car still be moving 1 second after the last frame?", there, tracks=tracks) == "likely: yes"
+    )

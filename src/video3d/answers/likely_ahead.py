@@ -272,6 +272,8 @@ def _direction(noted: Noted) -> str | None:
 
 def _falls_toward(noted: Noted) -> str | None:
     """Which way a thing falls, as the camera sees it."""
+    if not noted.things or category(noted.things[0].category).kind in ("person", "animal", "vehicle"):
+        return None  # who goes down a corridor does not fall
     way = falling_way(noted)
     if way is None:
         return None
@@ -317,7 +319,7 @@ def _keeps_moving(noted: Noted) -> str | None:
         return yes_no(slows == stops) if slows or noted.ahead_s < _WALKS_ON_S else None
     if one.rests_known(noted.ahead_s):
         goes = one.rests_after_s > noted.ahead_s and (what.kind == "vehicle" or not _runs_into(noted, one))
-    elif what.kind == "vehicle":
+    elif what.kind == "vehicle" or what.name in DRIVEN:
         goes = not one.slows or noted.ahead_s < _SOON_S
     elif what.name in ROUND:
         goes = noted.ahead_s < _SOON_S or not _runs_into(noted, one)
@@ -345,11 +347,11 @@ AHEAD = (
     rule(rf"# (?:{_HITS[2:-2]}) (?:a|the|any) wall", 1, _hits_wall),
     rule(_HITS, 2, _touches),
     rule(r"\b(?:camera|it)\b.*\b(?:nearest|closest)\b.*\b(?:after|later)\b|\b(?:after|later)\b.*\b(?:nearest|closest)\b.*\bcamera\b|camera be nearest|goes on as it does|after the video ends.*to the camera", 2, lambda noted: _camera_near(noted) if "camera" in noted.stem else None),
-    rule(r"^(?!.*(?:to|from) the camera\b).*\b(?:nearest|closest|next to)\b.*\b(?:later|after|last frame)\b|\b(?:in|after) \d.*\b(?:nearest|closest)\b|later: next to|second\w* after.*closest to", 2, _nearest_later),
+    rule(r"^(?!.*\b(?:to|from) (?:the camera|the viewer|you|us|me)\b)(?:.*\b(?:nearest|closest|next to)\b.*\b(?:later|after|last frame)\b|.*\b(?:in|after) \d.*\b(?:nearest|closest)\b|.*later: next to|.*second\w* after.*closest to)", 2, _nearest_later),
     rule(r"\b(?:in|of|out of|leave|inside|within)\b.*\b(?:view|picture|field of view|sight)\b", 1, _in_view),
     rule(r"^(?!.*#).*\bcamera|\bthe viewer\b|\bcamera car\b|car (?:with|that carries) the camera|carries the camera|riding in", 0, lambda noted: _camera_way(noted) if noted.options and any("turns" in one for one in noted.options) else None),
     rule(r"\b(?:next|behave|do|does|action)\b", 1, lambda noted: _vehicle_way(noted) if any("brakes" in one for one in noted.options) else _person(noted) if any("walks" in one for one in noted.options) else None),
-    rule(r"(?=.*\b(?:way|direction|side)\b).*\b(?:fall|topple|go down|goes down|tip)\b", 1, lambda noted: _falls_toward(noted) if any("to the left" in one for one in noted.options) else None),
+    rule(r"^(?!from which|out of which).*\b(?:way|direction|side)\b(?:(?!\bwhen\b|\bthat\b|\bbefore\b).)*# (?:is |will |does |going to |most likely )*(?:fall|topple|tip over|go down|goes down|tip)\b(?! of)|^(?:the )?# (?:is |will )?(?:going to )?(?:fall|topple|tip over)\b.*\b(?:way|direction|side)\b", 1, lambda noted: _falls_toward(noted) if any("to the left" in one for one in noted.options) else None),
     rule(r"\b(?:heading|moving|move|moves|direction)\b", 1, lambda noted: _direction(noted) if any("to the left" in one for one in noted.options) else None),
     rule(r"keep moving|in motion|moving still|still be moving|come to (?:a )?(?:rest|stop)|stand still|stop moving", 1, _keeps_moving),
     rule(r"end up|will .*(?:resting|rest on|standing on|lying on)|rest on\b", 1, lambda noted: ends_on(noted) if "second" in noted.stem else None),

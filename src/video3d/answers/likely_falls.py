@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from video3d.answers.likely import candidates
 from video3d.answers.likely_contact import carrier
 from video3d.answers.likely_stops import goes_straight, is_same, meet_s, stopped_s, stops
 from video3d.answers.named import SAME_IOU
@@ -21,7 +22,7 @@ from video3d.vocabulary import ROUND, category
 # Chosen on training clips of the simulator, by how often conclusions were right.
 HOVERS_M = 0.2
 _FALLS_M_S = 0.2
-_ON_FLOOR_M = 0.06
+_ON_FLOOR_M, _OFF_FLOOR_M = 0.06, 0.1
 _HELD_M = 0.02
 _TOUCHES_M = 0.06
 """How far what holds a thing may be seen from its underside."""
@@ -68,11 +69,11 @@ def falls(noted: Noted) -> str | None:
 
 
 def _leaves_s(noted: Noted, name: str, one: Mover, held: Box3D) -> float:
-    """Seconds until the middle of what goes on has left what holds it; infinite for not in time. What rolls is looked after for a while only."""
-    ahead = _ROLLS_S if name in ROUND else noted.ahead_s
+    """Seconds until the middle of what goes on has left what holds it; infinite for not in time, or if it is stopped before."""
+    ahead = min(_ROLLS_S, noted.ahead_s) if name in ROUND else noted.ahead_s
     seconds = np.linspace(0.0, ahead, _MOMENTS)
     left = [at for at in seconds if footprint_margin_m(one.after(float(at)), held) < 0]
-    return float(left[0]) if left else math.inf
+    return float(left[0]) if left and float(left[0]) <= one.rests_after_s else math.inf
 
 
 class _Pile(NamedTuple):
@@ -185,19 +186,27 @@ def _pushed_over(noted: Noted, box: Box3D) -> tuple[float, np.ndarray] | None:
         met = {at: seconds for at, seconds in times.items() if seconds is not None}
         way = one.velocity_m_s[:2] / max(one.speed_m_s, 1e-9)
         first = min(met, key=lambda at: met[at]) if met else 0
-        if met and stopped_s(noted, one, name, row) >= met[first] and abs(_broad_side(row[first]) @ way) > _AHEAD:
-            falls_at.setdefault(first, (met[first], way))
-    new = list(falls_at)
-    while new:
-        by = new.pop()
+        if (
+            met
+            and stopped_s(noted, one, name, row) >= met[first]
+            and abs(_broad_side(row[first]) @ way) > _AHEAD
+            and met[first] < falls_at.get(first, (math.inf,))[0]
+        ):
+            falls_at[first] = met[first], way
+    left = set(falls_at)
+    while left:  # the earliest first (Dijkstra, 1959): what it reaches, none reaches sooner
+        by = min(left, key=lambda at: falls_at[at][0])
+        left.remove(by)
         seconds, way = falls_at[by]
         for at, other in enumerate(row):
             step = other.center_world[:2] - row[by].center_world[:2]
-            far = float(np.linalg.norm(step))
-            reaches = footprint_gap_m(row[by], other) < float(row[by].size_m[2])
-            if at not in falls_at and reaches and step @ way > _AHEAD * max(far, 1e-9):
-                falls_at[at] = seconds + _FALL_S, step / far
-                new.append(at)
+            far, gap = float(np.linalg.norm(step)), footprint_gap_m(row[by], other)
+            high = float(row[by].size_m[2])
+            then = seconds + _FALL_S * (1 + gap / high)  # the next one sooner than the one behind it
+            sooner = then < falls_at.get(at, (math.inf,))[0]
+            if at != by and sooner and gap < high and step @ way > _AHEAD * max(far, 1e-9):
+                falls_at[at] = then, step / far
+                left.add(at)
     return falls_at[0] if 0 in falls_at and falls_at[0][0] <= noted.ahead_s else None
 
 
@@ -260,22 +269,30 @@ def falls_without(noted: Noted) -> str | None:
 
 
 def first_down(noted: Noted) -> str | None:
-    """Which falls, or comes to the floor, first: of a row by when it is reached, of what is pushed by when it has left what holds it; else what falls fastest for the height that it is at."""
-    if len(noted.names) < 2:
-        return None
+    """Which falls, or comes to the floor, first: of a row by when it is reached, of what is pushed by when it has left what holds it; else what falls fastest for the height that it is at.
+
+    None where nothing falls.
+    """
     when, movers = {}, movers_of(noted)
-    for at, (thing, place, one) in enumerate(zip(noted.things, noted.places, movers, strict=True)):
+    for at in candidates(noted):
+        thing, place, one = noted.things[at], noted.places[at], movers[at]
+        low, down = span(noted, place)[0], 0.0 if one is None else -float(one.velocity_m_s[2])
+        when[at] = low / down if low > _OFF_FLOOR_M and down > _FALLS_M_S else math.inf
         if thing.category == _ROW:
             pushed = _pushed_over(noted, place.box)
             when[at] = math.inf if pushed is None else pushed[0]
         elif one is not None and one.moves and (held := _held_by(noted, place.box)) is not None:
-            when[at] = _leaves_s(noted, thing.category, one, held)
+            when[at] = min(when[at], _leaves_s(noted, thing.category, one, held))
     if not any(math.isfinite(seconds) for seconds in when.values()):
-        for at, one in enumerate(movers):
-            low = span(noted, noted.places[at])[0]
-            down = 0.0 if one is None else -float(one.velocity_m_s[2])
-            when[at] = low / max(down, 0.05) if low > 0.1 else 100.0
-    return the_one(noted, min(when, key=lambda at: when[at]))
+        # Where a question says that things come down, those do that are lowest; else only what is in the air.
+        low = {at: span(noted, noted.places[at])[0] for at in when}
+        told = "floor" in noted.stem
+        when = {
+            at: high
+            for at, high in low.items()
+            if high > _OFF_FLOOR_M and (told or _held_by(noted, noted.places[at].box) is None)
+        }
+    return the_one(noted, min(when, key=lambda at: when[at])) if when else None
 
 
 def falling_way(noted: Noted) -> np.ndarray | None:

@@ -280,7 +280,7 @@ def meets(
     seconds = within_s * np.arange(steps + 1) / steps
     gaps = floor_gaps(first.box, box, seconds[:, None] * relative)
     touch = np.flatnonzero(gaps <= apart_m)
-    if float(np.linalg.norm(relative)) < _TOGETHER_M_S and gaps[0] <= _TOGETHER_M:
+    if float(np.linalg.norm(relative)) < _TOGETHER_M_S and gaps[0] - apart_m <= _TOGETHER_M:
         touch = touch[:0]  # what goes along with another meets nothing new
     apart = abs(first.box.center_world[2] - box.center_world[2]) - (first.box.size_m[2] + box.size_m[2]) / 2
     at_one_height = apart < -_MEETS_M  # what carries a thing is not met by it
