@@ -27,7 +27,7 @@ from video3d.evaluation.qa_parse import parse_answer
 from video3d.evaluation.qa_score import grade
 from video3d.pipeline import load
 from video3d.types.track import Track
-from video3d.vocabulary import DRIVEN, MOVING, category
+from video3d.vocabulary import may_move
 
 CONCLUDES = ("likely: ", "perhaps: ")
 FRAMES = 16
@@ -73,9 +73,6 @@ def true_finders(data, clip):
 
     def follow(mentions):
         return [track(named(one)) if may_move(one.category) else None for one in mentions]
-
-    def may_move(name):
-        return category(name).kind in MOVING or name in DRIVEN
 
     def track(thing):
         if thing is None:

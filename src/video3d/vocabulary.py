@@ -255,3 +255,12 @@ def normalise(raw_name: str) -> str | None:
             if (found := _BY_NAME.get(form)) and not (start and form in _NOT_HEADS):
                 return found.name
     return None
+
+
+def may_move(name: str) -> bool:
+    """Whether things of a name move by themselves, or drive about where somebody lets them.
+
+    >>> may_move("dog"), may_move("toy car"), may_move("sofa")
+    (True, True, False)
+    """
+    return category(name).kind in MOVING or name in DRIVEN

@@ -13,7 +13,7 @@ from video3d.answers.notes_ahead import half_view, movers_of, others_than
 from video3d.answers.notes_motion import Mover, floor_gaps, heading_rad, meets, turn_between
 from video3d.geometry.boxes import footprint_gap_m, nearest_point
 from video3d.types import Box3D
-from video3d.vocabulary import DRIVEN, MOVING, ROUND, category
+from video3d.vocabulary import DRIVEN, ROUND, category, may_move
 
 # Chosen on training clips of the simulator, by how often conclusions were right.
 _WAYS = ("away from", "to the left", "toward the camera", "to the right")
@@ -305,7 +305,7 @@ def _keeps_moving(noted: Noted) -> str | None:
     what = category(noted.things[0].category)
     walks, told = (
         what.kind in ("person", "animal"),
-        (what.kind in MOVING or what.name in DRIVEN) and _SAID_TO_MOVE.search(noted.stem) is not None,
+        may_move(what.name) and _SAID_TO_MOVE.search(noted.stem) is not None,
     )
     goes_on = told and noted.ahead_s < (_WALKS_ON_S if walks else _SOON_S)
     if one is None:
