@@ -1,5 +1,6 @@
 """How questions find things by name: what is in motion has its front ahead, people are where depth shows them walk."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from video3d.answers.named_question import Mention
 from video3d.finding import finders_in
 from video3d.geometry.moving import Body
+from video3d.geometry.moving_things import MovingThing, moving_things
 from video3d.model.object_votes import ObjectVotes
 from video3d.types import GeometryStatus, PosedClip, World
 
@@ -34,20 +36,27 @@ def _votes(places: np.ndarray) -> ObjectVotes:
     return ObjectVotes(
         categories=("car",), colors=("red",), category=np.full((len(frame), 1), 0.9, np.float32), color=np.ones((len(frame), 1), np.float32),
         center_world=places[frame] + draw.normal(0, 0.05, (len(frame), 3)), size_m=np.tile([1.8, 4.2, 1.5], (len(frame), 1)),
-        axis_world=np.tile([1.0, 0.0], (len(frame), 1)), scale_m=np.full(len(frame), 0.2), frame=frame, time_s=frame / 5, patch=np.arange(len(frame)),
+        axis_world=np.tile([1.0, 0.0], (len(frame), 1)), scale_m=np.full(len(frame), 0.2), frame=frame, time_s=frame / 5,
+        patch=20 * frame + np.arange(len(frame)) % 10, grid_hw=(1, 20),
     )  # fmt: skip
 
 
-def _body(at: int, place: np.ndarray) -> Body:
-    side = (np.mgrid[-0.5:0.5:12j, 0:1, -0.5:0.5:12j].reshape(3, -1).T - [0.0, 0.5, 0.0]) * np.array([1.8, 4.2, 1.5])
-    return Body(frame=at, points_world=side + place, eye_world=np.array([0.0, -10.0, 1.5]))
+def _body(at: int, place: np.ndarray, size: tuple[float, float, float] = (4.2, 1.8, 1.5), half: int = 0) -> Body:
+    """A side of what is so large, seen by patches of the left half of a frame, whose votes there are, or of the right."""
+    side = (np.mgrid[-0.5:0.5:12j, 0:1, -0.5:0.5:12j].reshape(3, -1).T - [0.0, 0.5, 0.0]) * np.array(size)
+    seen_at = np.stack([np.full(len(side), 0.5), half / 2 + np.linspace(0.0, 0.499, len(side))], 1)
+    return Body(frame=at, points_world=side + place, eye_world=np.array([0.0, -10.0, 1.5]), seen_at=seen_at)
+
+
+def _moving(bodies: Sequence[Body]) -> tuple[MovingThing, ...]:
+    return moving_things(bodies, np.arange(FRAMES) / 5)
 
 
 @pytest.mark.parametrize(("shown", "front"), [(True, (1.0, 0.0)), (False, (0.0, -1.0))])
 def test_what_moves_has_its_front_ahead_as_far_as_depth_shows_that_it_moves(shown, front) -> None:
     places = np.array([[1.0 * at, 0.0, 0.75] for at in range(FRAMES)])
     bodies = tuple(_body(at, place) for at, place in enumerate(places)) if shown else ()
-    find = finders_in(_votes(places), (), _clip(), lambda: bodies)
+    find = finders_in(_votes(places), (), _clip(), lambda: _moving(bodies))
     for position in (2, FRAMES - 1):
         found = find.locate([CAR], position)[0]
         assert found is not None and found.front_world == pytest.approx(front, abs=0.1)
@@ -56,12 +65,12 @@ def test_what_moves_has_its_front_ahead_as_far_as_depth_shows_that_it_moves(show
 
 def test_what_another_car_does_says_nothing_of_one_that_is_parked() -> None:
     parked = np.tile([0.0, 6.0, 0.75], (FRAMES, 1))
-    passing = tuple(_body(at, np.array([1.0 * at, 0.0, 0.75])) for at in range(FRAMES))
-    found = finders_in(_votes(parked), (), _clip(), lambda: passing).locate([CAR], FRAMES - 1)[0]
+    passing = tuple(_body(at, np.array([1.0 * at, 0.0, 0.75]), half=1) for at in range(FRAMES))
+    found = finders_in(_votes(parked), (), _clip(), lambda: _moving(passing)).locate([CAR], FRAMES - 1)[0]
     assert found is not None and found.front_world == pytest.approx((0.0, -1.0), abs=0.1)
 
 
-def test_a_person_is_where_depth_shows_them_walk_and_as_large_as_people_are() -> None:
+def test_a_person_is_where_depth_shows_them_walk_and_faces_that_way() -> None:
     places = np.array([[0.3 * at, 0.0, 0.9] for at in range(FRAMES)])
     sizes = np.tile([0.6, 0.6, 1.9], (10 * FRAMES, 1))
     astray = replace(
@@ -70,12 +79,11 @@ def test_a_person_is_where_depth_shows_them_walk_and_as_large_as_people_are() ->
         scale_m=np.full(10 * FRAMES, 2.0),
         size_m=sizes,
     )
-    side = (np.mgrid[-0.5:0.5:12j, 0:1, -0.5:0.5:12j].reshape(3, -1).T - [0.0, 0.5, 0.0]) * np.array([0.4, 0.4, 1.6])
-    walks = tuple(Body(frame=at, points_world=side + place, eye_world=np.array([0.0, -10.0, 1.5])) for at, place in enumerate(places))  # fmt: skip
+    walks = tuple(_body(at, place, (0.4, 0.4, 1.6)) for at, place in enumerate(places))
     person = Mention(said="person", category="person")
-    found = finders_in(astray, (), _clip(), lambda: walks).locate([person], FRAMES - 1)[0]
+    found = finders_in(astray, (), _clip(), lambda: _moving(walks)).locate([person], FRAMES - 1)[0]
     assert found is not None and found.box.center_world[:2] == pytest.approx(places[-1][:2], abs=0.1)
-    assert found.box.size_m == pytest.approx([0.5, 0.5, 1.7]) and found.front_world == pytest.approx(
+    assert found.box.size_m == pytest.approx([0.6, 0.6, 1.9]) and found.front_world == pytest.approx(
         (1.0, 0.0), abs=0.1
     )
     alone = finders_in(astray, (), _clip(), tuple).locate([person], FRAMES - 1)[0]
@@ -93,5 +101,5 @@ def test_toys_that_drive_are_followed_where_depth_shows_that_something_moves(sho
     votes = replace(_votes(places), categories=("toy car",), size_m=np.tile([0.15, 0.3, 0.15], (FRAMES * 10, 1)))
     bodies = tuple(_body(at, place) for at, place in enumerate(places)) if shown else ()
     toy = Mention(said="toy car", category="toy car")
-    track = finders_in(votes, (), _clip(), lambda: bodies).follow([toy])[0]
+    track = finders_in(votes, (), _clip(), lambda: _moving(bodies)).follow([toy])[0]
     assert (track is not None) == shown

@@ -16,7 +16,7 @@ from video3d.answers.prompt import build_prompt
 from video3d.finding import finders_in, things_in, what_moved
 from video3d.geometry.fitted_box import SeenSurface, seen_surface
 from video3d.geometry.lift import lift_patches
-from video3d.geometry.moving import Body
+from video3d.geometry.moving_things import MovingThing
 from video3d.geometry.rigid import scale_k
 from video3d.scene import KeptScene, Scene
 from video3d.types import Answer, Box3D, Detection, PatchPoints, PosedClip
@@ -46,7 +46,7 @@ class LookedAt:
         votes: what patches say of the objects that they show; None where no object head is trained, or the world is not upright
             and in metres, which it was trained for.
         things: what the votes agree on, the surest first.
-        bodies: what moved, told by depth where that was measured; found when it is first asked for.
+        moving: what moved, told by depth where that was measured; found when it is first asked for.
         detected: what a detector sees besides; None where none was asked.
         objects: what was found, of both or by the reasoning module; () where nothing that finds objects is trained.
         findings: the reasoning module's in sentences. Votes have none: no language model has learned to read them yet.
@@ -57,7 +57,7 @@ class LookedAt:
     tokens: "SceneTokens"
     votes: "ObjectVotes | None" = None
     things: "tuple[FoundObject, ...]" = ()
-    bodies: Callable[[], tuple[Body, ...]] = tuple
+    moving: Callable[[], tuple[MovingThing, ...]] = tuple
     detected: Detected | None = None
     objects: tuple[Detection, ...] = ()
     findings: tuple[str, ...] = ()
@@ -99,11 +99,11 @@ def look(
         things = things_in(votes)
         asked = detector()
         detected = None if asked is None else detect(asked, ASKED, scene.clip, scene.facts.floor_z)
-        bodies = what_moved(scene.clip)
-        found = _finders_of(votes, things, scene.clip, bodies, detected).count(None)
+        moving = what_moved(scene.clip)
+        found = _finders_of(votes, things, scene.clip, moving, detected).count(None)
         objects = tuple(Detection(box=place.box, label=label, score=place.score) for label, place in found)
         return LookedAt(
-            scene=scene, tokens=tokens, votes=votes, things=things, bodies=bodies, detected=detected, objects=objects
+            scene=scene, tokens=tokens, votes=votes, things=things, moving=moving, detected=detected, objects=objects
         )
     if not model.config.reasoning_trained:
         return LookedAt(scene=scene, tokens=tokens)
@@ -233,17 +233,17 @@ def finders(looked: LookedAt) -> Finders | None:
     """How questions find things by name in what patches vote for and a detector sees; None without votes."""
     if looked.votes is None:
         return None
-    return _finders_of(looked.votes, looked.things, looked.scene.clip, looked.bodies, looked.detected)
+    return _finders_of(looked.votes, looked.things, looked.scene.clip, looked.moving, looked.detected)
 
 
 def _finders_of(
     votes: "ObjectVotes",
     things: "Sequence[FoundObject]",
     clip: PosedClip,
-    bodies: Callable[[], tuple[Body, ...]],
+    moving: Callable[[], tuple[MovingThing, ...]],
     detected: Detected | None,
 ) -> Finders:
-    find = finders_in(votes, things, clip, bodies)
+    find = finders_in(votes, things, clip, moving)
     return find if detected is None else joined(find, detected)
 
 

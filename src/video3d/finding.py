@@ -9,8 +9,9 @@ import numpy as np
 
 from video3d.answers.named import Finders, Located
 from video3d.answers.named_question import Mention
-from video3d.geometry.moving import WALKER_M, Body, moving_bodies, nearest_body
-from video3d.types import PosedClip
+from video3d.geometry.moving import moving_bodies, nearest_body
+from video3d.geometry.moving_things import MovingThing, moving_things
+from video3d.types import Box3D, PosedClip
 from video3d.types.track import Track
 from video3d.vocabulary import DRIVEN, MOVING, category
 
@@ -21,8 +22,6 @@ LEAST_SURE = 0.3
 """Score from which a thing that patches vote for counts as an object (docs/results/objects.md)."""
 _LATELY = 3
 """Frames to either side, over which a thing's way tells where its front is."""
-_ASTRAY_M = 0.5
-"""From where a person was seen: votes for a place farther off were for something else."""
 _STROLLS_M_S = 0.3
 _SURE_SIGMAS = 2.0
 _MOVED_SHARE = 0.5  # of these frames, in which depth shows that something moved there
@@ -36,13 +35,16 @@ def things_in(votes: "ObjectVotes") -> "tuple[FoundObject, ...]":
     return tuple(thing if _may_move(thing.category) else fitted(thing, votes) for thing in found)
 
 
-def what_moved(clip: PosedClip) -> Callable[[], tuple[Body, ...]]:
+def what_moved(clip: PosedClip) -> Callable[[], tuple[MovingThing, ...]]:
     """Gives what moved, found once: by depth that was measured only, for estimated depth changes by more than things move."""
-    return cache(lambda: moving_bodies(clip) if clip.status.depth == "measured" else ())
+    return cache(lambda: moving_things(moving_bodies(clip), clip.time_s) if clip.status.depth == "measured" else ())
 
 
 def finders_in(
-    votes: "ObjectVotes", things: "Sequence[FoundObject]", clip: PosedClip, bodies: Callable[[], tuple[Body, ...]]
+    votes: "ObjectVotes",
+    things: "Sequence[FoundObject]",
+    clip: PosedClip,
+    moving: Callable[[], tuple[MovingThing, ...]],
 ) -> Finders:
     """How questions find things by name.
 
@@ -50,13 +52,13 @@ def finders_in(
         votes: of the patches of a clip.
         things: what they agree on.
         clip: upright and in metres.
-        bodies: gives what moved in it.
+        moving: gives what moved in it.
     """
-    from video3d.model.object_tracks import track_named
+    from video3d.model.object_tracks import box_of_moving, moving_named, track_named
     from video3d.model.object_votes import find_named, fitted
 
     def moves(name: str) -> bool:
-        return _may_move(name) or (name in DRIVEN and len(bodies()) > 0)
+        return _may_move(name) or (name in DRIVEN and len(moving()) > 0)
 
     def located(thing: "FoundObject", way: tuple[float, float] | None = None) -> Located:
         front = (way or thing.front_world) if category(thing.category).has_front else None
@@ -66,7 +68,7 @@ def finders_in(
     def placed(thing: "FoundObject", position: int) -> "FoundObject":
         """With its box where depth shows it: what moved as of a frame, all else as it stands."""
         if moves(thing.category):
-            here = [one for one in bodies() if one.frame == position]
+            here = [body for one in moving() if (body := one.at(position)) is not None]
             body = nearest_body(here, thing.box, thing.spread_m)
             if body is not None:
                 return replace(thing, box=replace(thing.box, center_world=body.center(thing.box)))
@@ -78,7 +80,7 @@ def finders_in(
         return [(one.category, one.color) for one in asked]
 
     def track(one: Mention, besides: Sequence[tuple[str, str | None]]) -> Track | None:
-        return track_named(votes, one.category, one.color, besides=besides, bodies=bodies())
+        return track_named(votes, one.category, one.color, besides=besides, moving=moving())
 
     def locate(asked: Sequence[Mention], position: int) -> list[Located | None]:
         found: list[Located | None] = []
@@ -88,10 +90,19 @@ def finders_in(
             if thing is None:
                 found.append(None)
                 continue
+            if goes and (seen := seen_moving(one, besides, position)) is not None:
+                found.append(located(replace(thing, box=seen), _front(seen)))
+                continue
+            thing = placed(thing, position)
             way = track(one, besides) if goes and category(one.category).has_front else None
-            thing = _on_foot(placed(thing, position), way, position)
             found.append(located(thing, _way(way, thing, position)))
         return found
+
+    def seen_moving(one: Mention, besides: Sequence[tuple[str, str | None]], position: int) -> Box3D | None:
+        own = moving_named(votes, one.category, one.color, besides=besides, moving=moving())
+        body = None if own is None else own.at(position)
+        box = None if own is None or body is None else box_of_moving(votes, own, one.category)
+        return None if body is None or box is None else replace(box, center_world=body.center(box))
 
     def count(name: str | None) -> tuple[tuple[str, Located], ...]:
         return tuple((one.category, located(one)) for one in things if name in (None, one.category))
@@ -106,17 +117,10 @@ def _may_move(name: str) -> bool:
     return category(name).kind in MOVING
 
 
-def _on_foot(thing: "FoundObject", track: Track | None, position: int) -> "FoundObject":
-    """A person where depth shows them walk: votes for people far away name places that are metres off, and sizes that are not theirs."""
-    if track is None or category(thing.category).kind != "person":
-        return thing
-    here = np.flatnonzero((track.frame == position) & track.moved)
-    if not len(here):
-        return thing
-    center = track.center_world[here[0]]
-    astray = float(np.linalg.norm((center - thing.box.center_world)[:2])) > _ASTRAY_M
-    size_m = np.array(WALKER_M) if astray else thing.box.size_m
-    return replace(thing, box=replace(thing.box, center_world=center, size_m=size_m))
+def _front(box: Box3D) -> tuple[float, float]:
+    """Where the front of a thing points that stands so: -y."""
+    x, y = (float(value) for value in box.world_from_box[:2, 0])
+    return y, -x
 
 
 def _way(track: Track | None, thing: "FoundObject", position: int) -> tuple[float, float] | None:

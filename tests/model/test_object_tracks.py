@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 
 from video3d.geometry.moving import Body
-from video3d.model.object_tracks import track_named
+from video3d.geometry.moving_things import MovingThing, moving_things
+from video3d.model.object_tracks import box_of_moving, moving_named, track_named
 from video3d.model.object_votes import ObjectVotes
 
 
 def votes(places, seed=0, times=None):
-    """Twelve votes for a ball in each frame, and as many for a box that stays."""
+    """Twelve votes for a ball in each frame, of the patches of its left half, and as many for a box that stays, of the others."""
     draw = np.random.default_rng(seed)
     rows = [(frame, place) for frame, place in enumerate(places) for _ in range(12)]
     frame = np.array([frame for frame, _ in rows] * 2)
@@ -25,8 +26,15 @@ def votes(places, seed=0, times=None):
         categories=("ball", "box"), colors=("red",), category=category, color=np.ones((len(frame), 1), np.float32),
         center_world=center, size_m=np.full((len(frame), 3), 0.3), axis_world=np.tile([1.0, 0.0], (len(frame), 1)),
         scale_m=np.full(len(frame), 0.1), frame=frame, time_s=(np.arange(len(places)) / 5 if times is None else times)[frame],
-        patch=np.arange(len(frame)),
+        patch=24 * frame + np.r_[np.arange(len(rows)) % 12, 12 + np.arange(len(rows)) % 12], grid_hw=(1, 24),
     )  # fmt: skip
+
+
+TIMES = np.arange(8) / 5
+
+
+def together(bodies):
+    return moving_things(bodies, TIMES)
 
 
 def test_a_ball_that_rolls_is_followed():
@@ -76,7 +84,7 @@ def test_where_something_moved_its_place_counts_and_not_what_votes_believe():
     bodies = [Body(frame=at, points_world=side + place, eye_world=np.array([0.7, -6.0, 1.0])) for at, place in enumerate(places)]  # fmt: skip
     draw = np.random.default_rng(1)
     astray = [place + draw.normal(0, 0.12, 3) for place in places]
-    alone, seen = track_named(votes(astray), "ball"), track_named(votes(astray), "ball", bodies=bodies)
+    alone, seen = track_named(votes(astray), "ball"), track_named(votes(astray), "ball", moving=together(bodies))
     assert alone is not None and seen is not None
     assert np.abs(seen.center_world - np.array(places)[seen.frame]).max() < 0.03
     assert np.abs(alone.center_world - np.array(places)[alone.frame]).max() > 0.1
@@ -85,33 +93,70 @@ def test_where_something_moved_its_place_counts_and_not_what_votes_believe():
         Body(frame=one.frame, points_world=one.points_world + np.array([3.0, 0, 0]), eye_world=one.eye_world)
         for one in bodies
     ]
-    assert np.array_equal(track_named(votes(astray), "ball", bodies=far).center_world, alone.center_world)
+    assert np.array_equal(track_named(votes(astray), "ball", moving=together(far)).center_world, alone.center_world)
 
 
-def _seen_moving(at, place, size):
-    """The side that faces the camera of a thing of some size in the middle of a frame."""
+def _seen_moving(at, place, size, half=0):
+    """The side that faces the camera of a thing of some size in the middle of a frame, which a half of the patches shows."""
     side = (np.mgrid[-0.5:0.5:12j, 0:1, -0.5:0.5:12j].reshape(3, -1).T - [0.0, 0.5, 0.0]) * np.array(size)
-    return Body(frame=at, points_world=side + place, eye_world=np.array([0.7, -12.0, 1.0]))
+    column = half / 2 + np.random.default_rng(at).uniform(0.0, 0.5, len(side))
+    seen_at = np.stack([np.full(len(side), 0.5), column], 1)
+    return Body(frame=at, points_world=side + place, eye_world=np.array([0.7, -12.0, 1.0]), seen_at=seen_at)
 
 
-@pytest.mark.parametrize(("size", "follows"), [((0.5, 0.3, 1.7), True), ((3.0, 1.6, 1.5), False)])
-def test_a_person_smaller_than_a_patch_is_where_something_of_their_shape_walks(size, follows):
+def _person(sharp, scale_m=0.1):
+    return replace(sharp, categories=("person", "box"), scale_m=np.full(len(sharp.frame), scale_m), size_m=np.tile([0.5, 0.3, 1.7], (len(sharp.frame), 1)))  # fmt: skip
+
+
+@pytest.mark.parametrize(("half", "follows"), [(0, True), (1, False)])
+def test_a_person_is_where_what_their_patches_show_walks_wherever_votes_place_them(half, follows):
     places = [np.array([0.25 * at, 0.0, 0.9]) for at in range(8)]
     draw = np.random.default_rng(2)
-    vague = votes([place + draw.normal(0, 4.0, 3) * [1, 1, 0] for place in places])
-    vague = replace(vague, categories=("person", "box"), scale_m=np.full(len(vague.frame), 2.0))
-    track = track_named(vague, "person", bodies=[_seen_moving(at, place, size) for at, place in enumerate(places)])
+    vague = _person(votes([place + draw.normal(0, 4.0, 3) * [1, 1, 0] for place in places]), scale_m=2.0)
+    bodies = [_seen_moving(at, place, (0.5, 0.3, 1.7), half) for at, place in enumerate(places)]
+    track = track_named(vague, "person", moving=together(bodies))
     assert track is not None
     near = np.linalg.norm((track.center_world - np.array(places)[track.frame])[:, :2], axis=1) < 0.3
-    assert (near.mean() > 0.7) == follows and track.moved[near].all()
+    assert near.all() == follows
     if follows:
-        assert track.velocity_m_s()[0] == pytest.approx([1.25, 0, 0], abs=0.1)
+        assert track.moved.all() and track.velocity_m_s()[0] == pytest.approx([1.25, 0, 0], abs=0.1)
 
 
 def test_who_is_seen_well_is_not_taken_for_another_who_walks():
     places = [np.array([0.25 * at, 0.0, 0.9]) for at in range(8)]
     other = [np.array([3.0 - 0.25 * at, 4.0, 0.9]) for at in range(8)]
-    sharp = replace(votes(places), categories=("person", "box"))
-    bodies = [_seen_moving(at, place, (0.5, 0.3, 1.7)) for at, place in enumerate(other)]
-    track = track_named(sharp, "person", bodies=bodies)
+    bodies = [_seen_moving(at, place, (0.5, 0.3, 1.7), 1) for at, place in enumerate(other)]
+    assert moving_named(_person(votes(places)), "person", moving=together(bodies)) is None
+    track = track_named(_person(votes(places)), "person", moving=together(bodies))
     assert track is not None and np.allclose(track.center_world[:, 1], 0.0, atol=0.1)
+
+
+def test_of_two_that_move_the_one_is_meant_whose_patches_have_its_name():
+    one, other = (together([_seen_moving(at, np.array([0.5 * at, y, 0.5]), (0.3, 0.3, 0.3), half) for at in range(8)])[0] for y, half in ((0.0, 0), (3.0, 1)))  # fmt: skip
+    said = votes([[9.0, 9.0, 0.5]] * 8)
+    assert moving_named(said, "ball", moving=[one, other]) is one
+    assert moving_named(said, "box", moving=[one, other]) is other
+    assert moving_named(said, "dog", moving=[one, other]) is None
+    assert moving_named(replace(said, grid_hw=None), "ball", moving=[one, other]) is None
+
+
+def test_what_is_long_is_followed_with_all_of_its_parts():
+    ends = [
+        [_seen_moving(at, np.array([0.5 * at + x, 0.0, 1.5]), (1.0, 2.5, 3.0)) for at in range(first, 8)]
+        for x, first in ((-4.5, 0), (4.5, 2))
+    ]
+    parts = [MovingThing(bodies=tuple(one)) for one in ends]
+    whole = moving_named(votes([[0.0, 0.0, 1.5]] * 8), "ball", moving=parts)
+    assert whole is not None and [one.frame for one in whole.bodies] == list(range(8))
+    assert np.ptp(whole.bodies[-1].points_world[:, 0]) == pytest.approx(10.0)
+    assert np.ptp(whole.bodies[0].points_world[:, 0]) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(("step", "turned"), [(1.0, True), (0.02, False)])
+def test_what_drives_stands_along_its_way_whatever_its_patches_say(step, turned):
+    bodies = [_seen_moving(at, np.array([step * at, 0.0, 0.7]), (4.0, 1.8, 1.4)) for at in range(8)]
+    said = replace(votes([[0.0, 0.0, 0.7]] * 8), categories=("car", "box"))
+    box = box_of_moving(said, together(bodies)[0], "car")
+    assert box is not None
+    front = -box.world_from_box[:, 1]
+    assert front == pytest.approx([1.0, 0.0, 0.0] if turned else [0.0, -1.0, 0.0], abs=0.05)

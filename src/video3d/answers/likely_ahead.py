@@ -24,9 +24,11 @@ _STAYS_M_S = 0.1
 _STAYED_M = 0.3
 _BRAKES_M_S2 = 1.0
 _LONGEST_S = 4.0
-_CAR_TURNS_DEG = 8.0
-_TURNS_BELOW_M_S = 7.0
+_CAR_TURNS_DEG = 6.0
+_TURNS_FROM_M_S, _TURNS_BELOW_M_S = 1.5, 7.0
 """Nobody takes a corner faster."""
+_CORNER_M = 6.0
+"""Radius of a corner: a car that has begun to turn will be on it (AASHTO, A Policy on Geometric Design, turning paths of passenger cars)."""
 _STROLLS_M_S = 0.3
 _WALKS_M_S, _WALKS_ERROR_M_S = 1.3, 0.5
 """How fast people walk, and its standard deviation (Bohannon and Andrews, 2011, doi 10.1016/j.physio.2010.12.004: 0.9 to 1.4 m/s)."""
@@ -90,9 +92,21 @@ def _touch_s(noted: Noted, within_s: float) -> list[tuple[float, int]]:
         one, other = (subject, at) if movers[subject] is not None else (at, subject)
         goes = movers[one]
         if goes is not None:
-            seconds = meet_s(goes, noted.things[one].category, _there(movers, noted, other), noted.things[other].category, within_s)  # fmt: skip
+            there = _there(movers, noted, other)
+            seconds = meet_s(goes, noted.things[one].category, there, noted.things[other].category, within_s)
+            if seconds is not None and not (isinstance(there, Mover) and there.moves):
+                seconds = _braking_s(goes, noted.things[one].category, seconds, within_s)
             touches += [] if seconds is None else [(seconds, at)]
     return sorted(touches)
+
+
+def _braking_s(one: Mover, name: str, steady_s: float, within_s: float) -> float | None:
+    """When a vehicle comes where it would be after a time if it did not slow as it surely does; None: not within a time."""
+    if category(name).kind != "vehicle" or math.isinf(one.rests_after_s) or not one.moves:
+        return steady_s
+    left = 1.0 - 2.0 * steady_s / one.rests_after_s
+    seconds = one.rests_after_s * (1.0 - math.sqrt(left)) if left > 0 else math.inf
+    return seconds if seconds <= within_s else None
 
 
 def _nearest_s(noted: Noted) -> list[tuple[float, int]]:
@@ -252,14 +266,15 @@ def _vehicle_way(noted: Noted) -> str | None:
 
 def _corners(one: Mover) -> bool:
     """Whether it takes a corner: a vehicle, by its speed."""
-    return _CAR_TURNS_DEG < abs(one.turn_deg) < 60 and 2.0 < one.speed_m_s < _TURNS_BELOW_M_S
+    return _CAR_TURNS_DEG < abs(one.turn_deg) < 60 and _TURNS_FROM_M_S < one.speed_m_s < _TURNS_BELOW_M_S
 
 
 def _quarter(noted: Noted, one: Mover) -> int:
     """Which way it will go then, seen from here: 0 away, 1 to the left, 2 toward, 3 to the right."""
     way = math.degrees(turn_between(heading_rad(noted.eye), math.atan2(one.goes_m_s[1], one.goes_m_s[0])))
     if _corners(one):
-        way += float(np.clip(one.turn_deg_s * noted.ahead_s, -90, 90))
+        rate = max(abs(one.turn_deg_s), math.degrees(one.speed_m_s / _CORNER_M))
+        way += math.copysign(min(90.0, rate * noted.ahead_s), one.turn_deg)
     return round(way / 90) % 4
 
 

@@ -1,8 +1,8 @@
 """What moved in a clip, by its depth maps alone: places that one frame saw filled and others looked through.
 
 A surface that stands still is in the way of every view that looks at it. Where other views saw something clearly behind a place, it was
-empty then: what fills it now has moved. Such points of one frame that lie together are a body. No name, no model; sound as far as
-depth and poses are measured.
+empty then: what fills it now has moved. Such points of one frame that lie together are a body, and bodies of several frames that lie
+along one way are a thing in motion (``moving_things``). No name, no model; sound as far as depth and poses are measured.
 """
 
 import math
@@ -21,8 +21,8 @@ from video3d.geometry.rigid import inverse_rigid, scale_k
 from video3d.geometry.tsdf import sigma_z
 from video3d.types import Box3D, PosedClip
 
-_STEP = 2  # every so many pixels, in both directions, and more of them where that would be
-_MOST_POINTS = 250_000
+_STEP = 1  # every so many pixels, in both directions, and more of them where that would be
+_MOST_POINTS = 1_000_000
 _MOST_VIEWS = 32  # evenly spread, look at every place: its cost is points times views
 _LEAST_VIEWS, _LEAST_OF_VIEWS = 2, 0.1  # that looked through a place, and of all that are asked: one may err
 _BEHIND_M, _BEHIND_SHARE = 0.03, 0.01  # and of the distance: poses err by an angle
@@ -46,11 +46,13 @@ class Body:
         frame: position in the clip.
         points_world: on its surface, metres.
         eye_world: the camera's place.
+        seen_at: row and column of these points in the frame, as shares of its height and width; None: not known.
     """
 
     frame: int
     points_world: Float64[np.ndarray, "n 3"]
     eye_world: Float64[np.ndarray, "3"]
+    seen_at: Float64[np.ndarray, "n 2"] | None = None
 
     def center(self, box: Box3D) -> Float64[np.ndarray, "3"]:
         """Where the middle of a thing of this size and heading is, of which this is what was seen.
@@ -108,8 +110,18 @@ def moving_bodies(clip: PosedClip) -> tuple[Body, ...]:
         if moved[frames == frame].mean() > _MOST_MOVED:
             continue
         eye = np.asarray(clip.world_from_camera[frame][:3, 3], dtype=np.float64)
-        found += [Body(frame=int(frame), points_world=one, eye_world=eye) for one in _together(points[moved & (frames == frame)], eye)]  # fmt: skip
+        found += [
+            Body(frame=int(frame), points_world=one, eye_world=eye, seen_at=_seen_at(clip, int(frame), one))
+            for one in _together(points[moved & (frames == frame)], eye)
+        ]
     return tuple(found)
+
+
+def _seen_at(clip: PosedClip, frame: int, points: Float64[np.ndarray, "n 3"]) -> Float64[np.ndarray, "n 2"]:
+    """Row and column of places that a frame shows, as shares of its height and width."""
+    pose, (h, w) = inverse_rigid(clip.world_from_camera[frame]), clip.size_hw
+    seen = (points @ pose[:3, :3].T + pose[:3, 3]) @ np.asarray(clip.k_px[frame], dtype=np.float64).T
+    return np.clip(seen[:, 1::-1] / seen[:, 2:] / [h, w], 0.0, 1.0 - 1e-9)
 
 
 def _looked_through(

@@ -1,6 +1,7 @@
 """How a named thing moves: where the votes of each frame crowd, and the one straight way through such places that fits best."""
 
 import itertools
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
@@ -8,10 +9,13 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float64, Int64
 
-from video3d.geometry.moving import WALKER_M, Body, nearest_body
+from video3d.geometry.moving import Body, nearest_body
+from video3d.geometry.moving_things import MovingThing
 from video3d.model.object_votes import ObjectVotes, box_of_votes, named_share
 from video3d.types import Box3D
 from video3d.types.track import Track
+from video3d.vocabulary import MOVING
+from video3d.vocabulary import category as named
 
 _MOST_VOTES = 300
 _LEAST_SHARE = 0.05
@@ -22,15 +26,22 @@ _MOST_FRAMES = 8
 _MOST_PLACES = 3
 _LEAST_WEIGHT = 0.15
 """Of a frame's heaviest place: below it, another is not looked at."""
+_FEW_VOTES = 2.0  # from some such on, more say little more
 _LEAST_SIGMA_M = 0.04
 _SIGMA_SHARE = 1.4
 """Votes of one thing err together, and by more than each says: times the error that they state (measured)."""
 _MOVED_WEIGHT = 1.5
 """What is followed more often moves than not: a place where something moved counts so much more."""
-_TALL_M, _WIDE_M = (1.0, 2.2), 1.2
-"""What is seen of somebody on foot, at least and at most, and across at most."""
 _VAGUE_M = 1.0
 """A place that is less certain than this counts the less."""
+_OWN = 0.08
+"""Mean share of the name, of the patches that show what moved, from which it is what is meant."""
+_MAYBE = 0.02  # and from which it may be
+_OWN_BESIDE = 0.5  # and of that of the patches elsewhere that say so most
+_ELSEWHERE = 8  # patches
+_PART = 0.6  # of the share of the thing's name that is surest: from here on another is a part of it
+_LONGEST_M = 13.0  # of buses
+_DRIVES_M_S, _FAR_M = 0.7, 1.0  # from which speed and way on the heading of what drives or walks is that way
 _STANDS = 0.85
 """A way that stands still is taken if it fits at least this well beside the best that moves: most things stand."""
 
@@ -45,13 +56,139 @@ class _Place(NamedTuple):
     body: Body | None
 
 
+def moving_named(
+    votes: ObjectVotes,
+    category: str,
+    color: str | None = None,
+    *,
+    besides: Sequence[tuple[str, str | None]] = (),
+    moving: Sequence[MovingThing] = (),
+) -> MovingThing | None:
+    """Which of what moved is the thing of a name, by what the patches say that show it; None where none surely is.
+
+    Votes of small or far things are for places that are metres off, but the patches that cast them show the thing.
+
+    Args:
+        votes: of a clip.
+        category: one of ``votes.categories``.
+        color: one of ``votes.colors``, where the name has one.
+        besides: names and colours of the other things that are looked for.
+        moving: what moved, by depth.
+    """
+    share = _spoken(votes, category, color, besides)
+    if share is None or not moving:
+        return None
+    own = [_shown_share(share, one, votes.grid_hw) or 0.0 for one in moving]
+    best, elsewhere = int(np.argmax(own)), share.copy()
+    elsewhere[np.concatenate([_shown_by(one, votes.grid_hw, len(share))[0] for one in moving])] = 0.0
+    if own[best] < max(_OWN, _OWN_BESIDE * float(np.sort(elsewhere)[-_ELSEWHERE:].mean())):
+        return None
+    parts = [one for one, said in zip(moving, own, strict=True) if said >= max(_OWN, _PART * own[best])]
+    return _with_parts(moving[best], parts)
+
+
+def _spoken(
+    votes: ObjectVotes, category: str, color: str | None, besides: Sequence[tuple[str, str | None]]
+) -> Float64[np.ndarray, "p"] | None:
+    """How much every patch of all frames speaks for the thing of a name; None where none does or patches have no place in their frames."""
+    if votes.grid_hw is None or category not in votes.categories or not len(votes.frame):
+        return None
+    share = np.zeros((int(votes.frame.max()) + 1) * votes.grid_hw[0] * votes.grid_hw[1])
+    share[votes.patch] = named_share(votes, category, color, besides)
+    return share
+
+
+def _shown_by(
+    thing: MovingThing, grid_hw: tuple[int, int] | None, number: int
+) -> tuple[Int64[np.ndarray, "p"], Float64[np.ndarray, "p"]]:
+    """The patches, of so many, that show a thing, and how much each says of it: of a body that is seen larger, all together more, but not by as much."""
+    patches, weights = [np.zeros(0, np.int64)], [np.zeros(0)]
+    for body in thing.bodies if grid_hw is not None else ():
+        if body.seen_at is not None:
+            row, column = (body.seen_at * grid_hw).astype(np.int64).T
+            patch, points = np.unique((body.frame * grid_hw[0] + row) * grid_hw[1] + column, return_counts=True)
+            patches.append(patch)
+            weights.append(points / np.sqrt(points.sum()))
+    patch, weight = np.concatenate(patches), np.concatenate(weights)
+    return patch[patch < number], weight[patch < number]
+
+
+def _shown_share(share: Float64[np.ndarray, "p"], thing: MovingThing, grid_hw: tuple[int, int] | None) -> float | None:
+    """How much the patches that show a thing speak for a name, 0..1; None where it is not known which do."""
+    patch, weight = _shown_by(thing, grid_hw, len(share))
+    return float(share[patch] @ weight / weight.sum()) if len(patch) else None
+
+
+def _with_parts(thing: MovingThing, parts: Sequence[MovingThing]) -> MovingThing:
+    """A thing with what else is called the same and moves within its reach: of what is long and slow, places in its middle stay filled."""
+    bodies = {one.frame: one for one in thing.bodies}
+    others = [one for one in parts if one is not thing]
+    for part in others:
+        both = [(bodies[one.frame], one) for one in part.bodies if one.frame in bodies]
+        if not both or max(_across(*pair) for pair in both) > _LONGEST_M:
+            continue
+        for one in part.bodies:
+            other = bodies.get(one.frame)
+            bodies[one.frame] = one if other is None else _together(other, one)
+    return MovingThing(bodies=tuple(bodies[frame] for frame in sorted(bodies))) if others else thing
+
+
+def _across(one: Body, other: Body) -> float:
+    points = np.concatenate([one.points_world, other.points_world])[:, :2]
+    return float(np.linalg.norm(np.ptp(points, axis=0)))
+
+
+def _together(one: Body, other: Body) -> Body:
+    points = np.concatenate([one.points_world, other.points_world])
+    known = one.seen_at is not None and other.seen_at is not None
+    return replace(one, points_world=points, seen_at=np.concatenate([one.seen_at, other.seen_at]) if known else None)
+
+
+def box_of_moving(votes: ObjectVotes, thing: MovingThing, category: str) -> Box3D | None:
+    """How large a thing that moved is and how it stands, by the patches that show it, somewhere; None where none speaks for the name.
+
+    What drives stands along its way.
+
+    Args:
+        votes: of a clip.
+        thing: that moved.
+        category: its name, one of ``votes.categories``.
+    """
+    shown, _ = _shown_by(thing, votes.grid_hw, int(votes.patch.max(initial=-1)) + 1)
+    some = votes.only(np.flatnonzero(np.isin(votes.patch, shown)))
+    share = some.category[:, votes.categories.index(category)].astype(np.float64)
+    if not share.sum() > 0:
+        return None
+    box, way = box_of_votes(some, share), _way(thing, votes)
+    if way is None or named(category).kind not in MOVING:
+        return box
+    x, y = -way[1], way[0]  # its front, -y, is ahead
+    return replace(box, world_from_box=np.array([[x, -y, 0.0], [y, x, 0.0], [0.0, 0.0, 1.0]]))
+
+
+def _way(thing: MovingThing, votes: ObjectVotes) -> tuple[float, float] | None:
+    """Where a thing that goes far and fast enough is going; None for others."""
+    times = dict(zip(votes.frame.tolist(), votes.time_s.tolist(), strict=True))
+    last = [one for one in thing.bodies if one.frame in times][-_MOST_FRAMES:]
+    if len(last) < 2:
+        return None
+    time_s = np.array([times[one.frame] for one in last])
+    ends = np.array([np.quantile(one.points_world, (0.03, 0.97), axis=0).mean(0)[:2] for one in last])
+    late = time_s - time_s.mean()
+    velocity = late @ ends / max(float(late @ late), 1e-9)
+    speed = float(np.linalg.norm(velocity))
+    if speed < _DRIVES_M_S or speed * float(np.ptp(time_s)) < _FAR_M:
+        return None
+    return float(velocity[0]) / speed, float(velocity[1]) / speed
+
+
 def track_named(
     votes: ObjectVotes,
     category: str,
     color: str | None = None,
     *,
     besides: Sequence[tuple[str, str | None]] = (),
-    bodies: Sequence[Body] = (),
+    moving: Sequence[MovingThing] = (),
 ) -> Track | None:
     """Where the thing of a name was in the last frames that show it; None where none does.
 
@@ -60,7 +197,7 @@ def track_named(
         category: one of ``votes.categories``.
         color: one of ``votes.colors``, where the name has one.
         besides: names and colours of the other things that are looked for.
-        bodies: what moved, by depth: known to a centimetre or two, where votes err by a tenth of a metre and more.
+        moving: what moved, by depth: known to a centimetre or two, where votes err by a tenth of a metre and more.
     """
     if category not in votes.categories or not np.isfinite(votes.time_s).all():
         return None
@@ -69,13 +206,18 @@ def track_named(
     if not len(keep):
         return None
     some, share = votes.only(keep), named_share(votes, category, color, besides)[keep]
-    last = np.unique(some.frame)[-_MOST_FRAMES:]
+    own = moving_named(votes, category, color, besides=besides, moving=moving)
+    seen_moving = _of_bodies(own, votes, category)
+    bodies = _perhaps(votes, _spoken(votes, category, color, besides), moving)
+    last = np.unique([*some.frame, *seen_moving])[-_MOST_FRAMES:]
+    if len(known := [frame for frame in last if int(frame) in seen_moving]) > 1:
+        last = np.array(known)  # votes of the others are no help
     places = [
-        _places(some, share, _strongest(some.frame, int(frame), share, _MOST_VOTES * votes.zoom**2), bodies)
+        [seen_moving[int(frame)]]
+        if int(frame) in seen_moving
+        else _places(some, share, _strongest(some.frame, int(frame), share, _MOST_VOTES * votes.zoom**2), bodies)
         for frame in last
     ]
-    if category == "person":
-        places = _with_walkers(places, votes, bodies)
     chosen = _of_one_size(_best_way(places))
     return Track(
         frame=np.array([one.frame for one in chosen]),
@@ -84,6 +226,14 @@ def track_named(
         sigma_m=np.array([one.sigma_m for one in chosen]),
         moved=np.array([one.body is not None for one in chosen]),
     )
+
+
+def _perhaps(votes: ObjectVotes, share: Float64[np.ndarray, "p"] | None, moving: Sequence[MovingThing]) -> list[Body]:
+    """What moved and may be called so, as far as it is known which patches show it."""
+    if share is None:
+        return [body for one in moving for body in one.bodies]
+    said = [(one, _shown_share(share, one, votes.grid_hw)) for one in moving]
+    return [body for one, known in said if known is None or known >= _MAYBE for body in one.bodies]
 
 
 def _strongest(
@@ -114,7 +264,7 @@ def _places(
             break
         sigma = float(np.average(here.scale_m[one], weights=left[one]))
         center = np.average(here.center_world[one], axis=0, weights=left[one])
-        sigma, heavy = max(_LEAST_SIGMA_M, _SIGMA_SHARE * sigma), float(density[seed])
+        sigma, heavy = max(_LEAST_SIGMA_M, _SIGMA_SHARE * sigma), _weight(left[one], float(density[seed]))
         box = replace(box_of_votes(here.only(one), left[one]), center_world=center)
         if (body := nearest_body(bodies, box, sigma)) is not None:
             center, heavy = body.center(box), _MOVED_WEIGHT * heavy
@@ -124,31 +274,23 @@ def _places(
     return found
 
 
-def _with_walkers(places: list[list[_Place]], votes: ObjectVotes, bodies: Sequence[Body]) -> list[list[_Place]]:
-    """Places of every frame, and, where votes are vague or missing, what moves there in the shape of people.
+def _weight(share: Float64[np.ndarray, "n"], density: float) -> float:
+    """Of a place that votes of these shares speak for: there is one such thing, and many votes that half fit do not make it."""
+    mean = float(share @ share) / float(share.sum())
+    return mean * (1.0 - math.exp(-density / mean / _FEW_VOTES))
 
-    People far away are smaller than a patch. (A cyclist seen from the front has the shape too.)
-    """
+
+def _of_bodies(own: MovingThing | None, votes: ObjectVotes, category: str) -> dict[int, _Place]:
+    """Places of a thing by frame, where depth shows that it moved."""
+    box = None if own is None else box_of_moving(votes, own, category)
+    if own is None or box is None:
+        return {}
     times = dict(zip(votes.frame.tolist(), votes.time_s.tolist(), strict=True))
-    by_frame = {frame[0].frame: list(frame) for frame in places if frame}
-    for body in bodies:
-        box, here = _walker(body), by_frame.get(body.frame, [])
-        known = any(one.sigma_m < _VAGUE_M or one.body is body for one in here)
-        if box is None or known or body.frame not in times:
-            continue
-        heaviest = max((one.weight for one in here), default=1.0)
-        new = _Place(body.frame, times[body.frame], body.center(box), heaviest, body.sigma_m, box, body)
-        by_frame.setdefault(body.frame, []).append(new)
-    return [by_frame[frame] for frame in sorted(by_frame)[-_MOST_FRAMES:]]
-
-
-def _walker(body: Body) -> Box3D | None:
-    """The box of someone on foot, where what moved is as tall and as narrow as people are."""
-    low, high = np.quantile(body.points_world, (0.02, 0.98), axis=0)
-    tall, wide = float(high[2] - low[2]), float(np.linalg.norm((high - low)[:2]))
-    if not (_TALL_M[0] < tall < _TALL_M[1] and wide < _WIDE_M):
-        return None
-    return Box3D(center_world=(low + high) / 2, size_m=np.maximum(WALKER_M, [0.0, 0.0, tall]), world_from_box=np.eye(3))
+    return {
+        one.frame: _Place(one.frame, times[one.frame], one.center(box), 1.0, one.sigma_m, box, one)
+        for one in own.bodies
+        if one.frame in times
+    }
 
 
 def _of_one_size(places: list[_Place]) -> list[_Place]:

@@ -41,6 +41,7 @@ _FLAT_TOPS = frozenset(
     {"table", "coffee table", "side table", "desk", "workbench", "dressing table", "counter", "kitchen island"}
 )
 """What has a flat top that is as long as it is."""
+_OF_ALL = frozenset({"categories", "colors", "zoom", "grid_hw", "surface"})  # what votes share
 _SHOWN = 0.3  # of the surest vote for a thing: from here on a frame shows it
 
 
@@ -61,6 +62,7 @@ class ObjectVotes:
         time_s: of that frame; NaN unknown.
         patch: its number among the patches of all frames, in the order of (frame, row, column).
         zoom: how many times as large the frames of these patches are as the scene's otherwise: a thing fills zoom² as many.
+        grid_hw: rows and columns of patches in a frame; None: not known.
         surface: what depth shows of the scene, which boxes of things that stay are fitted to; None: they are as they are voted for.
     """
 
@@ -76,11 +78,12 @@ class ObjectVotes:
     time_s: Float64[np.ndarray, "n"]
     patch: Int64[np.ndarray, "n"]
     zoom: int = 1
+    grid_hw: tuple[int, int] | None = None
     surface: SeenSurface | None = None
 
     def only(self, keep: Bool[np.ndarray, "n"] | Int64[np.ndarray, "m"]) -> "ObjectVotes":
         """Some of the votes."""
-        arrays = [field.name for field in fields(self) if field.name not in ("categories", "colors", "zoom", "surface")]
+        arrays = [field.name for field in fields(self) if field.name not in _OF_ALL]
         return replace(self, **{name: getattr(self, name)[keep] for name in arrays})
 
 
@@ -155,6 +158,7 @@ def votes_of(
         time_s=time_s.cpu().double().numpy()[frame.numpy()],
         patch=here.reshape(-1).nonzero()[:, 0].numpy(),
         zoom=zoom,
+        grid_hw=(points.shape[1], points.shape[2]),
     )
 
 
