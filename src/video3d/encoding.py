@@ -96,10 +96,10 @@ def look(
         votes = votes_of_scene(model, processor, scene, inputs, points, features)
     tokens = model.encode_scene(keep_patches=by_patches, features=features, **given)
     if votes is not None:
-        things = things_in(votes)
+        moving = what_moved(scene.clip)
+        things = things_in(votes, moving())
         asked = detector()
         detected = None if asked is None else detect(asked, ASKED, scene.clip, scene.facts.floor_z)
-        moving = what_moved(scene.clip)
         found = _finders_of(votes, things, scene.clip, moving, detected).count(None)
         objects = tuple(Detection(box=place.box, label=label, score=place.score) for label, place in found)
         return LookedAt(

@@ -27,12 +27,22 @@ _SURE_SIGMAS = 2.0
 _MOVED_SHARE = 0.5  # of these frames, in which depth shows that something moved there
 
 
-def things_in(votes: "ObjectVotes") -> "tuple[FoundObject, ...]":
-    """What votes agree on, the surest first, as far as it is sure enough, with boxes fitted to the surface that was seen."""
+def things_in(votes: "ObjectVotes", moving: Sequence[MovingThing] = ()) -> "tuple[FoundObject, ...]":
+    """What votes agree on, the surest first, as far as it is sure enough, with boxes fitted to the surface that was seen.
+
+    Args:
+        votes: of the patches of a clip.
+        moving: what moved in it; each is one thing, wherever its votes are for.
+    """
+    from video3d.model.object_tracks import moving_found
     from video3d.model.object_votes import find_objects, fitted
 
-    found = [thing for thing in find_objects(votes) if thing.score >= LEAST_SURE]
-    return tuple(thing if _may_move(thing.category) else fitted(thing, votes) for thing in found)
+    moved, theirs = moving_found(votes, moving)
+    found = [thing for thing in (*moved, *find_objects(votes.only(~theirs))) if thing.score >= LEAST_SURE]
+    return tuple(
+        thing if _may_move(thing.category) else fitted(thing, votes)
+        for thing in sorted(found, key=lambda thing: -thing.score)
+    )
 
 
 def what_moved(clip: PosedClip) -> Callable[[], tuple[MovingThing, ...]]:
@@ -101,7 +111,7 @@ def finders_in(
     def seen_moving(one: Mention, besides: Sequence[tuple[str, str | None]], position: int) -> Box3D | None:
         own = moving_named(votes, one.category, one.color, besides=besides, moving=moving())
         body = None if own is None else own.at(position)
-        box = None if own is None or body is None else box_of_moving(votes, own, one.category)
+        box = None if own is None or body is None else box_of_moving(votes, own, one.category, position)
         return None if body is None or box is None else replace(box, center_world=body.center(box))
 
     def count(name: str | None) -> tuple[tuple[str, Located], ...]:

@@ -146,10 +146,13 @@ def test_what_is_long_is_followed_with_all_of_its_parts():
         for x, first in ((-4.5, 0), (4.5, 2))
     ]
     parts = [MovingThing(bodies=tuple(one)) for one in ends]
-    whole = moving_named(votes([[0.0, 0.0, 1.5]] * 8), "ball", moving=parts)
+    said = votes([[0.0, 0.0, 1.5]] * 8)
+    long = replace(said, size_m=np.tile([2.5, 10.0, 3.0], (len(said.frame), 1)))
+    whole = moving_named(long, "ball", moving=parts)
     assert whole is not None and [one.frame for one in whole.bodies] == list(range(8))
     assert np.ptp(whole.bodies[-1].points_world[:, 0]) == pytest.approx(10.0)
     assert np.ptp(whole.bodies[0].points_world[:, 0]) == pytest.approx(1.0)
+    assert moving_named(said, "ball", moving=parts) is parts[0]  # of two that are small, one
 
 
 @pytest.mark.parametrize(("step", "turned"), [(1.0, True), (0.02, False)])

@@ -7,11 +7,11 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float64, Int64
+from jaxtyping import Bool, Float64, Int64
 
 from video3d.geometry.moving import Body, nearest_body
 from video3d.geometry.moving_things import MovingThing
-from video3d.model.object_votes import ObjectVotes, box_of_votes, named_share
+from video3d.model.object_votes import FoundObject, ObjectVotes, box_of_votes, named_share
 from video3d.types import Box3D
 from video3d.types.track import Track
 from video3d.vocabulary import MOVING
@@ -40,7 +40,10 @@ _MAYBE = 0.02  # and from which it may be
 _OWN_BESIDE = 0.5  # and of that of the patches elsewhere that say so most
 _ELSEWHERE = 8  # patches
 _PART = 0.6  # of the share of the thing's name that is surest: from here on another is a part of it
-_LONGEST_M = 13.0  # of buses
+_PARTS_SHARE = 1.3  # of the size that it is believed to have, within which its parts lie
+_FOUND_FRAMES, _FOUND = 3, 0.4
+"""Frames in which something has to have moved, and mean probability of its name, to be an object by that alone."""
+_LATELY = 4  # frames to either side, over which a way is straight
 _DRIVES_M_S, _FAR_M = 0.7, 1.0  # from which speed and way on the heading of what drives or walks is that way
 _STANDS = 0.85
 """A way that stands still is taken if it fits at least this well beside the best that moves: most things stand."""
@@ -84,7 +87,8 @@ def moving_named(
     if own[best] < max(_OWN, _OWN_BESIDE * float(np.sort(elsewhere)[-_ELSEWHERE:].mean())):
         return None
     parts = [one for one, said in zip(moving, own, strict=True) if said >= max(_OWN, _PART * own[best])]
-    return _with_parts(moving[best], parts)
+    box = box_of_moving(votes, moving[best], category)
+    return moving[best] if box is None else _with_parts(moving[best], parts, _PARTS_SHARE * float(box.size_m.max()))
 
 
 def _spoken(
@@ -119,18 +123,67 @@ def _shown_share(share: Float64[np.ndarray, "p"], thing: MovingThing, grid_hw: t
     return float(share[patch] @ weight / weight.sum()) if len(patch) else None
 
 
-def _with_parts(thing: MovingThing, parts: Sequence[MovingThing]) -> MovingThing:
-    """A thing with what else is called the same and moves within its reach: of what is long and slow, places in its middle stay filled."""
-    bodies = {one.frame: one for one in thing.bodies}
-    others = [one for one in parts if one is not thing]
-    for part in others:
-        both = [(bodies[one.frame], one) for one in part.bodies if one.frame in bodies]
-        if not both or max(_across(*pair) for pair in both) > _LONGEST_M:
+def moving_found(
+    votes: ObjectVotes, moving: Sequence[MovingThing]
+) -> tuple[tuple[FoundObject, ...], Bool[np.ndarray, "n"]]:
+    """What moved, found as objects where the last frame that shows them has them, and which votes are of the patches that show it.
+
+    Each frame's votes for a thing in motion are for another place: without this it is found again and again.
+
+    Args:
+        votes: of a clip.
+        moving: what moved, by depth.
+    """
+    taken, found = np.zeros(len(votes.frame), dtype=bool), []
+    left = [one for one in moving if len(one.bodies) >= _FOUND_FRAMES]
+    while left:
+        thing = left.pop(0)
+        own = _votes_of(votes, thing)
+        if not own.any() or taken[own].mean() > 0.5:
             continue
+        mean = votes.category[own].mean(axis=0)
+        name = votes.categories[int(mean.argmax())]
+        box = box_of_moving(votes, thing, name)
+        if named(name).kind not in MOVING or float(mean.max()) < _FOUND or box is None:
+            continue
+        alike = [one for one in left if _called(votes, one) == name]
+        thing = _with_parts(thing, alike, _PARTS_SHARE * float(box.size_m.max()))
+        own, last = _votes_of(votes, thing), thing.bodies[-1]
+        taken |= own
+        color = votes.color[own].mean(axis=0)
+        x, y = (float(value) for value in box.world_from_box[:2, 0])
+        found.append(
+            FoundObject(
+                category=name, score=float(mean.max()) * len(thing.bodies) / (len(thing.bodies) + 1), box=replace(box, center_world=last.center(box)),
+                front_world=(y, -x), color=votes.colors[int(color.argmax())] if votes.colors else "", color_score=float(color.max(initial=0.0)),
+                frames=tuple(one.frame for one in thing.bodies), spread_m=last.sigma_m,
+            )
+        )  # fmt: skip
+    return tuple(found), taken
+
+
+def _called(votes: ObjectVotes, thing: MovingThing) -> str | None:
+    own = _votes_of(votes, thing)
+    return votes.categories[int(votes.category[own].mean(axis=0).argmax())] if own.any() else None
+
+
+def _votes_of(votes: ObjectVotes, thing: MovingThing) -> Bool[np.ndarray, "n"]:
+    """Which votes are of patches that show a thing."""
+    return np.isin(votes.patch, _shown_by(thing, votes.grid_hw, int(votes.patch.max(initial=-1)) + 1)[0])
+
+
+def _with_parts(thing: MovingThing, parts: Sequence[MovingThing], longest_m: float) -> MovingThing:
+    """A thing with what else is called the same and moves within its length: of what is long and slow, places in its middle stay filled."""
+    bodies, more = {one.frame: one for one in thing.bodies}, False
+    for part in (one for one in parts if one is not thing):
+        both = [(bodies[one.frame], one) for one in part.bodies if one.frame in bodies]
+        if not both or max(_across(*pair) for pair in both) > longest_m:
+            continue
+        more = True
         for one in part.bodies:
             other = bodies.get(one.frame)
             bodies[one.frame] = one if other is None else _together(other, one)
-    return MovingThing(bodies=tuple(bodies[frame] for frame in sorted(bodies))) if others else thing
+    return MovingThing(bodies=tuple(bodies[frame] for frame in sorted(bodies))) if more else thing
 
 
 def _across(one: Body, other: Body) -> float:
@@ -144,32 +197,33 @@ def _together(one: Body, other: Body) -> Body:
     return replace(one, points_world=points, seen_at=np.concatenate([one.seen_at, other.seen_at]) if known else None)
 
 
-def box_of_moving(votes: ObjectVotes, thing: MovingThing, category: str) -> Box3D | None:
+def box_of_moving(votes: ObjectVotes, thing: MovingThing, category: str, frame: int | None = None) -> Box3D | None:
     """How large a thing that moved is and how it stands, by the patches that show it, somewhere; None where none speaks for the name.
 
-    What drives stands along its way.
+    What drives or walks stands along its way.
 
     Args:
         votes: of a clip.
         thing: that moved.
         category: its name, one of ``votes.categories``.
+        frame: about which it stands so; None: the last that shows it.
     """
-    shown, _ = _shown_by(thing, votes.grid_hw, int(votes.patch.max(initial=-1)) + 1)
-    some = votes.only(np.flatnonzero(np.isin(votes.patch, shown)))
+    some = votes.only(_votes_of(votes, thing))
     share = some.category[:, votes.categories.index(category)].astype(np.float64)
     if not share.sum() > 0:
         return None
-    box, way = box_of_votes(some, share), _way(thing, votes)
+    box, way = box_of_votes(some, share), _way(thing, votes, frame)
     if way is None or named(category).kind not in MOVING:
         return box
     x, y = -way[1], way[0]  # its front, -y, is ahead
     return replace(box, world_from_box=np.array([[x, -y, 0.0], [y, x, 0.0], [0.0, 0.0, 1.0]]))
 
 
-def _way(thing: MovingThing, votes: ObjectVotes) -> tuple[float, float] | None:
-    """Where a thing that goes far and fast enough is going; None for others."""
+def _way(thing: MovingThing, votes: ObjectVotes, frame: int | None) -> tuple[float, float] | None:
+    """Where a thing that goes far and fast enough is going about a frame; None for others."""
     times = dict(zip(votes.frame.tolist(), votes.time_s.tolist(), strict=True))
-    last = [one for one in thing.bodies if one.frame in times][-_MOST_FRAMES:]
+    about = thing.bodies[-1].frame if frame is None else frame
+    last = [one for one in thing.bodies if one.frame in times and abs(one.frame - about) <= _LATELY]
     if len(last) < 2:
         return None
     time_s = np.array([times[one.frame] for one in last])
@@ -282,15 +336,13 @@ def _weight(share: Float64[np.ndarray, "n"], density: float) -> float:
 
 def _of_bodies(own: MovingThing | None, votes: ObjectVotes, category: str) -> dict[int, _Place]:
     """Places of a thing by frame, where depth shows that it moved."""
-    box = None if own is None else box_of_moving(votes, own, category)
-    if own is None or box is None:
-        return {}
     times = dict(zip(votes.frame.tolist(), votes.time_s.tolist(), strict=True))
-    return {
-        one.frame: _Place(one.frame, times[one.frame], one.center(box), 1.0, one.sigma_m, box, one)
-        for one in own.bodies
-        if one.frame in times
-    }
+    places = {}
+    for one in own.bodies if own is not None else ():
+        box = box_of_moving(votes, own, category, one.frame) if own is not None else None
+        if box is not None and one.frame in times:
+            places[one.frame] = _Place(one.frame, times[one.frame], one.center(box), 1.0, one.sigma_m, box, one)
+    return places
 
 
 def _of_one_size(places: list[_Place]) -> list[_Place]:

@@ -223,7 +223,8 @@ class SceneStore:
             return {"none": torch.zeros(0)}, None
         seen = model.frame_features(inputs.pixel_values[0])
         votes = votes_of_scene(model, self.processor, scene, inputs, points, seen) if looks else None
-        find = None if votes is None else finders_in(votes, things_in(votes), scene.clip, what_moved(scene.clip))
+        moving = what_moved(scene.clip)
+        find = None if votes is None else finders_in(votes, things_in(votes, moving()), scene.clip, moving)
         if self.level == "pixels":
             return {"none": torch.zeros(0)}, find
         if self.level == "patches":
