@@ -1,6 +1,6 @@
 """How right geometry's conclusions are, by kind of question: from what the model believes of things, or from what is true of them.
 
-    python benchmarks/conclusions.py DATASET [--split val] [--clips 40] [--truth] [--wrong FILE]
+    python benchmarks/conclusions.py DATASET [--split val] [--domain street] [--clips 40] [--truth] [--wrong FILE]
 
 With ``--truth`` every thing is where it is, as large, and called as it is called: what is wrong then is the reading of the
 question or the conclusion, not what was seen. Nothing is generated: where no conclusion is drawn, the score is 0, though the
@@ -91,12 +91,14 @@ def main():
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("dataset", type=Path)
     options.add_argument("--split", default="val")
+    options.add_argument("--domain", choices=("indoor", "street"), help="of these clips only; both if not given")
     options.add_argument("--clips", type=int, default=40)
     options.add_argument("--truth", action="store_true", help="conclude from what is true of things")
     options.add_argument("--wrong", type=Path, help="write every question whose score is below 1 there")
     wanted = options.parse_args()
     dataset, engine = open_dataset(wanted.dataset), load()
-    ids = dataset.clip_ids(wanted.split)
+    domains = dataset.column("domain")
+    ids = [one for one in dataset.clip_ids(wanted.split) if wanted.domain in (None, domains[one])]
     ids = ids[:: max(1, len(ids) // wanted.clips)][: wanted.clips]
     rows = {one: [] for one in ids}
     for row in dataset.rows(wanted.split):

@@ -189,6 +189,9 @@ def _event(noted: Noted) -> str | None:
         falls = [text for text in noted.options if re.search(r"\b(?:leaves|falls|drops|lands|topples)\b", text)]
         if falls and span(noted, noted.places[subject])[0] > HOVERS_M:
             return falls[0]
+        one, name = movers_of(noted)[subject], noted.things[subject].category
+        if one is not None and one.moves and category(name).kind == "vehicle" and not _goes_on(noted, one, name):
+            return option_with(noted, "comes to a stop", "keeps moving")
     return option_with(noted, "keeps moving", "comes to a stop")
 
 
@@ -329,18 +332,24 @@ def _keeps_moving(noted: Noted) -> str | None:
         return yes_no(stops)
     if not one.moves:  # it is said to move, be it too slow to be seen
         return yes_no(not stops)
-    if walks:  # who walks walks on for a while, but stops where they like
-        slows = one.rests_known(noted.ahead_s) and one.rests_after_s < noted.ahead_s
-        return yes_no(slows == stops) if slows or noted.ahead_s < _WALKS_ON_S else None
-    if one.rests_known(noted.ahead_s):
-        goes = one.rests_after_s > noted.ahead_s and (what.kind == "vehicle" or not _runs_into(noted, one))
-    elif what.kind == "vehicle" or what.name in DRIVEN:
-        goes = not one.slows or noted.ahead_s < _SOON_S
-    elif what.name in ROUND:
-        goes = noted.ahead_s < _SOON_S or not _runs_into(noted, one)
-    else:
-        goes = one.speed_m_s > _SLIDES_M_S2 * noted.ahead_s
+    goes = _goes_on(noted, one, what.name)
+    if walks and goes and noted.ahead_s >= _WALKS_ON_S:
+        return None
     return yes_no(goes != stops)
+
+
+def _goes_on(noted: Noted, one: Mover, name: str) -> bool:
+    """Whether what moves still does after the time that is asked about."""
+    drives, rests = category(name).kind == "vehicle", one.rests_known(noted.ahead_s)
+    if category(name).kind in ("person", "animal"):  # they stop where they like
+        return not (rests and one.rests_after_s < noted.ahead_s)
+    if rests:
+        return one.rests_after_s > noted.ahead_s and (drives or not _runs_into(noted, one))
+    if drives or name in DRIVEN:
+        return not one.slows or noted.ahead_s < _SOON_S
+    if name in ROUND:
+        return noted.ahead_s < _SOON_S or not _runs_into(noted, one)
+    return one.speed_m_s > _SLIDES_M_S2 * noted.ahead_s
 
 
 def _runs_into(noted: Noted, one: Mover) -> bool:
