@@ -34,7 +34,7 @@ def things_in(votes: "ObjectVotes", moving: Sequence[MovingThing] = ()) -> "tupl
         votes: of the patches of a clip.
         moving: what moved in it; each is one thing, wherever its votes are for.
     """
-    from video3d.model.object_tracks import moving_found
+    from video3d.model.moving_objects import moving_found
     from video3d.model.object_votes import find_objects, fitted
 
     moved, theirs = moving_found(votes, moving)
@@ -64,7 +64,8 @@ def finders_in(
         clip: upright and in metres.
         moving: gives what moved in it.
     """
-    from video3d.model.object_tracks import box_of_moving, moving_named, track_named
+    from video3d.model.moving_objects import box_of_moving, moving_named
+    from video3d.model.object_tracks import track_named
     from video3d.model.object_votes import find_named, fitted
 
     def moves(name: str) -> bool:

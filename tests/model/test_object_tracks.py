@@ -7,7 +7,8 @@ import pytest
 
 from video3d.geometry.moving import Body
 from video3d.geometry.moving_things import MovingThing, moving_things
-from video3d.model.object_tracks import box_of_moving, moving_named, track_named
+from video3d.model.moving_objects import box_of_moving, moving_found, moving_named
+from video3d.model.object_tracks import track_named
 from video3d.model.object_votes import ObjectVotes
 
 
@@ -163,3 +164,19 @@ def test_what_drives_stands_along_its_way_whatever_its_patches_say(step, turned)
     assert box is not None
     front = -box.world_from_box[:, 1]
     assert front == pytest.approx([1.0, 0.0, 0.0] if turned else [0.0, -1.0, 0.0], abs=0.05)
+
+
+def test_what_moves_is_one_object_whose_votes_are_no_others():
+    places = [np.array([1.0 * at, 0.0, 0.7]) for at in range(8)]
+    said = replace(votes(places), categories=("car", "box"))
+    bodies = [_seen_moving(at, place, (4.0, 1.8, 1.4)) for at, place in enumerate(places)]
+    found, theirs = moving_found(said, together(bodies))
+    (car,) = found
+    assert car.category == "car" and car.frames == tuple(range(8)) and car.score > 0.7
+    assert car.box.center_world[:2] == pytest.approx(places[-1][:2], abs=0.8) and car.front_world == pytest.approx(
+        (1.0, 0.0), abs=0.05
+    )
+    assert np.array_equal(theirs, said.category[:, 0] > 0)
+    assert moving_found(said, together(bodies[:2]))[0] == ()  # too few frames
+    boxes = [_seen_moving(at, place, (4.0, 1.8, 1.4), 1) for at, place in enumerate(places)]
+    assert moving_found(said, together(boxes))[0] == ()  # boxes do not go by themselves
