@@ -46,7 +46,7 @@ class LookedAt:
         votes: what patches say of the objects that they show; None where no object head is trained, or the world is not upright
             and in metres, which it was trained for.
         things: what the votes agree on, the surest first.
-        moving: what moved, told by depth where that was measured; found when it is first asked for.
+        moving: what moved, told by depth where that was measured.
         detected: what a detector sees besides; None where none was asked.
         objects: what was found, of both or by the reasoning module; () where nothing that finds objects is trained.
         findings: the reasoning module's in sentences. Votes have none: no language model has learned to read them yet.
@@ -141,7 +141,8 @@ def votes_of_scene(
     floor_z = _floor_z(scene, inputs.points_world)
     larger = _enlarged(model, processor, scene.clip, inputs)
     votes = model.object_votes(inputs, floor_z=floor_z, features=features, larger=larger)
-    return replace(votes, surface=_surface(scene, larger or inputs))
+    whole = processor.square_px is None  # else patches are of the middle of frames, and bodies of all of them
+    return replace(votes, surface=_surface(scene, larger or inputs), grid_hw=votes.grid_hw if whole else None)
 
 
 def _places(points: PatchPoints, model: "Video3DForConditionalGeneration") -> dict[str, Any]:

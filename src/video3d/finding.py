@@ -35,10 +35,12 @@ def things_in(votes: "ObjectVotes", moving: Sequence[MovingThing] = ()) -> "tupl
         moving: what moved in it; each is one thing, wherever its votes are for.
     """
     from video3d.model.moving_objects import moving_found
-    from video3d.model.object_votes import find_objects, fitted
+    from video3d.model.object_votes import find_objects, fitted, without_twins
 
     moved, theirs = moving_found(votes, moving)
-    found = [thing for thing in (*moved, *find_objects(votes.only(~theirs))) if thing.score >= LEAST_SURE]
+    found = [
+        thing for thing in without_twins((*moved, *find_objects(votes.only(~theirs)))) if thing.score >= LEAST_SURE
+    ]
     return tuple(
         thing if _may_move(thing.category) else fitted(thing, votes)
         for thing in sorted(found, key=lambda thing: -thing.score)
@@ -64,9 +66,9 @@ def finders_in(
         clip: upright and in metres.
         moving: gives what moved in it.
     """
-    from video3d.model.moving_objects import box_of_moving, moving_named
+    from video3d.model.moving_objects import boxes_of_moving, moving_named
     from video3d.model.object_tracks import track_named
-    from video3d.model.object_votes import find_named, fitted
+    from video3d.model.object_votes import find_named, fitted, front_of
 
     def moves(name: str) -> bool:
         return _may_move(name) or (name in DRIVEN and len(moving()) > 0)
@@ -102,7 +104,7 @@ def finders_in(
                 found.append(None)
                 continue
             if goes and (seen := seen_moving(one, besides, position)) is not None:
-                found.append(located(replace(thing, box=seen), _front(seen)))
+                found.append(located(replace(thing, box=seen), front_of(seen)))
                 continue
             thing = placed(thing, position)
             way = track(one, besides) if goes and category(one.category).has_front else None
@@ -111,9 +113,7 @@ def finders_in(
 
     def seen_moving(one: Mention, besides: Sequence[tuple[str, str | None]], position: int) -> Box3D | None:
         own = moving_named(votes, one.category, one.color, besides=besides, moving=moving())
-        body = None if own is None else own.at(position)
-        box = None if own is None or body is None else box_of_moving(votes, own, one.category, position)
-        return None if body is None or box is None else replace(box, center_world=body.center(box))
+        return None if own is None else boxes_of_moving(votes, own, one.category, (position,)).get(position)
 
     def count(name: str | None) -> tuple[tuple[str, Located], ...]:
         return tuple((one.category, located(one)) for one in things if name in (None, one.category))
@@ -126,12 +126,6 @@ def finders_in(
 
 def _may_move(name: str) -> bool:
     return category(name).kind in MOVING
-
-
-def _front(box: Box3D) -> tuple[float, float]:
-    """Where the front of a thing points that stands so: -y."""
-    x, y = (float(value) for value in box.world_from_box[:2, 0])
-    return y, -x
 
 
 def _way(track: Track | None, thing: "FoundObject", position: int) -> tuple[float, float] | None:

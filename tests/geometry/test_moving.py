@@ -61,6 +61,18 @@ def _box(center) -> Box3D:
     return Box3D(center_world=np.asarray(center, dtype=np.float64), size_m=BLOCK, world_from_box=np.eye(3))
 
 
+def _shown_at(body: Body) -> np.ndarray:
+    """Row and column of the middle of a body, in pixels, by what it says itself."""
+    assert body.seen_at is not None
+    return body.seen_at.mean(0) * SIZE
+
+
+def _seen(frame: int, eyes: np.ndarray, body: Body) -> np.ndarray:
+    pose = _pose(float(eyes[frame]))
+    seen = (body.points_world - pose[:3, 3]) @ pose[:3, :3] @ K.T
+    return (seen[:, 1::-1] / seen[:, 2:]).mean(0)
+
+
 @pytest.mark.parametrize("eyes", [np.zeros(8), np.linspace(-0.3, 0.3, 8)])
 @given(st.floats(-0.5, 0.2), st.floats(2.0, 3.5), st.floats(0.13, 0.2), st.floats(-0.05, 0.05))
 @settings(max_examples=8, deadline=None)
@@ -73,6 +85,7 @@ def test_what_goes_along_is_one_body_a_frame_where_it_is(eyes, x, y, right, away
         here = [one for one in bodies if one.frame == frame]
         found = nearest_body(here, _box(place + np.array([0.1, -0.05, 0.03])), 0.1)
         assert found is not None
+        assert _shown_at(found) == pytest.approx(_seen(frame, eyes, found), abs=1.0)
         off = np.abs(found.center(_box(place)) - place)
         assert off[:2].max() < 0.06 and off[2] < 0.1  # its foot is seen against the floor, where depth has no edge
         assert all(np.linalg.norm(one.points_world.mean(0) - place) < 0.3 for one in here)  # nothing else moved

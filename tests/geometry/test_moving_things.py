@@ -68,3 +68,28 @@ def test_nobody_flies_nor_drives_a_hundred_metres_a_second():
     above = [_body(0, np.array([0.0, 0.0, 0.75])), _body(1, np.array([0.5, 0.0, 6.0]))]
     assert [len(thing.bodies) for thing in moving_things(far, TIMES)] == [1, 1]
     assert [len(thing.bodies) for thing in moving_things(above, TIMES)] == [1, 1]
+
+
+def test_what_comes_much_later_elsewhere_is_another_thing():
+    times = np.linspace(0.0, 60.0, 32)
+    early = [_body(at, np.array([0.0, 0.0, 0.85]), (0.5, 0.5, 1.7)) for at in range(6)]
+    late = [_body(at, np.array([1.0, 0.5, 0.85]), (0.5, 0.5, 1.7)) for at in range(26, 32)]
+    assert [len(thing.bodies) for thing in moving_things([*early, *late], times)] == [6, 6]
+
+
+def test_a_large_thing_is_no_later_place_of_a_small_one():
+    ball = [_body(at, np.array([0.3 * at, 0.0, 0.1]), (0.2, 0.2, 0.2), points=10) for at in range(3)]
+    fragment = _body(0, np.array([0.0, 2.0, 0.4]), (0.6, 0.4, 0.8))
+    found = moving_things([*ball, fragment], TIMES)
+    assert [len(thing.bodies) for thing in found] == [3, 1] and found[0].bodies == tuple(ball)
+
+
+def test_two_that_do_not_go_together_do_not_keep_others_apart():
+    ball = [_body(at, np.array([0.3 * at, 0.0, 0.1]), (0.2, 0.2, 0.2), points=9) for at in range(3)]
+    apart = [_body(0, np.array([50.0, 0.0, 0.75])), _body(1, np.array([50.0, 0.0, 6.0]))]
+    assert sorted(len(thing.bodies) for thing in moving_things([*apart, *ball], TIMES)) == [1, 1, 3]
+
+
+def test_frames_of_one_time_are_borne():
+    bodies = [_body(at, np.array([0.0, 0.0, 0.75])) for at in range(6)]
+    assert sum(len(thing.bodies) for thing in moving_things(bodies, np.zeros(10))) == 6

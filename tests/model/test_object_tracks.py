@@ -7,7 +7,7 @@ import pytest
 
 from video3d.geometry.moving import Body
 from video3d.geometry.moving_things import MovingThing, moving_things
-from video3d.model.moving_objects import box_of_moving, moving_found, moving_named
+from video3d.model.moving_objects import boxes_of_moving, moving_found, moving_named
 from video3d.model.object_tracks import track_named
 from video3d.model.object_votes import ObjectVotes
 
@@ -106,7 +106,13 @@ def _seen_moving(at, place, size, half=0):
 
 
 def _person(sharp, scale_m=0.1):
-    return replace(sharp, categories=("person", "box"), scale_m=np.full(len(sharp.frame), scale_m), size_m=np.tile([0.5, 0.3, 1.7], (len(sharp.frame), 1)))  # fmt: skip
+    return _large(
+        replace(sharp, categories=("person", "box"), scale_m=np.full(len(sharp.frame), scale_m)), (0.5, 0.3, 1.7)
+    )
+
+
+def _large(said, size):
+    return replace(said, size_m=np.tile(size, (len(said.frame), 1)))
 
 
 @pytest.mark.parametrize(("half", "follows"), [(0, True), (1, False)])
@@ -143,32 +149,30 @@ def test_of_two_that_move_the_one_is_meant_whose_patches_have_its_name():
 
 def test_what_is_long_is_followed_with_all_of_its_parts():
     ends = [
-        [_seen_moving(at, np.array([0.5 * at + x, 0.0, 1.5]), (1.0, 2.5, 3.0)) for at in range(first, 8)]
+        [_seen_moving(at, np.array([0.5 * at + x, 0.0, 1.5]), (2.4, 2.5, 3.0)) for at in range(first, 8)]
         for x, first in ((-4.5, 0), (4.5, 2))
     ]
     parts = [MovingThing(bodies=tuple(one)) for one in ends]
-    said = votes([[0.0, 0.0, 1.5]] * 8)
-    long = replace(said, size_m=np.tile([2.5, 10.0, 3.0], (len(said.frame), 1)))
-    whole = moving_named(long, "ball", moving=parts)
+    whole = moving_named(_large(votes([[0.0, 0.0, 1.5]] * 8), (2.5, 10.0, 3.0)), "ball", moving=parts)
     assert whole is not None and [one.frame for one in whole.bodies] == list(range(8))
-    assert np.ptp(whole.bodies[-1].points_world[:, 0]) == pytest.approx(10.0)
-    assert np.ptp(whole.bodies[0].points_world[:, 0]) == pytest.approx(1.0)
-    assert moving_named(said, "ball", moving=parts) is parts[0]  # of two that are small, one
+    assert np.ptp(whole.bodies[-1].points_world[:, 0]) == pytest.approx(11.4)
+    assert np.ptp(whole.bodies[0].points_world[:, 0]) == pytest.approx(2.4)
+    one = moving_named(_large(votes([[0.0, 0.0, 1.5]] * 8), (2.5, 2.5, 3.0)), "ball", moving=parts)
+    assert one in parts  # of two that are small
 
 
 @pytest.mark.parametrize(("step", "turned"), [(1.0, True), (0.02, False)])
 def test_what_drives_stands_along_its_way_whatever_its_patches_say(step, turned):
     bodies = [_seen_moving(at, np.array([step * at, 0.0, 0.7]), (4.0, 1.8, 1.4)) for at in range(8)]
     said = replace(votes([[0.0, 0.0, 0.7]] * 8), categories=("car", "box"))
-    box = box_of_moving(said, together(bodies)[0], "car")
-    assert box is not None
+    box = boxes_of_moving(said, together(bodies)[0], "car", [7])[7]
     front = -box.world_from_box[:, 1]
     assert front == pytest.approx([1.0, 0.0, 0.0] if turned else [0.0, -1.0, 0.0], abs=0.05)
 
 
 def test_what_moves_is_one_object_whose_votes_are_no_others():
     places = [np.array([1.0 * at, 0.0, 0.7]) for at in range(8)]
-    said = replace(votes(places), categories=("car", "box"))
+    said = _large(replace(votes(places), categories=("car", "box")), (1.8, 4.0, 1.4))
     bodies = [_seen_moving(at, place, (4.0, 1.8, 1.4)) for at, place in enumerate(places)]
     found, theirs = moving_found(said, together(bodies))
     (car,) = found
@@ -180,3 +184,47 @@ def test_what_moves_is_one_object_whose_votes_are_no_others():
     assert moving_found(said, together(bodies[:2]))[0] == ()  # too few frames
     boxes = [_seen_moving(at, place, (4.0, 1.8, 1.4), 1) for at, place in enumerate(places)]
     assert moving_found(said, together(boxes))[0] == ()  # boxes do not go by themselves
+
+
+CAR = (1.8, 4.0, 1.4)
+
+
+def _parked():
+    return _large(replace(votes([[0.0, 0.0, 0.7]] * 8), categories=("car", "box")), CAR)
+
+
+def test_what_seems_to_move_at_an_edge_of_what_stands_is_not_it():
+    said = _parked()
+    slivers = [_seen_moving(at, np.array([2.0 + 0.01 * at, 0.0, 0.5]), (0.2, 0.2, 0.5)) for at in range(8)]
+    narrow = [replace(one, seen_at=one.seen_at * [1.0, 0.08]) for one in slivers]  # one patch of its twelve
+    assert moving_named(said, "car", moving=together(narrow)) is None
+    assert moving_found(said, together(narrow))[0] == ()
+    track = track_named(said, "car", moving=together(narrow))
+    assert track is not None and np.abs(track.center_world[:, 0]).max() < 0.1
+
+
+def test_who_walks_before_a_parked_car_is_not_the_car():
+    said = _parked()
+    walks = [_seen_moving(at, np.array([-1.5 + 0.4 * at, -1.5, 0.85]), (0.5, 0.3, 1.7)) for at in range(8)]
+    assert moving_named(said, "car", moving=together(walks)) is None
+    assert moving_found(said, together(walks))[0] == ()
+
+
+def test_what_stopped_where_depth_shows_no_motion_any_more_stands_there():
+    places = [np.array([min(1.0 * at, 4.0), 0.0, 0.7]) for at in range(8)]
+    said = _large(replace(votes(places), categories=("car", "box")), CAR)
+    bodies = [_seen_moving(at, place, (4.0, 1.8, 1.4)) for at, place in enumerate(places[:5])]
+    track = track_named(said, "car", moving=together(bodies))
+    assert track is not None and track.frame[-1] == 7
+    assert track.center_world[-1][0] == pytest.approx(4.0, abs=0.3)
+
+
+def test_patches_of_several_rows_show_what_is_in_theirs():
+    said = replace(votes([[9.0, 9.0, 0.5]] * 8), grid_hw=(2, 12))  # the ball's row above, the box's below
+
+    def seen(row):
+        return [replace(_seen_moving(at, np.array([0.5 * at, 0.0, 0.5]), (0.3, 0.3, 0.3)), seen_at=np.tile([row, 0.5], (144, 1))) for at in range(8)]  # fmt: skip
+
+    above, below = together(seen(0.25))[0], together(seen(0.75))[0]
+    assert moving_named(said, "ball", moving=[above, below]) is above
+    assert moving_named(said, "box", moving=[above, below]) is below

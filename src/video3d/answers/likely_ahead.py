@@ -27,6 +27,9 @@ _LONGEST_S = 4.0
 _CAR_TURNS_DEG = 6.0
 _TURNS_FROM_M_S, _TURNS_BELOW_M_S = 1.5, 7.0
 """Nobody takes a corner faster."""
+_SURE_TURN = (
+    0.7  # standard deviations, which are stated for places that err each by itself: those of one body err together
+)
 _CORNER_M = 6.0
 """Radius of a corner: a car that has begun to turn will be on it (AASHTO, A Policy on Geometric Design, turning paths of passenger cars)."""
 _STROLLS_M_S = 0.3
@@ -114,7 +117,8 @@ def _nearest_s(noted: Noted) -> list[tuple[float, int]]:
     movers = movers_of(noted)
     if not noted.marks or (subject := noted.marks[0]) is None or (first := movers[subject]) is None or not first.moves:
         return []
-    seconds = np.linspace(0.0, _LONGEST_S, 41)
+    stops_s = first.rests_after_s / 2 if category(noted.things[subject].category).kind == "vehicle" else math.inf
+    seconds = np.linspace(0.0, min(_LONGEST_S, stops_s), 41)  # as far as it comes, at the speed that it has
     found = []
     for at in range(len(noted.names)):
         if at != subject:
@@ -262,20 +266,22 @@ def _vehicle_way(noted: Noted) -> str | None:
     one = movers_of(noted)[0]
     if one is None:
         return None
-    if _corners(one):
+    if _corners(noted, one):
         return option_with(noted, "turns left" if one.turn_deg > 0 else "turns right")
     return option_with(noted, "brakes") if one.slows else option_with(noted, "straight")
 
 
-def _corners(one: Mover) -> bool:
-    """Whether it takes a corner: a vehicle, by its speed."""
+def _corners(noted: Noted, one: Mover) -> bool:
+    """Whether the first thing, which moves so, is a vehicle that takes a corner, by its speed and by more than places err."""
+    if category(noted.things[0].category).kind != "vehicle" or abs(one.turn_deg) < _SURE_TURN * one.turn_error_deg:
+        return False
     return _CAR_TURNS_DEG < abs(one.turn_deg) < 60 and _TURNS_FROM_M_S < one.speed_m_s < _TURNS_BELOW_M_S
 
 
 def _quarter(noted: Noted, one: Mover) -> int:
     """Which way it will go then, seen from here: 0 away, 1 to the left, 2 toward, 3 to the right."""
     way = math.degrees(turn_between(heading_rad(noted.eye), math.atan2(one.goes_m_s[1], one.goes_m_s[0])))
-    if _corners(one):
+    if _corners(noted, one):
         rate = max(abs(one.turn_deg_s), math.degrees(one.speed_m_s / _CORNER_M))
         way += math.copysign(min(90.0, rate * noted.ahead_s), one.turn_deg)
     return round(way / 90) % 4

@@ -125,6 +125,7 @@ class Mover:
         change_error: standard deviation of that; infinite where it was not followed long enough.
         turn_deg: of its heading, between the earlier and the later half of the time; positive to the left.
         turn_deg_s: the same, a second.
+        turn_error_deg: standard deviation of ``turn_deg``; infinite where it was not followed long enough.
         drift_m_s: what was measured of its velocity where that is within its error, so that it counts as none.
         error_m_s: standard deviation of its velocity.
     """
@@ -135,6 +136,7 @@ class Mover:
     change_error: float = math.inf
     turn_deg: float = 0.0
     turn_deg_s: float = 0.0
+    turn_error_deg: float = math.inf
     drift_m_s: Float64[np.ndarray, "3"] | None = None
     error_m_s: float = 0.0
 
@@ -208,9 +210,10 @@ def mover(track: Track | None, box: Box3D, until_s: float, *, shown: bool = Fals
     center = np.average(now, axis=0, weights=1.0 / track.sigma_m**2) if curved is None else curved.center
     since = max(0.0, until_s - float(track.time_s[-1]))
     here = replace(box, center_world=center + velocity * since * np.array([1.0, 1.0, 0.0]))
-    turn, halves = 0.0, _halves(track)
+    turn, turn_error, halves = 0.0, math.inf, _halves(track)
     if halves is not None:
-        turn = math.degrees(turn_between(*(math.atan2(one[1], one[0]) for one in halves)))
+        turn = math.degrees(turn_between(*(math.atan2(one[1], one[0]) for one, _ in halves)))
+        turn_error = math.degrees(math.hypot(*(error / max(float(np.linalg.norm(one[:2])), 1e-9) for one, error in halves)))  # fmt: skip
     return Mover(
         box=here,
         velocity_m_s=velocity,
@@ -218,6 +221,7 @@ def mover(track: Track | None, box: Box3D, until_s: float, *, shown: bool = Fals
         change_error=change_error,
         turn_deg=turn,
         turn_deg_s=2 * turn / float(np.ptp(track.time_s)),
+        turn_error_deg=turn_error,
         drift_m_s=drift,
         error_m_s=error,
     )
@@ -252,13 +256,14 @@ def _of_one_way(track: Track) -> Track:
     return track.only(slice(first, None))
 
 
-def _halves(track: Track) -> tuple[Float64[np.ndarray, "3"], Float64[np.ndarray, "3"]] | None:
-    """Velocities in the earlier and in the later half of a track; None for short ones."""
+def _halves(track: Track) -> list[tuple[Float64[np.ndarray, "3"], float]] | None:
+    """Velocities in the earlier and in the later half of a track, with standard deviations; None for short ones."""
     half = len(track.frame) // 2
     if half < 2:
         return None
     found = [track.only(part).velocity_m_s() for part in (slice(0, half + 1), slice(half, None))]
-    return None if found[0] is None or found[1] is None else (found[0][0], found[1][0])
+    known = [one for one in found if one is not None]
+    return known if len(known) == len(found) else None
 
 
 def meets(

@@ -16,25 +16,22 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import KDTree
 
-from video3d.geometry.depth_views import depth_views, view_points
+from video3d.geometry.depth_views import DepthViews, depth_views, view_points
 from video3d.geometry.rigid import inverse_rigid, scale_k
 from video3d.geometry.tsdf import sigma_z
 from video3d.types import Box3D, PosedClip
 
-_STEP = 1  # every so many pixels, in both directions, and more of them where that would be
-_MOST_POINTS = 1_000_000
+_MOST_POINTS = 1_000_000  # that are looked up: every pixel, or every so many of them where that would be more
 _MOST_VIEWS = 32  # evenly spread, look at every place: its cost is points times views
 _LEAST_VIEWS, _LEAST_OF_VIEWS = 2, 0.1  # that looked through a place, and of all that are asked: one may err
 _BEHIND_M, _BEHIND_SHARE = 0.03, 0.01  # and of the distance: poses err by an angle
 _MOST_MOVED = 0.2  # of what a frame shows: where more seems to have moved, its pose is off
 _MOST_SIGMA = 0.03
 """Of depth, as a share of it: no depth camera sees so far that it errs by more; what does see that far is a LiDAR."""
-_LEAST_POINTS = 8
+_LEAST_POINTS, _LEAST_SR = 8, 1e-4  # of a body, and what they fill of the view: a decimetre across at ten metres
 _LINK_SHARE = 0.03  # of their distance: points that lie nearer to each other are of one body
 _ACROSS, _ALONG = 0.3, 0.7
 """Cosine between an axis of a thing and the view: from here on it is along the view, to here across; between, something of both."""
-WALKER_M = (0.5, 0.5, 1.7)
-"""The box of somebody on foot of whom nothing better is known."""
 _TAIL = 0.03  # of a body's points on either side, that may be another's
 
 
@@ -101,7 +98,8 @@ def moving_bodies(clip: PosedClip) -> tuple[Body, ...]:
         clip: in metres, with measured depth and poses.
     """
     views = depth_views(clip)
-    points, frames = view_points(views, max(_STEP, math.ceil(math.sqrt(views.depth.size / _MOST_POINTS))))
+    step = max(1, math.ceil(math.sqrt(views.depth.size / _MOST_POINTS)))
+    points, frames = view_points(views, step)
     points, seen = np.asarray(points, dtype=np.float64), np.unique(frames)
     looks = seen[np.linspace(0, len(seen) - 1, min(len(seen), _MOST_VIEWS)).round().astype(np.int64)]
     moved = _looked_through(clip, looks, points) >= max(_LEAST_VIEWS, round(_LEAST_OF_VIEWS * len(looks)))
@@ -110,11 +108,19 @@ def moving_bodies(clip: PosedClip) -> tuple[Body, ...]:
         if moved[frames == frame].mean() > _MOST_MOVED:
             continue
         eye = np.asarray(clip.world_from_camera[frame][:3, 3], dtype=np.float64)
+        least = max(_LEAST_POINTS, math.ceil(_LEAST_SR * _points_per_sr(views, int(frame), step)))
         found += [
             Body(frame=int(frame), points_world=one, eye_world=eye, seen_at=_seen_at(clip, int(frame), one))
             for one in _together(points[moved & (frames == frame)], eye)
+            if len(one) >= least
         ]
     return tuple(found)
+
+
+def _points_per_sr(views: DepthViews, frame: int, step: int) -> float:
+    """How many points of a view there are in a steradian, in its middle."""
+    k_px = views.k_px[int(np.flatnonzero(views.frame == frame)[0])]
+    return float(k_px[0, 0] * k_px[1, 1]) / step**2
 
 
 def _seen_at(clip: PosedClip, frame: int, points: Float64[np.ndarray, "n 3"]) -> Float64[np.ndarray, "n 2"]:
@@ -145,11 +151,15 @@ def _looked_through(
 
 
 def _together(points: Float64[np.ndarray, "n 3"], eye: Float64[np.ndarray, "3"]) -> list[Float64[np.ndarray, "_ 3"]]:
-    """Points by which of them lie together, most first."""
+    """Points by which of them lie together, most first: cells of half that width that hold some, as far as they are neighbours."""
     away = np.maximum(np.linalg.norm(points - eye, axis=1, keepdims=True), 1e-9)
     seen_as = np.c_[(points - eye) / away, np.log(away)] / _LINK_SHARE
-    pairs = KDTree(seen_as).query_pairs(1.0, output_type="ndarray")
-    links = coo_matrix((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=(len(points), len(points)))
-    number, label = connected_components(links, directed=False)
+    cells, cell = np.unique(np.floor(2 * seen_as).astype(np.int64), axis=0, return_inverse=True)
+    cell = cell.reshape(-1)
+    middle = np.stack([np.bincount(cell, one, len(cells)) for one in seen_as.T], 1) / np.bincount(cell)[:, None]
+    pairs = KDTree(middle).query_pairs(1.0, output_type="ndarray")
+    links = coo_matrix((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=(len(cells), len(cells)))
+    number, of_cell = connected_components(links, directed=False)
+    label = of_cell[cell]
     sizes = np.bincount(label, minlength=number)
-    return [points[label == one] for one in np.argsort(-sizes, kind="stable") if sizes[one] >= _LEAST_POINTS]
+    return [points[label == one] for one in np.argsort(-sizes, kind="stable")]

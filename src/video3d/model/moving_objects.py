@@ -12,20 +12,25 @@ from jaxtyping import Bool, Float64, Int64
 
 from video3d.geometry.moving import Body
 from video3d.geometry.moving_things import MovingThing
-from video3d.model.object_votes import FoundObject, ObjectVotes, box_of_votes, named_share
+from video3d.model.object_votes import FoundObject, ObjectVotes, box_of_votes, front_of, named_share
 from video3d.types import Box3D
 from video3d.vocabulary import MOVING
-from video3d.vocabulary import category as named
+from video3d.vocabulary import category as category_of
 
 _OWN = 0.08
 """Mean share of the name, of the patches that show what moved, from which it is what is meant."""
 _MAYBE = 0.02  # and from which it may be
 _OWN_BESIDE = 0.5  # and of that of the patches elsewhere that say so most
-_ELSEWHERE = 8  # patches
+_ELSEWHERE = 2  # of these patches, of frames that are not enlarged
+_WHOLE, _GONE_M = 0.25, 1.0
+"""Of what speaks for the name in those frames, squared: less than that moves only if it goes so far, for what stands may seem to move at its edges."""
+_AS_LARGE, _AS_LARGE_M, _AS_SMALL = 1.5, 0.1, 0.2
+"""What moved is no larger than what it is called, and, where it is seen best, no smaller than so much of its longest side."""
 _PART = 0.6  # of the share of the thing's name that is surest: from here on another is a part of it
 _PARTS_SHARE = 1.3  # of the size that it is believed to have, within which its parts lie
 _FOUND_FRAMES, _FOUND = 3, 0.4
 """Frames in which something has to have moved, and mean probability of its name, to be an object by that alone."""
+_AROUND = 1.2  # times its box: votes of its name for places in it are its own
 _LATELY = 4  # frames to either side, over which a way is straight
 _DRIVES_M_S, _FAR_M = 0.7, 1.0  # from which speed and way on the heading of what drives or walks is that way
 
@@ -40,8 +45,6 @@ def moving_named(
 ) -> MovingThing | None:
     """Which of what moved is the thing of a name, by what the patches say that show it; None where none surely is.
 
-    Votes of small or far things are for places that are metres off, but the patches that cast them show the thing.
-
     Args:
         votes: of a clip.
         category: one of ``votes.categories``.
@@ -52,14 +55,20 @@ def moving_named(
     share = _spoken(votes, category, color, besides)
     if share is None or not moving:
         return None
-    own = [_shown_share(share, one, votes.grid_hw) or 0.0 for one in moving]
-    best, elsewhere = int(np.argmax(own)), share.copy()
-    elsewhere[np.concatenate([_shown_by(one, votes.grid_hw, len(share))[0] for one in moving])] = 0.0
-    if own[best] < max(_OWN, _OWN_BESIDE * float(np.sort(elsewhere)[-_ELSEWHERE:].mean())):
-        return None
-    parts = [one for one, said in zip(moving, own, strict=True) if said >= max(_OWN, _PART * own[best])]
-    box = box_of_moving(votes, moving[best], category)
-    return moving[best] if box is None else _with_parts(moving[best], parts, _PARTS_SHARE * float(box.size_m.max()))
+    shown = [_shown_by(one, votes.grid_hw, len(share)) for one in moving]
+    own = [float(share[patch] @ weight / weight.sum()) if len(patch) else 0.0 for patch, weight in shown]
+    elsewhere = share.copy()
+    elsewhere[np.concatenate([patch for patch, _ in shown])] = 0.0
+    rest = float(np.sort(elsewhere)[-_ELSEWHERE * votes.zoom**2 :].mean())
+    for best in np.argsort(own, kind="stable")[::-1]:
+        if own[best] < max(_OWN, _OWN_BESIDE * rest):
+            return None
+        box = _believed(votes, moving[best], category)
+        if box is None or not _moves_whole(votes, moving[best], share) or not _fits(moving[best], box):
+            continue
+        parts = [one for one, said in zip(moving, own, strict=True) if said >= max(_OWN, _PART * own[best])]
+        return _with_parts(moving[best], parts, _PARTS_SHARE * float(box.size_m.max()))[0]
+    return None
 
 
 def perhaps_named(
@@ -80,8 +89,73 @@ def perhaps_named(
         moving: what moved, by depth.
     """
     share = _spoken(votes, category, color, besides)
-    said = [(one, None if share is None else _shown_share(share, one, votes.grid_hw)) for one in moving]
-    return [body for one, known in said if known is None or known >= _MAYBE for body in one.bodies]
+
+    def may_be(thing: MovingThing) -> bool:
+        if share is None:
+            return True
+        patch, weight = _shown_by(thing, votes.grid_hw, len(share))
+        return not len(patch) or float(share[patch] @ weight / weight.sum()) >= _MAYBE
+
+    return [body for one in moving if may_be(one) for body in one.bodies]
+
+
+def boxes_of_moving(votes: ObjectVotes, thing: MovingThing, category: str, frames: Sequence[int]) -> dict[int, Box3D]:
+    """The box of a thing that moved, in those of some frames that saw it move: as large as the patches say that show it.
+
+    What drives or walks stands along its way.
+
+    Args:
+        votes: of a clip.
+        thing: that moved.
+        category: its name, one of ``votes.categories``.
+        frames: of the clip.
+    """
+    box = _believed(votes, thing, category)
+    if box is None:
+        return {}
+    times = _times(votes)
+    known = [(frame, body) for frame in frames if (body := thing.at(frame)) is not None and frame in times]
+    turned = [(body, _along(box, thing, times, frame, category)) for frame, body in known]
+    return {body.frame: replace(one, center_world=body.center(one)) for body, one in turned}
+
+
+def moving_found(
+    votes: ObjectVotes, moving: Sequence[MovingThing]
+) -> tuple[tuple[FoundObject, ...], Bool[np.ndarray, "n"]]:
+    """What moved, found as objects where the last frame that saw it move has it, and which votes are its own.
+
+    Each frame's votes for a thing in motion are for another place: without this it is found again and again.
+
+    Args:
+        votes: of a clip.
+        moving: what moved, by depth.
+    """
+    taken, found, done = np.zeros(len(votes.frame), dtype=bool), [], set()
+    called = [(one, *_called(votes, one)) for one in moving if len(one.bodies) >= _FOUND_FRAMES]
+    called = [(one, name, sure) for one, name, sure in called if sure >= _FOUND and category_of(name).kind in MOVING]
+    for thing, name, sure in called:
+        share = _spoken(votes, name, None, ())
+        box = _believed(votes, thing, name)
+        if id(thing) in done or share is None or box is None or not _fits(thing, box):
+            continue
+        alike = [one for one, other, _ in called if other == name and id(one) not in done]
+        whole, used = _with_parts(thing, alike, _PARTS_SHARE * float(box.size_m.max()))
+        if not _moves_whole(votes, whole, share):
+            continue
+        done |= {id(one) for one in used}
+        boxes = boxes_of_moving(votes, whole, name, [one.frame for one in whole.bodies])
+        own = _votes_of(votes, whole)
+        color = votes.color[own].mean(axis=0)
+        last = boxes[max(boxes)] if boxes else box
+        found.append(
+            FoundObject(
+                category=name, score=sure * len(whole.bodies) / (len(whole.bodies) + 1), box=last, front_world=front_of(last),
+                color=votes.colors[int(color.argmax())] if votes.colors else "", color_score=float(color.max(initial=0.0)),
+                frames=tuple(one.frame for one in whole.bodies), spread_m=whole.bodies[-1].sigma_m,
+            )
+        )  # fmt: skip
+        taken |= own | _votes_in(votes, name, boxes)
+    return tuple(found), taken
 
 
 def _spoken(
@@ -110,73 +184,72 @@ def _shown_by(
     return patch[patch < number], weight[patch < number]
 
 
-def _shown_share(share: Float64[np.ndarray, "p"], thing: MovingThing, grid_hw: tuple[int, int] | None) -> float | None:
-    """How much the patches that show a thing speak for a name, 0..1; None where it is not known which do."""
-    patch, weight = _shown_by(thing, grid_hw, len(share))
-    return float(share[patch] @ weight / weight.sum()) if len(patch) else None
-
-
-def moving_found(
-    votes: ObjectVotes, moving: Sequence[MovingThing]
-) -> tuple[tuple[FoundObject, ...], Bool[np.ndarray, "n"]]:
-    """What moved, found as objects where the last frame that shows them has them, and which votes are of the patches that show it.
-
-    Each frame's votes for a thing in motion are for another place: without this it is found again and again.
-
-    Args:
-        votes: of a clip.
-        moving: what moved, by depth.
-    """
-    taken, found = np.zeros(len(votes.frame), dtype=bool), []
-    left = [one for one in moving if len(one.bodies) >= _FOUND_FRAMES]
-    while left:
-        thing = left.pop(0)
-        own = _votes_of(votes, thing)
-        if not own.any() or taken[own].mean() > 0.5:
-            continue
-        mean = votes.category[own].mean(axis=0)
-        name = votes.categories[int(mean.argmax())]
-        box = box_of_moving(votes, thing, name)
-        if named(name).kind not in MOVING or float(mean.max()) < _FOUND or box is None:
-            continue
-        alike = [one for one in left if _called(votes, one) == name]
-        thing = _with_parts(thing, alike, _PARTS_SHARE * float(box.size_m.max()))
-        own, last = _votes_of(votes, thing), thing.bodies[-1]
-        taken |= own
-        color = votes.color[own].mean(axis=0)
-        x, y = (float(value) for value in box.world_from_box[:2, 0])
-        found.append(
-            FoundObject(
-                category=name, score=float(mean.max()) * len(thing.bodies) / (len(thing.bodies) + 1), box=replace(box, center_world=last.center(box)),
-                front_world=(y, -x), color=votes.colors[int(color.argmax())] if votes.colors else "", color_score=float(color.max(initial=0.0)),
-                frames=tuple(one.frame for one in thing.bodies), spread_m=last.sigma_m,
-            )
-        )  # fmt: skip
-    return tuple(found), taken
-
-
-def _called(votes: ObjectVotes, thing: MovingThing) -> str | None:
-    own = _votes_of(votes, thing)
-    return votes.categories[int(votes.category[own].mean(axis=0).argmax())] if own.any() else None
-
-
 def _votes_of(votes: ObjectVotes, thing: MovingThing) -> Bool[np.ndarray, "n"]:
     """Which votes are of patches that show a thing."""
-    return np.isin(votes.patch, _shown_by(thing, votes.grid_hw, int(votes.patch.max(initial=-1)) + 1)[0])
+    shows = np.zeros(int(votes.patch.max(initial=-1)) + 1, dtype=bool)
+    shows[_shown_by(thing, votes.grid_hw, len(shows))[0]] = True
+    return shows[votes.patch]
 
 
-def _with_parts(thing: MovingThing, parts: Sequence[MovingThing], longest_m: float) -> MovingThing:
-    """A thing with what else is called the same and moves within its length: of what is long and slow, places in its middle stay filled."""
-    bodies, more = {one.frame: one for one in thing.bodies}, False
+def _votes_in(votes: ObjectVotes, name: str, boxes: dict[int, Box3D]) -> Bool[np.ndarray, "n"]:
+    """Which votes of a name are for a place in the box of their frame."""
+    own = votes.category.argmax(axis=1) == votes.categories.index(name)
+    inside = np.zeros(len(own), dtype=bool)
+    for frame, box in boxes.items():
+        at = np.flatnonzero(own & (votes.frame == frame))
+        local = (votes.center_world[at] - box.center_world) @ box.world_from_box
+        inside[at] = (np.abs(local) < _AROUND * box.size_m / 2).all(axis=1)
+    return inside
+
+
+def _called(votes: ObjectVotes, thing: MovingThing) -> tuple[str, float]:
+    """What the patches that show a thing call it on the whole, and how surely."""
+    own = _votes_of(votes, thing)
+    if not own.any():
+        return "", 0.0
+    mean = votes.category[own].mean(axis=0)
+    return votes.categories[int(mean.argmax())], float(mean.max())
+
+
+def _moves_whole(votes: ObjectVotes, thing: MovingThing, share: Float64[np.ndarray, "p"]) -> bool:
+    """Whether what moved is what speaks for a name, not an edge of it; or it surely goes somewhere."""
+    assert votes.grid_hw is not None
+    by_frame = (share**2).reshape(-1, votes.grid_hw[0] * votes.grid_hw[1]).sum(axis=1)
+    patch, _ = _shown_by(thing, votes.grid_hw, len(share))
+    frames = [one.frame for one in thing.bodies if one.frame < len(by_frame)]
+    middles = thing.middles()
+    gone_m = float(np.linalg.norm((middles[-1] - middles[0])[:2]))
+    return float((share[patch] ** 2).sum()) >= _WHOLE * float(by_frame[frames].sum()) or gone_m > _GONE_M
+
+
+def _fits(thing: MovingThing, box: Box3D) -> bool:
+    """Whether what moved is about as large as a box, as far as it was seen."""
+    spans = []
+    for one in thing.bodies:
+        local = (one.points_world - box.center_world) @ box.world_from_box
+        spans.append(np.ptp(np.quantile(local, (0.03, 0.97), axis=0), axis=0))
+    largest, level = np.median(spans, axis=0), np.max([np.linalg.norm(one[:2]) for one in spans])
+    no_larger = np.linalg.norm(largest[:2]) < _AS_LARGE * np.linalg.norm(box.size_m[:2]) + _AS_LARGE_M
+    return bool(
+        no_larger and largest[2] < _AS_LARGE * box.size_m[2] + _AS_LARGE_M and level > _AS_SMALL * box.size_m[:2].max()
+    )
+
+
+def _with_parts(
+    thing: MovingThing, parts: Sequence[MovingThing], longest_m: float
+) -> tuple[MovingThing, list[MovingThing]]:
+    """A thing with what else is called the same and moves within its length, and what that was: of what is long and slow, places in its middle stay filled."""
+    bodies, used = {one.frame: one for one in thing.bodies}, [thing]
     for part in (one for one in parts if one is not thing):
         both = [(bodies[one.frame], one) for one in part.bodies if one.frame in bodies]
         if not both or max(_across(*pair) for pair in both) > longest_m:
             continue
-        more = True
+        used.append(part)
         for one in part.bodies:
             other = bodies.get(one.frame)
             bodies[one.frame] = one if other is None else _together(other, one)
-    return MovingThing(bodies=tuple(bodies[frame] for frame in sorted(bodies))) if more else thing
+    whole = MovingThing(bodies=tuple(bodies[frame] for frame in sorted(bodies)))
+    return (whole if len(used) > 1 else thing), used
 
 
 def _across(one: Body, other: Body) -> float:
@@ -190,40 +263,32 @@ def _together(one: Body, other: Body) -> Body:
     return replace(one, points_world=points, seen_at=np.concatenate([one.seen_at, other.seen_at]) if known else None)
 
 
-def box_of_moving(votes: ObjectVotes, thing: MovingThing, category: str, frame: int | None = None) -> Box3D | None:
-    """How large a thing that moved is and how it stands, by the patches that show it, somewhere; None where none speaks for the name.
-
-    What drives or walks stands along its way.
-
-    Args:
-        votes: of a clip.
-        thing: that moved.
-        category: its name, one of ``votes.categories``.
-        frame: about which it stands so; None: the last that shows it.
-    """
+def _believed(votes: ObjectVotes, thing: MovingThing, category: str) -> Box3D | None:
+    """The box that patches believe in that show a thing, somewhere; None where none of them speaks for the name."""
     some = votes.only(_votes_of(votes, thing))
     share = some.category[:, votes.categories.index(category)].astype(np.float64)
-    if not share.sum() > 0:
-        return None
-    box, way = box_of_votes(some, share), _way(thing, votes, frame)
-    if way is None or named(category).kind not in MOVING:
+    return box_of_votes(some, share) if share.sum() > 0 else None
+
+
+def _times(votes: ObjectVotes) -> dict[int, float]:
+    """Times of the frames that have votes and a time."""
+    frames, first = np.unique(votes.frame, return_index=True)
+    times = zip(frames.tolist(), votes.time_s[first].tolist(), strict=True)
+    return {frame: time_s for frame, time_s in times if np.isfinite(time_s)}
+
+
+def _along(box: Box3D, thing: MovingThing, times: dict[int, float], frame: int, category: str) -> Box3D:
+    """A box turned along the way of what goes far and fast enough about a frame; as it is, of others."""
+    if category_of(category).kind not in MOVING:
         return box
-    x, y = -way[1], way[0]  # its front, -y, is ahead
-    return replace(box, world_from_box=np.array([[x, -y, 0.0], [y, x, 0.0], [0.0, 0.0, 1.0]]))
-
-
-def _way(thing: MovingThing, votes: ObjectVotes, frame: int | None) -> tuple[float, float] | None:
-    """Where a thing that goes far and fast enough is going about a frame; None for others."""
-    times = dict(zip(votes.frame.tolist(), votes.time_s.tolist(), strict=True))
-    about = thing.bodies[-1].frame if frame is None else frame
-    last = [one for one in thing.bodies if one.frame in times and abs(one.frame - about) <= _LATELY]
-    if len(last) < 2:
-        return None
-    time_s = np.array([times[one.frame] for one in last])
-    ends = np.array([np.quantile(one.points_world, (0.03, 0.97), axis=0).mean(0)[:2] for one in last])
+    about = [at for at, one in enumerate(thing.bodies) if one.frame in times and abs(one.frame - frame) <= _LATELY]
+    if len(about) < 2:
+        return box
+    time_s = np.array([times[thing.bodies[at].frame] for at in about])
     late = time_s - time_s.mean()
-    velocity = late @ ends / max(float(late @ late), 1e-9)
+    velocity = late @ thing.middles()[about, :2] / max(float(late @ late), 1e-9)
     speed = float(np.linalg.norm(velocity))
     if speed < _DRIVES_M_S or speed * float(np.ptp(time_s)) < _FAR_M:
-        return None
-    return float(velocity[0]) / speed, float(velocity[1]) / speed
+        return box
+    x, y = -velocity[1] / speed, velocity[0] / speed  # its front, -y, is ahead
+    return replace(box, world_from_box=np.array([[x, -y, 0.0], [y, x, 0.0], [0.0, 0.0, 1.0]]))

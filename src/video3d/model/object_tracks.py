@@ -11,7 +11,7 @@ from jaxtyping import Float64, Int64
 
 from video3d.geometry.moving import Body, nearest_body
 from video3d.geometry.moving_things import MovingThing
-from video3d.model.moving_objects import box_of_moving, moving_named, perhaps_named
+from video3d.model.moving_objects import boxes_of_moving, moving_named, perhaps_named
 from video3d.model.object_votes import ObjectVotes, box_of_votes, named_share
 from video3d.types import Box3D
 from video3d.types.track import Track
@@ -75,8 +75,9 @@ def track_named(
     seen_moving = _of_bodies(own, votes, category)
     bodies = perhaps_named(votes, category, color, besides=besides, moving=moving)
     last = np.unique([*some.frame, *seen_moving])[-_MOST_FRAMES:]
-    if len(known := [frame for frame in last if int(frame) in seen_moving]) > 1:
-        last = np.array(known)  # votes of the others are no help
+    known = [int(frame) for frame in last if int(frame) in seen_moving]
+    if len(known) > 1:  # votes of frames between are no help; what it did since they may tell
+        last = np.array([frame for frame in last if int(frame) in seen_moving or frame > known[-1]])
     places = [
         [seen_moving[int(frame)]]
         if int(frame) in seen_moving
@@ -138,14 +139,16 @@ def _weight(share: Float64[np.ndarray, "n"], density: float) -> float:
 
 
 def _of_bodies(own: MovingThing | None, votes: ObjectVotes, category: str) -> dict[int, _Place]:
-    """Places of a thing by frame, where depth shows that it moved."""
+    """Places of a thing by frame, where depth shows that it moved lately."""
+    if own is None:
+        return {}
+    boxes = boxes_of_moving(votes, own, category, [one.frame for one in own.bodies[-_MOST_FRAMES:]])
     times = dict(zip(votes.frame.tolist(), votes.time_s.tolist(), strict=True))
-    places = {}
-    for one in own.bodies if own is not None else ():
-        box = box_of_moving(votes, own, category, one.frame) if own is not None else None
-        if box is not None and one.frame in times:
-            places[one.frame] = _Place(one.frame, times[one.frame], one.center(box), 1.0, one.sigma_m, box, one)
-    return places
+    seen = {one.frame: one for one in own.bodies}
+    return {
+        frame: _Place(frame, times[frame], box.center_world, 1.0, seen[frame].sigma_m, box, seen[frame])
+        for frame, box in boxes.items()
+    }
 
 
 def _of_one_size(places: list[_Place]) -> list[_Place]:

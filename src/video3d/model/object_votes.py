@@ -193,7 +193,7 @@ def find_objects(votes: ObjectVotes, *, most: int = 100) -> tuple[FoundObject, .
             found.append(_agreed(left.only(one), weight[one], each * float(one.sum())))
         density = density - near[:, one] @ weight[one]
         free &= ~one
-    return tuple(_without_twins(sorted(found, key=lambda thing: -thing.score))[:most])
+    return tuple(without_twins(sorted(found, key=lambda thing: -thing.score))[:most])
 
 
 def named_share(
@@ -280,8 +280,7 @@ def fitted(thing: FoundObject, votes: ObjectVotes) -> FoundObject:
     box = fit_box(thing.box, votes.surface, own).box
     if known in _FLAT_TOPS:
         box = on_top(box, votes.surface.tops) or box
-    x, y = (float(value) for value in box.world_from_box[:2, 0])
-    return replace(thing, box=box, front_world=(y, -x))
+    return replace(thing, box=box, front_world=front_of(box))
 
 
 def _thinned(votes: ObjectVotes, share: Float32[np.ndarray, "n"]) -> ObjectVotes:
@@ -298,7 +297,6 @@ def _agreed(votes: ObjectVotes, weight: Float64[np.ndarray, "n"], patches: float
     color = np.average(votes.color, axis=0, weights=weight)
     best, hue = int(category.argmax()), int(color.argmax())
     box = box_of_votes(votes, weight)
-    x, y = box.world_from_box[:2, 0]
     spread = np.average(((votes.center_world - box.center_world) ** 2).sum(1), weights=weight)
     frames = np.unique(votes.frame)
     enough = (1 - math.exp(-patches / votes.zoom**2 / _ENOUGH_PATCHES)) * len(frames) / (len(frames) + 1)
@@ -306,12 +304,22 @@ def _agreed(votes: ObjectVotes, weight: Float64[np.ndarray, "n"], patches: float
         category=votes.categories[best],
         score=float(np.clip(category[best] * enough, 0, 1)),
         box=box,
-        front_world=(float(y), float(-x)),
+        front_world=front_of(box),
         color=votes.colors[hue] if votes.colors else "",
         color_score=float(color[hue]) if votes.colors else 0.0,
         frames=tuple(int(one) for one in frames),
         spread_m=float(np.sqrt(spread)),
     )
+
+
+def front_of(box: Box3D) -> tuple[float, float]:
+    """Where the front of a thing points that stands so: -y, level, of unit length.
+
+    Args:
+        box: upright.
+    """
+    x, y = (float(value) for value in box.world_from_box[:2, 0])
+    return y, -x
 
 
 def box_of_votes(votes: ObjectVotes, weight: Float64[np.ndarray, "n"]) -> Box3D:
@@ -342,8 +350,12 @@ def _median(values: Float64[np.ndarray, "n"], weight: Float64[np.ndarray, "n"]) 
     return float(values[order[np.searchsorted(total, total[-1] / 2)]])
 
 
-def _without_twins(found: Sequence[FoundObject]) -> list[FoundObject]:
-    """Without those that share room with a surer one, or lie where one of their own name is."""
+def without_twins(found: Sequence[FoundObject]) -> list[FoundObject]:
+    """Without those that share room with one before them, or lie where one of their own name is.
+
+    Args:
+        found: the surest first.
+    """
     if not found:
         return []
     overlap = iou_3d_matrix([thing.box for thing in found], [thing.box for thing in found])
