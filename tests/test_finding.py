@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from video3d.answers.named_question import Mention
-from video3d.finding import finders_in
+from video3d.finding import finders_in, things_in
 from video3d.geometry.moving import Body
 from video3d.geometry.moving_things import MovingThing, moving_things
 from video3d.model.object_votes import ObjectVotes
@@ -103,3 +103,27 @@ def test_toys_that_drive_are_followed_where_depth_shows_that_something_moves(sho
     toy = Mention(said="toy car", category="toy car")
     track = finders_in(votes, (), _clip(), lambda: _moving(bodies)).follow([toy])[0]
     assert (track is not None) == shown
+
+
+def test_what_moves_is_counted_once_and_what_stands_as_before() -> None:
+    places = np.array([[0.6 * at, 0.0, 0.75] for at in range(FRAMES)])
+    bodies = [_body(at, place) for at, place in enumerate(places)]
+    assert len(things_in(_votes(places))) > 1  # wherever its votes are for
+    (car,) = things_in(_votes(places), _moving(bodies))
+    assert car.category == "car" and car.box.center_world[0] == pytest.approx(places[-1][0], abs=0.5)
+    parked = np.tile([0.0, 6.0, 0.75], (FRAMES, 1))
+    waves = [_body(at, np.array([0.3, 6.0, 1.4]), (0.2, 0.2, 0.4)) for at in range(FRAMES)]
+    edge = [replace(one, seen_at=one.seen_at * [1.0, 0.1]) for one in waves if one.seen_at is not None]
+    (stands,) = things_in(_votes(parked), _moving(edge))
+    assert stands.box.center_world == pytest.approx(parked[0], abs=0.1)
+
+
+def test_a_long_thing_of_which_only_the_ends_seem_to_move_is_one() -> None:
+    places = np.array([[0.5 * at, 0.0, 1.5] for at in range(FRAMES)])
+    votes = replace(_votes(places), categories=("bus",), size_m=np.tile([2.5, 10.0, 3.0], (FRAMES * 10, 1)))
+    ends = [_body(at, np.array([0.5 * at + x, 0.0, 1.5]), (2.4, 2.5, 3.0)) for x in (-3.8, 3.8) for at in range(FRAMES)]
+    shown = [
+        replace(one, seen_at=one.seen_at * [1.0, 0.4]) for one in ends if one.seen_at is not None
+    ]  # four of its ten patches
+    (bus,) = things_in(votes, _moving(shown))
+    assert bus.category == "bus" and len(bus.frames) == FRAMES

@@ -32,7 +32,7 @@ _LEAST_POINTS, _LEAST_SR = 8, 1e-4  # of a body, and what they fill of the view:
 _LINK_SHARE = 0.03  # of their distance: points that lie nearer to each other are of one body
 _ACROSS, _ALONG = 0.3, 0.7
 """Cosine between an axis of a thing and the view: from here on it is along the view, to here across; between, something of both."""
-_TAIL = 0.03  # of a body's points on either side, that may be another's
+TAIL = 0.03  # of a body's points on either side, that may be another's
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -58,7 +58,7 @@ class Body:
         camera is the thing's own, and the other is hidden; across the view, nobody knows which end is missing.
         """
         local = (self.points_world - box.center_world) @ box.world_from_box
-        low, high = np.quantile(local, (_TAIL, 1 - _TAIL), axis=0)
+        low, high = np.quantile(local, (TAIL, 1 - TAIL), axis=0)
         middle, half = (low + high) / 2, box.size_m / 2
         toward = (self.eye_world - box.center_world) @ box.world_from_box - middle
         along = np.clip((np.abs(toward) / np.linalg.norm(toward) - _ACROSS) / (_ALONG - _ACROSS), 0.0, 1.0)
@@ -84,7 +84,7 @@ def nearest_body(bodies: Sequence[Body], box: Box3D, sigma_m: float) -> Body | N
     found = []
     for one in bodies:
         local = (one.points_world - box.center_world) @ box.world_from_box
-        low, high = np.quantile(local, (_TAIL, 1 - _TAIL), axis=0)
+        low, high = np.quantile(local, (TAIL, 1 - TAIL), axis=0)
         if bool((high - low < 1.5 * box.size_m + 0.1).all()):
             found.append((float(np.linalg.norm(one.center(box) - box.center_world)), one))
     best = min(found, key=lambda pair: pair[0], default=None)

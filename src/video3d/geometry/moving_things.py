@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
-from video3d.geometry.moving import Body
+from video3d.geometry.moving import TAIL, Body
 
 _FASTEST_M_S = 20.0
 _RATHER_SLOW = 0.25  # of what speaks for a way: so much less for the fastest
@@ -32,7 +32,6 @@ _NEAR_SHARE, _LONGEST_M = 0.25, 4.0  # of its length, whose other end may be wha
 _RISES_M, _RISES_SHARE = 0.5, 0.3  # higher or lower by so much, and of its height, is another
 _PAIR_ALIKE, _ALIKE = 2.5, 4.0  # times as large: bodies that propose a way, and others on it
 _BENDS = 4  # bodies from which on a way may bend
-_TAIL = 0.03  # of a body's points on either side, that may be another's
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -51,7 +50,7 @@ class MovingThing:
 
     def middles(self) -> Float64[np.ndarray, "n 3"]:
         """The middle of what was seen in each frame."""
-        return np.array([np.quantile(one.points_world, (_TAIL, 1 - _TAIL), axis=0).mean(0) for one in self.bodies])
+        return np.array([np.quantile(one.points_world, (TAIL, 1 - TAIL), axis=0).mean(0) for one in self.bodies])
 
 
 def moving_things(bodies: Sequence[Body], time_s: Float64[np.ndarray, "f"]) -> tuple[MovingThing, ...]:
@@ -73,7 +72,7 @@ def moving_things(bodies: Sequence[Body], time_s: Float64[np.ndarray, "f"]) -> t
 
 
 def _linked(bodies: Sequence[Body], time_s: Float64[np.ndarray, "n"]) -> list[tuple[Body, ...]]:
-    ends = np.array([np.quantile(one.points_world, (_TAIL, 1 - _TAIL), axis=0) for one in bodies])
+    ends = np.array([np.quantile(one.points_world, (TAIL, 1 - TAIL), axis=0) for one in bodies])
     place, extent = ends.mean(1), ends[:, 1] - ends[:, 0]
     frame = np.array([one.frame for one in bodies])
     sigma = np.array([one.sigma_m for one in bodies])

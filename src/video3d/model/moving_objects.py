@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
-from video3d.geometry.moving import Body
+from video3d.geometry.moving import TAIL, Body
 from video3d.geometry.moving_things import MovingThing
 from video3d.model.object_votes import FoundObject, ObjectVotes, box_of_votes, front_of, named_share
 from video3d.types import Box3D
@@ -227,7 +227,7 @@ def _fits(thing: MovingThing, box: Box3D) -> bool:
     spans = []
     for one in thing.bodies:
         local = (one.points_world - box.center_world) @ box.world_from_box
-        spans.append(np.ptp(np.quantile(local, (0.03, 0.97), axis=0), axis=0))
+        spans.append(np.ptp(np.quantile(local, (TAIL, 1 - TAIL), axis=0), axis=0))
     largest, level = np.median(spans, axis=0), np.max([np.linalg.norm(one[:2]) for one in spans])
     no_larger = np.linalg.norm(largest[:2]) < _AS_LARGE * np.linalg.norm(box.size_m[:2]) + _AS_LARGE_M
     return bool(
