@@ -174,8 +174,8 @@ def _shown_by(
 ) -> tuple[Int64[np.ndarray, "p"], Float64[np.ndarray, "p"]]:
     """The patches, of so many, that show a thing, and how much each says of it: of a body that is seen larger, all together more, but not by as much."""
     patches, weights = [np.zeros(0, np.int64)], [np.zeros(0)]
-    for body in thing.bodies if grid_hw is not None else ():
-        if body.seen_at is not None:
+    for body in thing.bodies:
+        if grid_hw is not None and body.seen_at is not None:
             row, column = (body.seen_at * grid_hw).astype(np.int64).T
             patch, points = np.unique((body.frame * grid_hw[0] + row) * grid_hw[1] + column, return_counts=True)
             patches.append(patch)
@@ -259,8 +259,9 @@ def _across(one: Body, other: Body) -> float:
 
 def _together(one: Body, other: Body) -> Body:
     points = np.concatenate([one.points_world, other.points_world])
-    known = one.seen_at is not None and other.seen_at is not None
-    return replace(one, points_world=points, seen_at=np.concatenate([one.seen_at, other.seen_at]) if known else None)
+    if one.seen_at is None or other.seen_at is None:
+        return replace(one, points_world=points, seen_at=None)
+    return replace(one, points_world=points, seen_at=np.concatenate([one.seen_at, other.seen_at]))
 
 
 def _believed(votes: ObjectVotes, thing: MovingThing, category: str) -> Box3D | None:
