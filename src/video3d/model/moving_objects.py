@@ -79,7 +79,7 @@ def perhaps_named(
     besides: Sequence[tuple[str, str | None]] = (),
     moving: Sequence[MovingThing] = (),
 ) -> list[Body]:
-    """What moved and may be the thing of a name: all of it but what is surely called otherwise.
+    """What moved and may be the thing of a name: all of it but what is surely called otherwise or of another size.
 
     Args:
         votes: of a clip.
@@ -94,7 +94,10 @@ def perhaps_named(
         if share is None:
             return True
         patch, weight = _shown_by(thing, votes.grid_hw, len(share))
-        return not len(patch) or float(share[patch] @ weight / weight.sum()) >= _MAYBE
+        if not len(patch):
+            return True
+        box = _believed(votes, thing, category)
+        return float(share[patch] @ weight / weight.sum()) >= _MAYBE and box is not None and _fits(thing, box)
 
     return [body for one in moving if may_be(one) for body in one.bodies]
 
