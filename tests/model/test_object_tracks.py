@@ -234,7 +234,7 @@ def test_a_parked_car_does_not_go_where_somebody_walks_before_it():
     said = _parked()
     half = said.category.copy()
     half[said.patch % 24 < 2, 0] = 0.5  # the patches that show who walks
-    walks = [replace(_seen_moving(at, np.array([-1.0 + 0.3 * at, -0.5, 0.85]), (0.4, 0.3, 1.7))) for at in range(8)]
+    walks = [_seen_moving(at, np.array([-1.0 + 0.3 * at, -0.5, 0.85]), (0.4, 0.3, 1.7)) for at in range(8)]
     narrow = [replace(one, seen_at=one.seen_at * [1.0, 0.16]) for one in walks]
     track = track_named(replace(said, category=half), "car", moving=together(narrow))
     assert track is not None and not track.moved.any() and np.abs(track.center_world[:, 0]).max() < 0.1

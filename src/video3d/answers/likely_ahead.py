@@ -27,11 +27,10 @@ _LONGEST_S = 4.0
 _CAR_TURNS_DEG = 6.0
 _TURNS_FROM_M_S, _TURNS_BELOW_M_S = 1.5, 7.0
 """Nobody takes a corner faster."""
-_SURE_TURN = (
-    0.7  # standard deviations, which are stated for places that err each by itself: those of one body err together
-)
+_SURE_TURN = 0.7
+"""Standard deviations, which are stated for places that err each by itself: those of one body err together. A choice, on training clips."""
 _CORNER_M = 6.0
-"""Radius of a corner: a car that has begun to turn will be on it (AASHTO, A Policy on Geometric Design, turning paths of passenger cars)."""
+"""Radius of a corner: a car that has begun to turn will be on it. A choice: about what a passenger car turns in at a junction."""
 _STROLLS_M_S = 0.3
 _WALKS_M_S, _WALKS_ERROR_M_S = 1.3, 0.5
 """How fast people walk, and its standard deviation (Bohannon and Andrews, 2011, doi 10.1016/j.physio.2010.12.004: 0.9 to 1.4 m/s)."""

@@ -56,7 +56,7 @@ def moving_named(
     if share is None or not moving:
         return None
     shown = [_shown_by(one, votes.grid_hw, len(share)) for one in moving]
-    own = [float(share[patch] @ weight / weight.sum()) if len(patch) else 0.0 for patch, weight in shown]
+    own = [_mean(share, *one) or 0.0 for one in shown]
     elsewhere = share.copy()
     elsewhere[np.concatenate([patch for patch, _ in shown])] = 0.0
     rest = float(np.sort(elsewhere)[-_ELSEWHERE * votes.zoom**2 :].mean())
@@ -91,13 +91,11 @@ def perhaps_named(
     share = _spoken(votes, category, color, besides)
 
     def may_be(thing: MovingThing) -> bool:
-        if share is None:
-            return True
-        patch, weight = _shown_by(thing, votes.grid_hw, len(share))
-        if not len(patch):
+        said = None if share is None else _mean(share, *_shown_by(thing, votes.grid_hw, len(share)))
+        if said is None:  # nobody knows what shows it
             return True
         box = _believed(votes, thing, category)
-        return float(share[patch] @ weight / weight.sum()) >= _MAYBE and box is not None and _fits(thing, box)
+        return said >= _MAYBE and box is not None and _fits(thing, box)
 
     return [body for one in moving if may_be(one) for body in one.bodies]
 
@@ -185,6 +183,13 @@ def _shown_by(
             weights.append(points / np.sqrt(points.sum()))
     patch, weight = np.concatenate(patches), np.concatenate(weights)
     return patch[patch < number], weight[patch < number]
+
+
+def _mean(
+    share: Float64[np.ndarray, "n"], patch: Int64[np.ndarray, "p"], weight: Float64[np.ndarray, "p"]
+) -> float | None:
+    """What some patches say on the whole; None of none."""
+    return float(share[patch] @ weight / weight.sum()) if len(patch) else None
 
 
 def _votes_of(votes: ObjectVotes, thing: MovingThing) -> Bool[np.ndarray, "n"]:
