@@ -1,4 +1,4 @@
-"""How a named thing moves: where the votes of each frame crowd, and the one straight way through such places that fits best."""
+"""How a named thing moves: where depth shows that it moved, else where votes of each frame crowd, and the one straight way through such places that fits best."""
 
 import itertools
 import math
