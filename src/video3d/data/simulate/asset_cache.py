@@ -37,7 +37,7 @@ from video3d.data.simulate.sh3f import (
 )
 from video3d.types import InputError
 
-CACHE_FORMAT = 3
+CACHE_FORMAT = 4
 """Raised whenever the conversion changes: an older cache is then made again."""
 FEW = 6
 """Where furniture has fewer models than this of a category, those made here are added."""

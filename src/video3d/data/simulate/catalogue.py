@@ -7,6 +7,9 @@ each list says why. Libraries: ``c0`` BlendSwap-CC-0, ``by`` BlendSwap-CC-BY, ``
 
 import hashlib
 from collections.abc import Iterable
+from dataclasses import replace
+
+import numpy as np
 
 from video3d.data.simulate.asset import Placement
 from video3d.data.simulate.sh3f import CatalogueEntry
@@ -107,6 +110,9 @@ _CATEGORY = {
     "stove": "c0/mano_cooktop",
     "sink": "sc/bathroom1",
 }
+
+# Models that look to their right, where all others look ahead: a quarter of a turn makes them look ahead too.
+_LOOK_RIGHT = "c0/caballito by/toytrain"
 
 # Furniture on whose top people put things.
 SUPPORTS = frozenset(
@@ -225,6 +231,16 @@ def placement_of(entry: CatalogueEntry, category_name: str) -> Placement:
     if kind in ("prop", "plant", "animal"):
         return "support" if height <= 60.0 and max(width, depth) <= 110.0 else "floor"
     return "floor"
+
+
+def turned_ahead(entry: CatalogueEntry) -> CatalogueEntry:
+    """The entry with its model's front towards +z of the model's axes, y up, as Sweet Home 3D means it to be."""
+    if not _matches(entry.model_id, _LOOK_RIGHT):
+        return entry
+    quarter = np.array([[0, 0, 1], [0, 1, 0], [-1, 0, 0]])
+    width, depth, height = entry.size_cm
+    rotation = tuple(float(x) for x in (quarter @ np.reshape(entry.rotation, (3, 3))).ravel())
+    return replace(entry, rotation=rotation, size_cm=(depth, width, height))
 
 
 def licence_of(entry: CatalogueEntry) -> str:

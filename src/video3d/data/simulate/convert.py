@@ -1,7 +1,7 @@
 """One model of a furniture library made into an asset: axes, size, fewer triangles, both sides of sheets, collision, colour.
 
-Sweet Home 3D models are y up and face +z; ``modelRotation`` is applied, the model's box is stretched to the catalogue's width,
-height and depth, and (x, y, z) becomes (x, -z, y), so that the front faces -y and z is up.
+Sweet Home 3D models are y up and face +z (two that do not are turned first); ``modelRotation`` is applied, the model's box is
+stretched to the catalogue's width, height and depth, and (x, y, z) becomes (x, -z, y), so that the front faces -y and z is up.
 """
 
 import hashlib
@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Float64, UInt8
 
 from video3d.data.simulate.asset import Asset, MeshPart
-from video3d.data.simulate.catalogue import SUPPORTS, category_of, licence_of, placement_of
+from video3d.data.simulate.catalogue import SUPPORTS, category_of, licence_of, placement_of, turned_ahead
 from video3d.data.simulate.collision import collision_boxes, make_grid, outside_cells, support_surface, surface_points
 from video3d.data.simulate.colour import parts_color
 from video3d.data.simulate.masses import plausible_mass
@@ -55,6 +55,7 @@ def convert_model(entry: CatalogueEntry, archive: Archive) -> Asset:
 
     Errors: ``InputError`` for a model that cannot be read or is empty.
     """
+    entry = turned_ahead(entry)
     name = category_of(entry)
     assert name is not None
     data, read, path = _open_model(entry, archive)
