@@ -56,7 +56,7 @@ def _moving(bodies: Sequence[Body]) -> tuple[MovingThing, ...]:
 def test_what_moves_has_its_front_ahead_as_far_as_depth_shows_that_it_moves(shown, front) -> None:
     places = np.array([[1.0 * at, 0.0, 0.75] for at in range(FRAMES)])
     bodies = tuple(_body(at, place) for at, place in enumerate(places)) if shown else ()
-    find = finders_in(_votes(places), (), _clip(), lambda: _moving(bodies))
+    find = finders_in(_votes(places), (), _clip(), _moving(bodies))
     for position in (2, FRAMES - 1):
         found = find.locate([CAR], position)[0]
         assert found is not None and found.front_world == pytest.approx(front, abs=0.1)
@@ -66,7 +66,7 @@ def test_what_moves_has_its_front_ahead_as_far_as_depth_shows_that_it_moves(show
 def test_what_another_car_does_says_nothing_of_one_that_is_parked() -> None:
     parked = np.tile([0.0, 6.0, 0.75], (FRAMES, 1))
     passing = tuple(_body(at, np.array([1.0 * at, 0.0, 0.75]), half=1) for at in range(FRAMES))
-    found = finders_in(_votes(parked), (), _clip(), lambda: _moving(passing)).locate([CAR], FRAMES - 1)[0]
+    found = finders_in(_votes(parked), (), _clip(), _moving(passing)).locate([CAR], FRAMES - 1)[0]
     assert found is not None and found.front_world == pytest.approx((0.0, -1.0), abs=0.1)
 
 
@@ -81,17 +81,17 @@ def test_a_person_is_where_depth_shows_them_walk_and_faces_that_way() -> None:
     )
     walks = tuple(_body(at, place, (0.4, 0.4, 1.6)) for at, place in enumerate(places))
     person = Mention(said="person", category="person")
-    found = finders_in(astray, (), _clip(), lambda: _moving(walks)).locate([person], FRAMES - 1)[0]
+    found = finders_in(astray, (), _clip(), _moving(walks)).locate([person], FRAMES - 1)[0]
     assert found is not None and found.box.center_world[:2] == pytest.approx(places[-1][:2], abs=0.1)
     assert found.box.size_m == pytest.approx([0.6, 0.6, 1.9]) and found.front_world == pytest.approx(
         (1.0, 0.0), abs=0.1
     )
-    alone = finders_in(astray, (), _clip(), tuple).locate([person], FRAMES - 1)[0]
+    alone = finders_in(astray, (), _clip(), ()).locate([person], FRAMES - 1)[0]
     assert alone is not None and alone.box.center_world[1] == pytest.approx(3.0, abs=0.1)
 
 
 def test_what_is_not_in_the_votes_is_not_found() -> None:
-    find = finders_in(replace(_votes(np.zeros((FRAMES, 3))), categories=("bus",)), (), _clip(), tuple)
+    find = finders_in(replace(_votes(np.zeros((FRAMES, 3))), categories=("bus",)), (), _clip(), ())
     assert find.locate([CAR], 0) == [None] and find.follow([CAR]) == [None]
 
 
@@ -101,7 +101,7 @@ def test_toys_that_drive_are_followed_where_depth_shows_that_something_moves(sho
     votes = replace(_votes(places), categories=("toy car",), size_m=np.tile([0.15, 0.3, 0.15], (FRAMES * 10, 1)))
     bodies = tuple(_body(at, place) for at, place in enumerate(places)) if shown else ()
     toy = Mention(said="toy car", category="toy car")
-    track = finders_in(votes, (), _clip(), lambda: _moving(bodies)).follow([toy])[0]
+    track = finders_in(votes, (), _clip(), _moving(bodies)).follow([toy])[0]
     assert (track is not None) == shown
 
 

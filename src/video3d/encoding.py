@@ -57,7 +57,7 @@ class LookedAt:
     tokens: "SceneTokens"
     votes: "ObjectVotes | None" = None
     things: "tuple[FoundObject, ...]" = ()
-    moving: Callable[[], tuple[MovingThing, ...]] = tuple
+    moving: tuple[MovingThing, ...] = ()
     detected: Detected | None = None
     objects: tuple[Detection, ...] = ()
     findings: tuple[str, ...] = ()
@@ -97,7 +97,7 @@ def look(
     tokens = model.encode_scene(keep_patches=by_patches, features=features, **given)
     if votes is not None:
         moving = what_moved(scene.clip)
-        things = things_in(votes, moving())
+        things = things_in(votes, moving)
         asked = detector()
         detected = None if asked is None else detect(asked, ASKED, scene.clip, scene.facts.floor_z)
         found = _finders_of(votes, things, scene.clip, moving, detected).count(None)
@@ -241,7 +241,7 @@ def _finders_of(
     votes: "ObjectVotes",
     things: "Sequence[FoundObject]",
     clip: PosedClip,
-    moving: Callable[[], tuple[MovingThing, ...]],
+    moving: tuple[MovingThing, ...],
     detected: Detected | None,
 ) -> Finders:
     find = finders_in(votes, things, clip, moving)

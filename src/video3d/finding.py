@@ -1,8 +1,7 @@
 """How questions find things by name: in what patches vote for, and, of what moves, in what depth shows of it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -47,16 +46,16 @@ def things_in(votes: "ObjectVotes", moving: Sequence[MovingThing] = ()) -> "tupl
     )
 
 
-def what_moved(clip: PosedClip) -> Callable[[], tuple[MovingThing, ...]]:
-    """Gives what moved, found once: by depth that was measured only, for estimated depth changes by more than things move."""
-    return cache(lambda: moving_things(moving_bodies(clip), clip.time_s) if clip.status.depth == "measured" else ())
+def what_moved(clip: PosedClip) -> tuple[MovingThing, ...]:
+    """What moved, by depth that was measured only, for estimated depth changes by more than things move."""
+    return moving_things(moving_bodies(clip), clip.time_s) if clip.status.depth == "measured" else ()
 
 
 def finders_in(
     votes: "ObjectVotes",
     things: "Sequence[FoundObject]",
     clip: PosedClip,
-    moving: Callable[[], tuple[MovingThing, ...]],
+    moving: Sequence[MovingThing],
 ) -> Finders:
     """How questions find things by name.
 
@@ -64,14 +63,14 @@ def finders_in(
         votes: of the patches of a clip.
         things: what they agree on.
         clip: upright and in metres.
-        moving: gives what moved in it.
+        moving: what moved in it.
     """
     from video3d.model.moving_objects import boxes_of_moving, moving_named
     from video3d.model.object_tracks import track_named
     from video3d.model.object_votes import find_named, fitted, front_of
 
     def moves(name: str) -> bool:
-        return _may_move(name) or (name in DRIVEN and len(moving()) > 0)
+        return _may_move(name) or (name in DRIVEN and len(moving) > 0)
 
     def located(thing: "FoundObject", way: tuple[float, float] | None = None) -> Located:
         front = (way or thing.front_world) if category(thing.category).has_front else None
@@ -81,7 +80,7 @@ def finders_in(
     def placed(thing: "FoundObject", position: int) -> "FoundObject":
         """With its box where depth shows it: what moved as of a frame, all else as it stands."""
         if moves(thing.category):
-            here = [body for one in moving() if (body := one.at(position)) is not None]
+            here = [body for one in moving if (body := one.at(position)) is not None]
             body = nearest_body(here, thing.box, thing.spread_m)
             if body is not None:
                 return replace(thing, box=replace(thing.box, center_world=body.center(thing.box)))
@@ -93,7 +92,7 @@ def finders_in(
         return [(one.category, one.color) for one in asked]
 
     def track(one: Mention, besides: Sequence[tuple[str, str | None]]) -> Track | None:
-        return track_named(votes, one.category, one.color, besides=besides, moving=moving())
+        return track_named(votes, one.category, one.color, besides=besides, moving=moving)
 
     def locate(asked: Sequence[Mention], position: int) -> list[Located | None]:
         found: list[Located | None] = []
@@ -112,7 +111,7 @@ def finders_in(
         return found
 
     def seen_moving(one: Mention, besides: Sequence[tuple[str, str | None]], position: int) -> Box3D | None:
-        own = moving_named(votes, one.category, one.color, besides=besides, moving=moving())
+        own = moving_named(votes, one.category, one.color, besides=besides, moving=moving)
         return None if own is None else boxes_of_moving(votes, own, one.category, (position,)).get(position)
 
     def count(name: str | None) -> tuple[tuple[str, Located], ...]:

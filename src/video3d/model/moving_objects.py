@@ -114,7 +114,7 @@ def boxes_of_moving(votes: ObjectVotes, thing: MovingThing, category: str, frame
     box = _believed(votes, thing, category)
     if box is None:
         return {}
-    times = _times(votes)
+    times = frame_times(votes)
     known = [(frame, body) for frame in frames if (body := thing.at(frame)) is not None and frame in times]
     turned = [(body, _along(box, thing, times, frame, category)) for frame, body in known]
     return {body.frame: replace(one, center_world=body.center(one)) for body, one in turned}
@@ -279,7 +279,7 @@ def _believed(votes: ObjectVotes, thing: MovingThing, category: str) -> Box3D | 
     return box_of_votes(some, share) if share.sum() > 0 else None
 
 
-def _times(votes: ObjectVotes) -> dict[int, float]:
+def frame_times(votes: ObjectVotes) -> dict[int, float]:
     """Times of the frames that have votes and a time."""
     frames, first = np.unique(votes.frame, return_index=True)
     times = zip(frames.tolist(), votes.time_s[first].tolist(), strict=True)

@@ -11,7 +11,7 @@ from jaxtyping import Float64, Int64
 
 from video3d.geometry.moving import Body, nearest_body
 from video3d.geometry.moving_things import MovingThing
-from video3d.model.moving_objects import boxes_of_moving, moving_named, perhaps_named
+from video3d.model.moving_objects import boxes_of_moving, frame_times, moving_named, perhaps_named
 from video3d.model.object_votes import ObjectVotes, box_of_votes, named_share
 from video3d.types import Box3D
 from video3d.types.track import Track
@@ -143,7 +143,7 @@ def _of_bodies(own: MovingThing | None, votes: ObjectVotes, category: str) -> di
     if own is None:
         return {}
     boxes = boxes_of_moving(votes, own, category, [one.frame for one in own.bodies[-_MOST_FRAMES:]])
-    times = dict(zip(votes.frame.tolist(), votes.time_s.tolist(), strict=True))
+    times = frame_times(votes)
     seen = {one.frame: one for one in own.bodies}
     return {
         frame: _Place(frame, times[frame], box.center_world, 1.0, seen[frame].sigma_m, box, seen[frame])

@@ -223,8 +223,10 @@ class SceneStore:
             return {"none": torch.zeros(0)}, None
         seen = model.frame_features(inputs.pixel_values[0])
         votes = votes_of_scene(model, self.processor, scene, inputs, points, seen) if looks else None
-        moving = what_moved(scene.clip)
-        find = None if votes is None else finders_in(votes, things_in(votes, moving()), scene.clip, moving)
+        find = None
+        if votes is not None:
+            moving = what_moved(scene.clip)
+            find = finders_in(votes, things_in(votes, moving), scene.clip, moving)
         if self.level == "pixels":
             return {"none": torch.zeros(0)}, find
         if self.level == "patches":
