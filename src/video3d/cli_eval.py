@@ -31,7 +31,8 @@ Closed = Annotated[
     Parameter(name="--closed", help="Choices: in the model's own words, as a user gets them, or the likeliest option."),
 ]
 Way = Annotated[
-    Literal["model", "product"], Parameter(name="--path", help="The language model alone, or geometry first, as `ask`.")
+    Literal["model", "words", "product"],
+    Parameter(name="--path", help="What the model concludes or says; its language model alone; or as `ask` answers."),
 ]
 
 
@@ -145,7 +146,7 @@ def _types(text: str) -> list[str]:
 
 
 def _settings(
-    path: Literal["model", "product"], closed: Literal["generate", "likelihood"], changes: Sequence[str] | None
+    path: Literal["model", "words", "product"], closed: Literal["generate", "likelihood"], changes: Sequence[str] | None
 ) -> "AskSettings":
     from video3d.evaluation.qa_ask import AskSettings
 

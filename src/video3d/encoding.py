@@ -1,4 +1,4 @@
-"""A scene as the model has it in mind: encoded once, read once, and asked as often as wanted. Steps 4 to 7 of the path."""
+"""A scene as the model has it in mind: looked at once, and read once. Steps 4 to 7 of the path; ``asking`` is what it is asked."""
 
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
@@ -8,10 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from video3d.answers.detected import ASKED, Detected, detect, joined
-from video3d.answers.in_pictures import answer_in_pictures
-from video3d.answers.named import Finders, answer_named
-from video3d.answers.named_question import NamedQuestion
-from video3d.answers.notes import notes_on
+from video3d.answers.named import Finders
 from video3d.answers.prompt import build_prompt
 from video3d.finding import finders_in, things_in, what_moved
 from video3d.geometry.fitted_box import SeenSurface, seen_surface
@@ -19,7 +16,7 @@ from video3d.geometry.lift import lift_patches
 from video3d.geometry.moving_things import MovingThing
 from video3d.geometry.rigid import scale_k
 from video3d.scene import KeptScene, Scene
-from video3d.types import Answer, Box3D, Detection, PatchPoints, PosedClip
+from video3d.types import Box3D, Detection, PatchPoints, PosedClip
 from video3d.types.detector import Detector
 
 if TYPE_CHECKING:
@@ -196,40 +193,6 @@ def _tops(scene: Scene) -> tuple[Box3D, ...]:
     return tuple(found)
 
 
-def notes_for(model: "Video3DForConditionalGeneration", looked: LookedAt, question: str) -> tuple[str, ...]:
-    """What is believed of the things that a question names, in words; () where nothing finds things by name.
-
-    And () for a model whose gate is shut: it has not been through training, in which notes are learned to be read.
-    """
-    wanted = "none" if model.scene_closed else model.config.notes
-    find = None if wanted == "none" else finders(looked)
-    if find is None:
-        return ()
-    if (question, wanted) not in looked.noted:
-        concludes = wanted == "conclusions"
-        looked.noted[question, wanted] = notes_on(
-            question, looked.scene.clip, looked.scene.facts, find, conclude=concludes
-        )
-    return looked.noted[question, wanted]
-
-
-def answer_about(asked: NamedQuestion, looked: LookedAt, detector: Callable[[], Detector | None]) -> Answer | None:
-    """The answer to a question about named things: where they are if votes tell, else what single pictures show; None for models of neither kind.
-
-    Args:
-        asked: from ``parse_named``.
-        looked: the scene.
-        detector: gives what sees things in single pictures; called only where votes are missing.
-    """
-    clip, find = looked.scene.clip, finders(looked)
-    if find is not None:
-        return answer_named(asked, clip, looked.scene.facts, find)
-    if looked.objects or looked.findings:
-        return None
-    sees = detector()
-    return None if sees is None and asked.kind == "describe" else answer_in_pictures(asked, clip, sees)
-
-
 def finders(looked: LookedAt) -> Finders | None:
     """How questions find things by name in what patches vote for and a detector sees; None without votes."""
     if looked.votes is None:
@@ -266,73 +229,11 @@ def keep(model: "Video3DForConditionalGeneration", processor: "Video3DProcessor"
         ]
         for text in ("a", "1")
     )
-    cache = model.prefill_scene(looked.tokens, _common_prefix(one, other).to(model.device))
+    cache = model.prefill_scene(looked.tokens, common_prefix(one, other).to(model.device))
     return KeptScene(scene=looked.scene, tokens=looked.tokens, findings=looked.findings, cache=cache)
 
 
-def say(
-    model: "Video3DForConditionalGeneration",
-    processor: "Video3DProcessor",
-    looked: LookedAt,
-    kept: KeptScene,
-    questions: Sequence[str],
-    *,
-    max_tokens: int,
-    place: tuple[float, float, float] | None = None,
-) -> list[str]:
-    """What the model says to several questions on a scene, each as if it were asked alone, read at once.
-
-    Args:
-        model: that kept the scene.
-        processor: of it.
-        looked: the scene, in which the things that questions name are found.
-        kept: the scene as the model has read it.
-        questions: in words.
-        max_tokens: of each answer, at most.
-        place: a world point that the questions (one, with a place) speak of: a model with a word for places
-            (``config.coord_token_id``) reads its code behind the question, others what the words say of it.
-    """
-    from video3d.model.repeats import StopsWhereItRepeats
-
-    def read(text: str) -> Any:
-        return processor(
-            text=build_prompt(kept.scene.facts, text, kept.findings, notes[0]), num_scene_tokens=num_tokens
-        )
-
-    num_tokens = int(kept.tokens.mask.sum())
-    notes = [notes_for(model, looked, question) for question in questions]
-    texts = [
-        build_prompt(kept.scene.facts, question, kept.findings, own)
-        for question, own in zip(questions, notes, strict=True)
-    ]
-    batch = processor(text=texts, num_scene_tokens=num_tokens).to(model.device)
-    ids, mask, word = batch["input_ids"], batch["attention_mask"], model.config.coord_token_id
-    given: dict[str, Any] = {}
-    if place is not None and word is not None and len(texts) == 1 and not bool((ids == word).any()):
-        # All that two questions share at their end is the template's: the word stands right before it, behind the question.
-        one, other = (read(text)["input_ids"] for text in ("a", "1"))
-        at = ids.shape[1] - _common_prefix(one.flip(1), other.flip(1)).shape[1]
-        ids = _inserted(ids, at, word)
-        mask = _inserted(mask, at, 1)
-        given["coord_points"] = ids.new_tensor([[place]], dtype=kept.tokens.points_world.dtype)
-    said = model.generate(
-        ids,
-        attention_mask=mask,
-        scene_cache=kept.cache,
-        max_new_tokens=max_tokens,
-        do_sample=False,
-        stopping_criteria=[StopsWhereItRepeats(ids.shape[1])],
-        **given,
-    )
-    return processor.answers(said, ids.shape[1])
-
-
-def _inserted(row: Any, at: int, value: int) -> Any:
-    """A row (1, t) with one more value in it."""
-    return row.new_tensor([[*row[0, :at].tolist(), value, *row[0, at:].tolist()]])
-
-
-def _common_prefix(ids: Any, other: Any) -> Any:
+def common_prefix(ids: Any, other: Any) -> Any:
     """The ids (1, t) up to where the other row differs."""
     length = min(ids.shape[1], other.shape[1])
     same = (ids[0, :length] == other[0, :length]).cumprod(0)

@@ -18,17 +18,17 @@ import numpy as np
 
 from video3d.analysis import Analysis, How, analyze_scene, in_task_world, wishes_from
 from video3d.answers.facts import scene_facts
+from video3d.answers.likely import conclusion_of
 from video3d.answers.measure import measure
-from video3d.answers.model_words import fitting, nothing_said, without_quantities
-from video3d.answers.named_question import parse_named
+from video3d.answers.model_words import nothing_said
 from video3d.answers.pointed import Pointed, answer_at
-from video3d.answers.prompt import build_prompt
 from video3d.answers.question import MetricQuestion, parse_question
 from video3d.answers.results import AnyResult
 from video3d.answers.task import check_words, understand
 from video3d.answers.unread import unread_measure
+from video3d.asking import answer_seen, may_stand, notes_for, prompt_for, say
 from video3d.depth_network import load_depth
-from video3d.encoding import NUM_SCENES_KEPT, LookedAt, answer_about, finders, keep, look, notes_for, remembered, say
+from video3d.encoding import NUM_SCENES_KEPT, LookedAt, finders, keep, look, remembered
 from video3d.estimate.complete import complete_geometry
 from video3d.estimate.depth import depth_parts
 from video3d.estimate.reconstruction import missing_camera
@@ -174,15 +174,22 @@ class Video3D:
 
     def prompt(self, scene: Scene, question: str) -> str:
         """What the model reads of a question besides the scene itself."""
-        notes = notes_for(self.model_and_processor[0], self.look(scene), question)
-        return build_prompt(scene.facts, question, self.encode(scene).findings, notes)
+        return prompt_for(self.model_and_processor[0], self.look(scene), question)
 
     def say(self, scene: Scene, question: str) -> str:
-        """Steps 6-7: what the model says to a question on a scene, in its own words."""
+        """Steps 6-7: what the model says to a question on a scene: what geometry concludes, else in its own words."""
         return self.say_all(scene, (question,))[0]
 
     def say_all(self, scene: Scene, questions: Sequence[str]) -> list[str]:
-        """What the model says to several questions on a scene, each as if it were asked alone, read at once."""
+        """What the model says to several questions on a scene, each as if it were asked alone."""
+        model, looked = self.model_and_processor[0], self.look(scene)
+        known = [conclusion_of(notes_for(model, looked, question)) for question in questions]
+        left = [question for question, found in zip(questions, known, strict=True) if found is None]
+        said = iter(self.words(scene, left) if left else ())
+        return [next(said) if found is None else found.words for found in known]
+
+    def words(self, scene: Scene, questions: Sequence[str]) -> list[str]:
+        """What the language model says to several questions on a scene, whatever geometry concludes; read at once."""
         looked, kept = self.look(scene), self.encode(scene)
         return say(*self.model_and_processor, looked, kept, questions, max_tokens=MAX_ANSWER_TOKENS)
 
@@ -217,10 +224,10 @@ class Video3D:
             scene, timings = scene_of_recording(video), {}
         else:
             scene, timings = self._scene(video, question, num_frames, ignore)
-        about = parse_named(query) if question is None else None
-        if about is not None and self._finds_objects():
+        if question is None and self._finds_objects():
             with timed(timings, "objects"):
-                answer = answer_about(about, self.look(scene), lambda: without_masks(self.detector))
+                seen = self.model_and_processor[0], self.look(scene)
+                answer = answer_seen(*seen, query, lambda: without_masks(self.detector))
             if answer:
                 return replace(answer, timings_s=timings | {"total": time.perf_counter() - started})
         with timed(timings, "measure"):  # an amount that nobody measured is not the model's to make up either
@@ -316,24 +323,17 @@ class Video3D:
             with timed(timings, "generate"):
                 looked, kept, model = self.look(scene), self.encode(scene), self.model_and_processor
                 said = say(*model, looked, kept, [words], max_tokens=MAX_ANSWER_TOKENS, place=place)[0]
-            return self._may_stand(scene, words, said)
+            return may_stand(model[0], looked, words, said)
 
         answer = answer_at(query, at, scene.clip, scene.facts, objects=lambda: self.objects_of(scene), say=speak)
         return replace(answer, timings_s=timings)
 
     def _open_answer(self, scene: Scene, query: str) -> Answer:
-        text = self._may_stand(scene, query, self.say(scene, query))
+        text = may_stand(self.model_and_processor[0], self.look(scene), query, self.words(scene, (query,))[0])
         source = "model" if text else "unknown"
         text = text or nothing_said(query, scene.facts.lines())
         seen = Evidence(frames=tuple(int(i) for i in scene.clip.frame_index))
         return Answer(text=text, source=source, kind="open", evidence=seen, geometry=scene.clip.status)
-
-    def _may_stand(self, scene: Scene, query: str, said: str) -> str:
-        """Of a model's words, what it can know: one that sees nothing has no quantity to give, one that reads notes only those."""
-        model = self.model_and_processor[0]
-        closed, reads_notes = model.scene_closed, model.config.objects_trained
-        read = self.prompt(scene, query) if reads_notes and not closed else ""
-        return fitting(query, without_quantities(said, read=read)) if closed or reads_notes else said
 
     def _scene(
         self,

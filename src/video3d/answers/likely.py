@@ -1,4 +1,4 @@
-"""What geometry concludes from where things are believed to be: one line that notes give the language model.
+"""What geometry concludes from where things are believed to be: one line, which is the answer where there is one.
 
 A rule has words that call for it, how many things it needs, and a function that comes to a conclusion in the question's own words. Each
 is an estimate, none sure: where a thing that it needs was not found, nothing is concluded. Rules are in ``likely_relations``,
@@ -7,6 +7,7 @@ is an estimate, none sure: where a thing that it needs was not found, nothing is
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
 from video3d.answers.named import SURE_ENOUGH
 from video3d.answers.noted import Noted, polar, the_one, yes_no
@@ -25,7 +26,32 @@ _NOT_OURS = re.compile(
     r"|\bdoing\b|\bused for\b|\blook like\b"
 )
 """What such questions want is no place, size or motion that is now, or is more than one condition, or the reverse of what words say."""
+_CONCLUSION = re.compile(r"(likely|perhaps): (.*)", re.DOTALL)
 _CHOICE = re.compile(r"\b(?:which|what|where|or|of these|of the|between)\b|^of\b")
+
+
+class Conclusion(NamedTuple):
+    """What geometry concludes.
+
+    Attributes:
+        words: the question's own.
+        sure: all that it rests on was surely found.
+    """
+
+    words: str
+    sure: bool
+
+
+def conclusion_of(notes: Sequence[str]) -> Conclusion | None:
+    """The conclusion that notes are; None of notes that say what is known instead.
+
+    >>> conclusion_of(("likely: the red chair",))
+    Conclusion(words='the red chair', sure=True)
+    >>> conclusion_of(("chair: 2.1 m away", "table: 1.4 m away")) is None
+    True
+    """
+    found = _CONCLUSION.fullmatch(notes[0]) if len(notes) == 1 else None
+    return None if found is None else Conclusion(found[2], found[1] == "likely")
 
 
 def likely(noted: Noted, rules: Sequence[Rule]) -> str | None:

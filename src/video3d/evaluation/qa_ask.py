@@ -1,7 +1,8 @@
 """Asks a model the rows of a clip, by the path that a user's questions take, and judges what it says.
 
-The scene is read and encoded once, then every question continues the kept scene. ``model`` is the language model alone;
-``product`` is all that ``video3d ask`` does: geometry first, then the model.
+The scene is read and encoded once, then every question continues the kept scene. ``model`` says what geometry concludes, else its own
+words; ``words`` is the language model alone; ``product`` is all that ``video3d ask`` does: measurement first, and no answer where a thing
+is not surely found.
 """
 
 import time
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from video3d.model.modeling_video3d import Video3DForConditionalGeneration
     from video3d.model.scene_memory import SceneCache
 
-Way = Literal["model", "product"]
+Way = Literal["model", "words", "product"]
 Closed = Literal["generate", "likelihood"]
 
 
@@ -33,7 +34,8 @@ class AskSettings:
     """How questions are asked.
 
     Attributes:
-        path: ``model``: the language model with the scene; ``product``: as a user gets it, geometry first.
+        path: ``model``: what geometry concludes, else the language model's words; ``words``: the language model's, whatever geometry
+            concludes; ``product``: as a user gets it, measurement first.
         closed: how the model answers choices, yes or no, and directions: ``generate`` says it in its own words, as a user's
             question is answered; ``likelihood`` takes the allowed answer that it finds likeliest.
         frames: frames of a clip at most, evenly spread; 32 as ``video3d ask``.
@@ -116,7 +118,6 @@ def ask_clip(engine: Video3D, clip: ClipData, rows: Sequence[Row], settings: Ask
     if settings.path == "product":
         yield from (_product(engine, scene, row) for row in rows)
         return
-    engine.encode(scene)
     likely = [row for row in rows if settings.closed == "likelihood" and closed_answers(row.answer) is not None]
     chosen = {row.row_id for row in likely}
     spoken = sorted((row for row in rows if row.row_id not in chosen), key=lambda row: row.answer.kind)
@@ -128,7 +129,8 @@ def ask_clip(engine: Video3D, clip: ClipData, rows: Sequence[Row], settings: Ask
         yield from _predictions(engine, scene, some, said, time.perf_counter() - started)
     for some in _batches(spoken, settings.batch):
         started = time.perf_counter()
-        said = engine.say_all(scene, [asked(row) for row in some])
+        say = engine.words if settings.path == "words" else engine.say_all
+        said = say(scene, [asked(row) for row in some])
         yield from _predictions(engine, scene, some, said, time.perf_counter() - started)
 
 

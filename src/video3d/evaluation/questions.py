@@ -134,7 +134,7 @@ def ask_questions(
     questions: Sequence[Question],
     root: Path,
     *,
-    path: Literal["model", "product"] = "product",
+    path: Literal["model", "words", "product"] = "product",
     num_frames: int = 32,
     each: Callable[[Answered], None] | None = None,
 ) -> list[Answered]:
@@ -144,7 +144,7 @@ def ask_questions(
         engine: the path around a model.
         questions: from ``read_questions``.
         root: where recordings lie.
-        path: ``product``: as a user gets it; ``model``: the language model alone, whatever geometry could measure.
+        path: ``product``: as a user gets it; ``model``: what the model concludes or says; ``words``: its language model alone.
         num_frames: of a recording.
         each: called with every answer when it is there.
 
@@ -163,7 +163,8 @@ def ask_questions(
         else:
             if kept is None or kept[0] != asked.recording:
                 kept = asked.recording, engine.read(source, num_frames=num_frames)
-            said, by = engine.say(kept[1], words), "model"
+            say = engine.words if path == "words" else engine.say_all
+            said, by = say(kept[1], (words,))[0], "model"
         answered[at] = _judged(asked, said, by, time.perf_counter() - started)
         if each is not None:
             each(answered[at])
