@@ -183,6 +183,27 @@ def test_parts_are_left_out_and_put_back(engine, small_data) -> None:
         assert torch.equal(embeds(), before)
 
 
+def test_what_geometry_concludes_is_said_and_is_no_matter_of_words(make_model, tokenizer, small_data) -> None:
+    head = {"object_head": True, "object_width": 16, "object_colors": ["red", "blue"], "objects_trained": True}
+    model = make_model(**head, categories=["chair", "table", "ball"]).eval()
+    engine = pipeline.Video3D.around(model, Video3DProcessor.for_model(model.config, tokenizer, max_patches=24))
+    scene = engine.read(recording_of(small_data.clip(small_data.clip_ids("test")[0])))
+    largest, nearest = "Which is the largest, the red chair or the table?", "Is the red chair nearer than the table?"
+    concluded = engine.prompt(scene, largest).rpartition("perhaps: ")[2]
+    assert concluded in ("the red chair", "the table")
+    both = engine.say_all(scene, ["Why is that?", largest])
+    assert both == [engine.words(scene, ["Why is that?"])[0], concluded]
+    assert engine.words(scene, [largest]) != [concluded]  # an untrained language model reads it and says something else
+    answer = engine.ask(scene, largest)
+    assert (answer.kind, answer.source) == ("concluded", "model")
+    assert answer.text.startswith(f"{concluded} (Uncertain")
+    assert engine.ask(scene, nearest).source == "unknown"  # neither is surely there
+    amount = engine.ask(scene, "How fast is the red chair moving in the last frame, in metres per second?")
+    assert amount.source == "unknown"
+    model.config.notes = "none"
+    assert pipeline.Video3D.around(model, engine.model_and_processor[1]).ask(scene, largest).kind == "open"
+
+
 def test_what_a_model_has_no_layers_for_is_withheld_from_it(make_model, tokenizer, small_data) -> None:
     head = {"object_head": True, "object_width": 16, "object_colors": ["red", "blue"], "objects_trained": True}
     model = make_model(**head, categories=["chair", "table", "ball"]).eval()
