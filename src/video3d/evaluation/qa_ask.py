@@ -69,7 +69,8 @@ class Prediction:
         truth: the right answer in words.
         score: 0..1.
         right: None where only the score says something.
-        latency_s: seconds, of questions read at once each its share; without reading and encoding the scene.
+        latency_s: seconds, of questions read at once each its share; without reading and looking at the scene. That the language model
+            reads the scene counts for the first that need its words.
     """
 
     row_id: str
@@ -118,6 +119,7 @@ def ask_clip(engine: Video3D, clip: ClipData, rows: Sequence[Row], settings: Ask
     if settings.path == "product":
         yield from (_product(engine, scene, row) for row in rows)
         return
+    engine.look(scene)  # so that no question's seconds are the scene's
     likely = [row for row in rows if settings.closed == "likelihood" and closed_answers(row.answer) is not None]
     chosen = {row.row_id for row in likely}
     spoken = sorted((row for row in rows if row.row_id not in chosen), key=lambda row: row.answer.kind)
