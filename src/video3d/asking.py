@@ -1,27 +1,31 @@
 """What a scene that was looked at says to a question: named things, what geometry concludes, and the language model's words. Step 7 of the path."""
 
+import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from video3d.answers.asked_form import has_form
 from video3d.answers.in_pictures import answer_in_pictures
 from video3d.answers.likely import conclusion_of
 from video3d.answers.model_words import fitting, without_quantities
-from video3d.answers.named import answer_named
-from video3d.answers.named_question import NamedQuestion, parse_named
+from video3d.answers.named import SURELY_THERE, answer_named
+from video3d.answers.named_question import SURFACES, NamedQuestion, mentions, parse_named
 from video3d.answers.notes import notes_on
 from video3d.answers.prompt import build_prompt
-from video3d.answers.unread import unread_measure
+from video3d.answers.references import plain
+from video3d.answers.unread import is_plain_amount, unread_measure
 from video3d.encoding import LookedAt, common_prefix, finders
 from video3d.scene import KeptScene
-from video3d.types import Answer, Evidence
+from video3d.types import Answer, Evidence, Quantity
 from video3d.types.detector import Detector
 
 if TYPE_CHECKING:
     from video3d.model.modeling_video3d import Video3DForConditionalGeneration
     from video3d.model.processing_video3d import Video3DProcessor
 
+_AMOUNT = re.compile(r"(-?\d+(?:\.\d+)?) (m|m/s|s)")
 _HOW_SURE = {
-    True: "Estimated from where the model believes things to be.",
+    True: "Estimated from where the model finds things.",
     False: "Uncertain: not all that it rests on was surely found.",
 }
 
@@ -67,6 +71,11 @@ def answer_seen(
     return found or _concluded(model, looked, question)
 
 
+def may_be_seen(question: str) -> bool:
+    """Whether ``answer_seen`` may know more than that an amount was not measured: if a thing is named, or no amount is wanted."""
+    return bool(mentions(plain(question[:2000]))) or unread_measure(question) is None
+
+
 def _about(asked: NamedQuestion, looked: LookedAt, detector: Callable[[], Detector | None]) -> Answer | None:
     """The answer to a question about named things: where they are if votes tell, else what single pictures show; None for models of neither kind."""
     clip, find = looked.scene.clip, finders(looked)
@@ -81,17 +90,35 @@ def _about(asked: NamedQuestion, looked: LookedAt, detector: Callable[[], Detect
 def _concluded(model: "Video3DForConditionalGeneration", looked: LookedAt, question: str) -> Answer | None:
     """The answer that geometry concludes in the question's own words, which a language model could only repeat; None where it comes to none.
 
-    An amount that nobody measured is concluded only from what was surely found.
+    Of amounts only the plainest are, and from what is surely there.
     """
     found = conclusion_of(notes_for(model, looked, question))
-    if found is None or not fitting(question, found.words):
+    if found is None or not (has_form(question, found.words) or found.words in ("yes", "no")):
         return None
-    if not found.sure and unread_measure(question) is not None:
+    sure = found.sure and _surely_there(looked, question)
+    if unread_measure(question) is not None and not (sure and is_plain_amount(question)):
         return None
+    amount = _AMOUNT.fullmatch(found.words)
     clip = looked.scene.clip
-    seen = Evidence(frames=tuple(int(i) for i in clip.frame_index))
-    text = f"{found.words} ({_HOW_SURE[found.sure]})"
-    return Answer(text=text, source="model", kind="concluded", evidence=seen, geometry=clip.status)
+    return Answer(
+        text=f"{found.words} ({_HOW_SURE[sure]})",
+        source="model",
+        kind="concluded" if sure else "concluded_unsure",
+        quantities=(Quantity(name="amount", value=float(amount[1]), unit=amount[2]),) if amount else (),
+        evidence=Evidence(frames=tuple(int(i) for i in clip.frame_index)),
+        geometry=clip.status,
+    )
+
+
+def _surely_there(looked: LookedAt, question: str) -> bool:
+    """Whether there is something of every name in a question."""
+    find, names = (
+        finders(looked),
+        {one.category for _, _, one in mentions(plain(question)) if one.category not in SURFACES},
+    )
+    if find is None:
+        return False
+    return all(any(place.score >= SURELY_THERE for _, place in find.count(name)) for name in names)
 
 
 def say(

@@ -60,7 +60,7 @@ def answer_text(answer: Answer) -> str:
     """An answer for a person to read."""
     shape = answer_json(answer)
     says = {"measurement": "measured from the scene", "model": "said by the language model", "unknown": "not known"}
-    says |= {"model": "found by the model, estimated"} if answer.kind.startswith("object_") else {}
+    says |= {"model": "found by the model, estimated"} if answer.kind.startswith(("object_", "concluded")) else {}
     geometry = ", ".join(f"{k} {v}" for k, v in shape["geometry"].items() if k != "notes")
     frames = ", ".join(map(str, answer.evidence.frames[:12])) + (", ..." if len(answer.evidence.frames) > 12 else "")
     lines = [answer.text, "", f"  source    {says[answer.source]}", f"  geometry  {geometry}"]

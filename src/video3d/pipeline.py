@@ -26,7 +26,7 @@ from video3d.answers.question import MetricQuestion, parse_question
 from video3d.answers.results import AnyResult
 from video3d.answers.task import check_words, understand
 from video3d.answers.unread import unread_measure
-from video3d.asking import answer_seen, may_stand, notes_for, prompt_for, say
+from video3d.asking import answer_seen, may_be_seen, may_stand, notes_for, prompt_for, say
 from video3d.depth_network import load_depth
 from video3d.encoding import NUM_SCENES_KEPT, LookedAt, finders, keep, look, remembered
 from video3d.estimate.complete import complete_geometry
@@ -224,7 +224,7 @@ class Video3D:
             scene, timings = scene_of_recording(video), {}
         else:
             scene, timings = self._scene(video, question, num_frames, ignore)
-        if question is None and self._finds_objects():
+        if question is None and self._finds_objects() and may_be_seen(query):
             with timed(timings, "objects"):
                 seen = self.model_and_processor[0], self.look(scene)
                 answer = answer_seen(*seen, query, lambda: without_masks(self.detector))

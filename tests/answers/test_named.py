@@ -60,7 +60,6 @@ LEFT_ALONE = [
     "How many metres does the table measure from bottom to top?",
     "Of the chair, the bed and the table, which two are closest together?",
     "Which stands farthest from a wall: the chair, the bed or the table?",
-    "How far is the chair from the wall?",
     "What is between the bed and the door?",
     "What is the headline of the poster behind the plant?",
     "",

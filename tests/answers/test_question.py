@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from video3d.answers.question import parse_question, required_frames
-from video3d.answers.unread import unread_measure
+from video3d.answers.unread import is_plain_amount, unread_measure
 
 HERE = Path(__file__).parent
 METRIC = (HERE / "metric_questions.txt").read_text()  # kind and aspect | question
@@ -178,3 +178,20 @@ def test_amounts_of_things_known_by_name_are_not_left_to_the_model(text, amount)
 @pytest.mark.parametrize("case", cases(METRIC)[::5])
 def test_what_is_measured_is_not_called_unread(case):
     assert unread_measure(case.split("|")[1]) is None
+
+
+@pytest.mark.parametrize(("text", "plain"), [
+    ("How fast is the car?", True),
+    ("In the last frame, how fast is the red car driving, in m/s?", True),
+    ("What is the width of the gap between the chair and the table?", True),
+    ("How fast is the car in frame 3?", False),
+    ("How fast was the car at the start?", False),
+    ("How fast is the car accelerating?", False),
+    ("How fast am I approaching the car?", False),
+    ("What is the top speed of the car?", False),
+    ("How wide is the gap between the wall and the sofa?", False),
+    ("How far can the person reach?", False),
+])  # fmt: skip
+def test_of_amounts_the_plainest_are_for_boxes_and_tracks_to_tell(text, plain):
+    assert unread_measure(text) is not None
+    assert is_plain_amount(text) is plain

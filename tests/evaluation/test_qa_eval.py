@@ -195,7 +195,7 @@ def test_what_geometry_concludes_is_said_and_is_no_matter_of_words(make_model, t
     assert both == [engine.words(scene, ["Why is that?"])[0], concluded]
     assert engine.words(scene, [largest]) != [concluded]  # an untrained language model reads it and says something else
     answer = engine.ask(scene, largest)
-    assert (answer.kind, answer.source) == ("concluded", "model")
+    assert (answer.kind, answer.source) == ("concluded_unsure", "model")
     assert answer.text.startswith(f"{concluded} (Uncertain")
     assert engine.ask(scene, nearest).source == "unknown"  # neither is surely there
     amount = engine.ask(scene, "How fast is the red chair moving in the last frame, in metres per second?")

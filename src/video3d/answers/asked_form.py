@@ -7,7 +7,7 @@ words are true of something, but they do not answer, and whoever asked would tak
 import re
 from typing import Literal
 
-from video3d.answers.numerals import CHINESE_NUMBER, NUMBER
+from video3d.answers.numerals import CHINESE_NUMBER, NUMBER, UNITS
 from video3d.answers.references import plain, without_options
 from video3d.vocabulary import COLORS, normalise
 
@@ -15,7 +15,7 @@ Form = Literal["choice", "yes_no", "count", "colour", "material", "open"]
 
 _OPTIONS = re.compile(r"\boptions: (.*)$", re.DOTALL)
 _COUNTS = re.compile(
-    r"\bhow many (?!met|cent|milli|kilo|feet|foot|inch|yard|second|minute|degree|square)|\bnumber of\b|几[个把张只辆本台扇盏盆]|多少(?!米|公里|厘米|毫米|度|秒|平)"
+    rf"\bhow many (?!{UNITS}\b)|\bnumber of\b|几[个把张只辆本台扇盏盆]|多少(?!米|公里|厘米|毫米|度|秒|平)"
 )
 _COLOUR = re.compile(r"\b(?:what|which) colou?rs?\b|\bcolou?r (?:is|are|of)\b|什么颜色|颜色是")
 _MATERIAL = re.compile(r"\bmade (?:out )?of\b|\b(?:what|which) materials?\b|什么(?:材料|材质|做的|制成)")

@@ -23,7 +23,10 @@ _NOT_OURS = re.compile(
     r"|(?:^|[.,:;] )(?:has|have|had|did|was|were)\b|\bhas been (?:mov|go)"
     r"|^(?:suppose|if) .*(?:removed|taken away|not there)(?!.*\b(?:fall|drop|topple|tip))|\bhow many (?:\w+ )?#.*\b(?:left|right|behind|front|near|between)\b"
     r"|\d,\d|\bcolou?r|^why\b|\bhow come\b|\bdescribe\b|\btell me\b|\bmade of\b|\bmaterial\b|\bwhat (?:kind|type|sort|brand|shape)\b"
-    r"|\bdoing\b|\bused for\b|\blook like\b"
+    r"|\bdoing\b|\bused for\b|\blook like\b|\bable to\b|\benough\b|\bfalse\b|\basleep\b|\bearthquake\b|\bshould (?:the )?#|\bafter i turn around\b|\bstop\w* before\b"
+    r"|\bfits? (?:in|into|inside|on|onto|under|behind)\b|\bif (?:i|we|someone|somebody|one)\b(?! (?:stand|am|was|look|go|walk|drive|turn|pan|rotate)\b)"
+    r"|\bif (?:the |a )?# (?:is|are|was|were) (?:tilted|pushed|pulled|moved|raised|lifted|opened|turned|put|placed)\b"
+    r"|^(?:can|could) (?!you (?:please )?(?:say|tell|describe|give|find|see)\b|(?:a|the|my|our) machine\b)|^(?:is|are) there (?!room|space|enough|more|less)"
 )
 """What such questions want is no place, size or motion that is now, or is more than one condition, or the reverse of what words say."""
 _CONCLUSION = re.compile(r"(likely|perhaps): (.*)", re.DOTALL)

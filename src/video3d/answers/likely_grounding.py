@@ -22,7 +22,7 @@ _NOT_NOW = re.compile(r"\b(?:will|would|seconds?|later|next(?! to))\b")
 _OTHER_HEAD = re.compile(r"\b(?:the|a|an) [\w -]+? (?:on|in|under|behind|beside|near|next to|by|with|at|above|below|of|from) (?:the |an? )?(?:[\w-]+ )?#|\bfrom (?:the )?#")  # fmt: skip
 _IS = r"(?:(?:that|which|who) (?:is|are|lies|stands|sits) |standing |lying |sitting )?"
 _TO_ANCHOR = re.compile(
-    rf"^[^#]*# {_IS}(near\w*|clos\w+|f[au]r\w+|next|beside|by)(?: away)?(?: (?:to|from))? (?:the )?(?:\w+ )?#"
+    rf"^[^#]*# {_IS}(near\w*|clos\w+|far\w*|furth\w+|next|beside|by)(?: away)?(?: (?:to|from))? (?:the )?(?:\w+ )?#"
 )
 _ON_ANCHOR = re.compile(rf"^[^#]*# {_IS}on (?:top of )?(?:the )?(?:\w+ )?#")
 _ASIDE_OF = re.compile(rf"^[^#]*# {_IS}(?:to|on) the (left|right) of (?:the )?(?:\w+ )?#")

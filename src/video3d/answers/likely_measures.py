@@ -14,7 +14,7 @@ from video3d.geometry.rigid import scale_k
 from video3d.types import Box3D
 
 _OTHER_LENGTHS = re.compile(
-    r"\b(?:until|moving|moved|moves?|rolls?|rolled|visible|difference|travel\w*|going|walk|drive)\b|\bto get\b"
+    r"\b(?:until|moving|moved|moves?|rolls?|rolled|visible|difference|travel\w*|going|walk|drive)\b|\bto get\b|\bhow long (?:has|have|had|does|do|did|will|would|ago)\b"
 )
 _AGAINST_M = 0.35
 _THIN_M = 0.1
@@ -23,11 +23,22 @@ _NOT_AT_WALL = re.compile(r"\b(?:will|would it|away|far|behind|hits?|moves?|goin
 _LEAST = r"\b(?:smaller|smallest|shorter|shortest|less|least|lower|narrower|narrowest)\b"
 
 
+_TO_SURFACE = re.compile(r"\b(?:walls?|ceilings?)\b|\b(?:from|to|and) (?:the |a )?(?:floor|road|ground)\b")
+"""Measures of what is no thing: not of the one thing that is named beside it."""
+
+
 def near_far(noted: Noted) -> str | None:
     """Near or far by the limits that the question itself gives."""
     pair = pair_of(noted)
     limits = [float(number) for number in METRES.findall(noted.stem)]
-    if pair is None or not limits or re.search(r"\b(?:will|seconds?|angle|too|wide|fits?|pass)\b", noted.stem):
+    if (
+        pair is None
+        or not limits
+        or re.search(
+            r"\b(?:will|seconds?|angle|too|wide|fits?|pass)\b|\b(?:long|wid|tall|high|bigg|larg|short|low)er than (?:the )?#",
+            noted.stem,
+        )
+    ):
         return None
     gap = gap_m(noted.places[pair[0]].box, noted.places[pair[1]].box)
     if len(limits) > 1:
@@ -80,7 +91,7 @@ def biggest(noted: Noted) -> str | None:
 
 def size(noted: Noted) -> str | None:
     """The side of a thing that is asked about."""
-    if len(noted.names) != 1 or _OTHER_LENGTHS.search(noted.stem):
+    if len(noted.names) != 1 or _OTHER_LENGTHS.search(noted.stem) or _TO_SURFACE.search(noted.stem):
         return None
     size = [float(side) for side in noted.places[0].box.size_m]
     if re.search(r"\b(?:height|high|tall|top)\b", noted.stem):
@@ -103,7 +114,7 @@ def height(noted: Noted) -> str | None:
 
 def far_from_camera(noted: Noted) -> str | None:
     """From the camera to a thing's middle."""
-    if len(noted.names) != 1 or _OTHER_LENGTHS.search(noted.stem):
+    if len(noted.names) != 1 or _OTHER_LENGTHS.search(noted.stem) or _TO_SURFACE.search(noted.stem):
         return None
     return f"{metres(float(np.linalg.norm(noted.places[0].box.center_world - noted.eye[:3, 3])))} m"
 
@@ -124,7 +135,7 @@ def wall(noted: Noted) -> str | None:
     away = {at: to_wall_m(noted.places[at].box, noted.facts.surfaces) for at in candidates(noted)}
     if any(far is None for far in away.values()):
         return None
-    return extreme(noted, {at: far for at, far in away.items() if far is not None}, not re.search(r"\bf[au]r", noted.stem))  # fmt: skip
+    return extreme(noted, {at: far for at, far in away.items() if far is not None}, not re.search(r"\b(?:far|furth)", noted.stem))  # fmt: skip
 
 
 def room(noted: Noted) -> str | None:

@@ -26,7 +26,7 @@ def _nearer_camera(noted: Noted) -> str | None:
     if re.match(r"is (?:the )?#.*\bor (?:to )?", noted.stem):
         return None
     far = _camera_far(noted)
-    return extreme(noted, {at: far[at] for at in candidates(noted)}, not re.search(r"\bf[au]r", noted.stem))
+    return extreme(noted, {at: far[at] for at in candidates(noted)}, not re.search(r"\b(?:far|furth)", noted.stem))
 
 
 _LANE_HALF_M, _LANE_SLACK_M = 0.25, 0.05  # of who goes straight on, and how far off a box may be
@@ -34,7 +34,7 @@ _OUTLINE_M = 0.2  # between points of a footprint, less than a lane is wide
 _STEPS_OVER_M = 0.3  # and no more than half of how high the camera is: what is lower is stepped or rolled over
 _EYE_M = 1.5  # where a camera is held, where no floor was seen
 _BESIDE_M = 0.3  # of a way's line: a thing is on it still
-_ANCHOR = re.compile(r"\b(?:near|clos|f[au]r)\w*(?: away)? (?:to|from) (?:the )?#")
+_ANCHOR = re.compile(r"\b(?:near|clos|far|furth)\w*(?: away)? (?:to|from) (?:the )?#")
 
 
 def _nearer_thing(noted: Noted) -> str | None:
@@ -45,15 +45,15 @@ def _nearer_thing(noted: Noted) -> str | None:
     if anchor is None:
         return None
     gaps = {at: gap_m(noted.places[at].box, noted.places[anchor].box) for at in candidates(noted, anchor)}
-    return extreme(noted, gaps, not re.search(r"\bf[au]r", found[0]))
+    return extreme(noted, gaps, not re.search(r"\b(?:far|furth)", found[0]))
 
 
 def _two_of(noted: Noted) -> str | None:
     middles = [one.box.center_world for one in noted.places]
     pairs = list(itertools.combinations(range(len(middles)), 2))
-    if not re.search(r"\bclos|\bnear|\bapart\b|\bf[au]r", noted.stem):
+    if not re.search(r"\bclos|\bnear|\bapart\b|\b(?:far|furth)", noted.stem):
         return None
-    far = re.search(r"\bf[au]r", noted.stem) is not None
+    far = re.search(r"\b(?:far|furth)", noted.stem) is not None
     best = (max if far else min)(pairs, key=lambda two: float(np.linalg.norm(middles[two[0]] - middles[two[1]])))
     for text, things in zip(noted.options, noted.option_things, strict=True):
         if set(things) == set(best):
@@ -65,7 +65,7 @@ def _to_a_side(noted: Noted) -> str | None:
     turns = {at: -bearing(noted.eye, noted.places[at].box.center_world[:2]) for at in candidates(noted)}
     left = re.search(r"\bleft", noted.stem) is not None
     pair = pair_of(noted)
-    if re.search(r"#'s\b|\bmy\b|\bperspective\b|\bsit\b|\bfrom where\b(?! the camera)", noted.stem):
+    if re.search(r"#'s\b|\bmy\b|\bperspective\b|\bsit\b|\bfrom where\b(?! the camera)|\bturns?\b", noted.stem):
         return None
     if polar(noted) or ("left" in noted.stem and "right" in noted.stem):
         if pair is None or len(noted.marks) > 2 or not set(pair) <= set(turns):
@@ -143,13 +143,21 @@ def _relation(noted: Noted) -> str | None:
     return max(fits)[1]
 
 
+_FACES = re.compile(r"\bcamera\b|\b(?:which way|which direction|where) (?:does|is) (?:the )?# (?:fac|point|look)")
+
+
 def _facing(noted: Noted) -> str | None:
     fronts = [place.front_world for place in noted.places]
     if len(noted.marks) == 1:
         if fronts[0] is None:
             return None
+        if not noted.options and not _FACES.search(noted.stem):
+            return None
         to_camera = noted.eye[:2, 3] - noted.places[0].box.center_world[:2]
-        return option_with(noted, "toward" if float(np.dot(fronts[0], to_camera)) > 0 else "away")
+        here = float(np.dot(fronts[0], to_camera)) > 0
+        if not noted.options:
+            return "towards the camera" if here else "away from the camera"
+        return option_with(noted, "toward" if here else "away")
     if len(fronts) < 2 or fronts[0] is None or fronts[1] is None:
         return None
     return option_with(noted, "the same way" if float(np.dot(fronts[0], fronts[1])) > 0 else "opposite ways")
@@ -233,6 +241,8 @@ def _first_seen(noted: Noted) -> str | None:
     orders = [(text, [seen[at] for at in things]) for text, things in zip(noted.options, noted.option_things, strict=True) if len(things) > 2]  # fmt: skip
     if orders:  # the one with the least that is the wrong way round
         return min(orders, key=lambda one: sum(max(a - b, 0) for a, b in itertools.combinations(one[1], 2)))[0]
+    if re.search(r"\border\b", noted.stem) and len(noted.names) > 2:
+        return None
     late = re.search(r"\b(?:later|last|second)\b", noted.stem.replace("last frame", "")) is not None
     return extreme(noted, {at: float(seen[at]) for at in candidates(noted)}, not late)
 
@@ -271,14 +281,20 @@ def _hour(noted: Noted) -> str | None:
     return None if noted.options else f"{hour} o'clock"
 
 
+_ANOTHER_WAY = re.compile(
+    r"(?<!to )\bgo\b|\b(?:going|moving|walking|driving|rolling|roll|running|heading|come|came)\b|\b(?:nearest|closest|farthest|other|second|third|next) #"
+)
+"""Which way a thing goes, or of which of several is spoken: not where the one thing is."""
+
+
 def _sector(noted: Noted) -> str | None:
-    if len(noted.names) != 1 or "going" in noted.stem:
+    if len(noted.names) != 1 or _ANOTHER_WAY.search(noted.stem):
         return None
     return SECTORS[round(bearing(noted.eye, noted.places[0].box.center_world[:2]) / 45) % 8]
 
 
 def _to_go(noted: Noted) -> str | None:
-    if len(noted.names) != 1 or re.search(r"\bhow (?:long|far)\b", noted.stem):
+    if len(noted.names) != 1 or re.search(r"\bhow (?:long|far|many)\b", noted.stem):
         return None
     turn = bearing(noted.eye, noted.places[0].box.center_world[:2])
     way = "go straight on" if abs(turn) < 23 else "turn around" if abs(turn) > 147 else f"turn {'left' if turn > 0 else 'right'}"  # fmt: skip
@@ -318,7 +334,7 @@ _PLACED = r"with respect|relative to|relation\b|\bplaced\b|positioned"
 PLACES = (
     rule(r"(?=.*\bcamera\b).*(?:above the|\bhigh\b|\bheight\b)", 0, measures.camera_height),
     rule(r"\bfreest\b|\bgo (?:farthest|furthest) before\b|\b(?:open|free|clear) (?:floor|space|way)\b.*\b(?:left|right)\b", 0, measures.freest),
-    rule(r"\b3d bounds\b|\bbox\b|\bcentre\b", 1, measures.box),
+    rule(r"\b3d bounds\b|\bbox\b", 1, measures.box),
     rule(r"\b(?:room|floor to (?:the )?ceiling|walls? of the room)\b", 0, measures.room),
     rule(r"\bown\b|itself\b|with respect to the front|\bfront of (?:the )?# as forward", 2, _own_side),
     rule(r"\b(?:you|your)\b.*\b(?:left|right|behind|where|side)", 3, _standing),
@@ -326,7 +342,7 @@ PLACES = (
     rule(r"\bturn\w*\b.*\d+ degrees", 2, _after_turn),
     rule(r"^where is (?!.*(?:relative|respect|placed))|which way (?:is|would)|what direction|in which direction (?:is|from)|ahead, left, right", 1, _sector),
     rule(r"\bto go (?:to|toward)|\bto walk to\b|\b(?:get|drive|move) to (?:the )?#", 1, _to_go),
-    rule(r"o'clock|hours?\b", 1, _hour),
+    rule(r"\boclock\b", 1, _hour),
     rule(r"\blane\b", 1, _lane),
     rule(r"down the road.*\bside\b|\b(?:side|left|right)\b.*\b(?:road|our way|our car)\b|\b(?:road|our way|our car)\b.*\b(?:left|right)\b", 1, _road_side),
     rule(r"\balong\b(?! (?:its|the) (?:longe|shorte|long|short)).*metres|metres of the road", 1, measures.along),
@@ -337,12 +353,12 @@ PLACES = (
     rule(r"\b(?:gap|passage|opening|free floor)\b(?!.*\b(?:smaller|less|more|larger|bigger)\b)", 2, measures.opening),
     rule(r"which (?:two|pair)", 3, _two_of),
     rule(r"\bbetween (?:the )?# and (?:the )?#|\bmeet (?:(?:the )?# )?on the way\b", 3, _between),
-    rule(r"in(?:to)? view|out of view|\bappear|\bfirst seen|(?:sees?|shows?|enters?)\b.*\b(?:first|later|order)|order in which|comes first|happens (?:first|earlier)|which of these is first", 2, lambda noted: _first_event(noted) or _first_seen(noted)),
+    rule(r"into view|out of view|\bappear(?:s|ed)?\b(?! (?:bigger|larger|smaller|taller|shorter|wider|higher|lower|closer|nearer|to be)\b)|\bfirst seen|(?:sees?|shows?|enters?)\b.*\b(?:first|later|order)|order in which|comes first|happens (?:first|earlier)|which of these is first", 2, lambda noted: _first_event(noted) or _first_seen(noted)),
     rule(r"\bin front\b|\bbehind\b", 2, _depth_order),
     rule(r"\d ?m(?:et(?:re|er)s?)?\b", 2, measures.near_far),
     rule(rf"\b(?:left|{_RIGHT}|leftmost|rightmost)\b", 2, _to_a_side),
-    rule(r"(?=.*\bcamera\b).*\b(?:near|clos|f[au]r)", 2, _nearer_camera),
-    rule(r"\b(?:near|clos|f[au]r)\w*(?: away)? (?:to|from) (?:the )?#", 3, _nearer_thing),
+    rule(r"(?=.*\bcamera\b).*\b(?:near|clos|far|furth)", 2, _nearer_camera),
+    rule(r"\b(?:near|clos|far|furth)\w*(?: away)? (?:to|from) (?:the )?#", 3, _nearer_thing),
     rule(r"(?:how many metres|how far apart|distance between|metres is it|from the nearest point)(?!.*\bsecond)", 2, measures.gap),
     rule(r"\binside\b|contain|\bin (?:the )?#", 2, contact.is_inside),
     rule(r"\brest(?:s|ing)?\b|support|\bholds?\b|holding|carr(?:y|ies)|directly under|stands? or lies?|\bis on (?:the )?#|# on (?:the )?#|stand or lie|lying or standing on|end up\b", 1, contact.rests_on),

@@ -11,6 +11,7 @@ from typing import Literal
 
 from video3d.answers.colours import ALSO, BEIGE, CHINESE
 from video3d.answers.named_extent import asked_extent
+from video3d.answers.numerals import UNITS
 from video3d.answers.references import FrameRef, find_references, plain, without_options
 from video3d.vocabulary import CATEGORIES, COLORS, pluralise
 
@@ -22,7 +23,7 @@ _DOUBTFUL = frozenset({"picture", "pictures", "crossing", "crossings"})
 _IMAGE = re.compile(r"\b(?:in|inside|into|within|enters?|leaves?|out of|across|this|these|every|each|which|one|single|(?:left|right|middle|cent(?:re|er)|edge|half|part|side|corner|top|bottom|third)s? of) (?:the |this |these |that |those |a |all )?$")  # fmt: skip
 _OVER = re.compile(r"\b(?:above|over|from) the (?:floor|ground|road)\b")
 _A_THING = re.compile(r"\b(?:the|a|an|any|some|this|that|two|three|many|number of) (?:\w+ )?$")
-_SURFACES = frozenset({"wall", "floor", "ceiling"})
+SURFACES = frozenset({"wall", "floor", "ceiling"})
 _DETERMINERS = r"(?:the|a|an|any|this|that|these|those|some)\s+"
 
 
@@ -118,7 +119,7 @@ def _is_thing(text: str, start: int, end: int) -> bool:
 _CUES: tuple[tuple[str, str, str], ...] = (
     # what is said, what is asked, which end of a scale or which side
     (r"\b(?:what|which) colou?rs?\b|\bwhat(?:'s| is| are) the colou?rs? of\b|什么颜色|颜色是", "color", ""),
-    (r"\bhow many (?!(?:centi|milli|kilo)?met(?:re|er)s?\b|feet\b|inches\b|yards\b|seconds\b|degrees\b)|\bnumber of\b|多少(?:个|把|张|台|辆|只)|几(?:个|把|张|台|辆|只)", "count", ""),
+    (rf"\bhow many (?!{UNITS}\b)|\bnumber of\b|多少(?:个|把|张|台|辆|只)|几(?:个|把|张|台|辆|只)", "count", ""),
     (r"\bhow (?:tall|wide|long|big|large|deep|broad)\b|\b(?:size|dimensions) of\b|多宽|多长|多大", "size", ""),
     (r"\bhow high\b|\bheight of\b|多高", "height", ""),
     (r"\bhow (?:far|close|near|distant)\b|\bdistances?\b|多远|距离", "distance", ""),
@@ -144,7 +145,7 @@ _CAMERA = re.compile(r"\b(?:camera|me|us|viewer|observer)\b|相机|我")
 # What cannot be judged from boxes at one moment: another's eyes, what comes next, colours, and all that is counted over.
 _BEYOND = re.compile(
     r"\b(?:if|imagine|suppose|standing|stand|facing|faces?|turn|after|before|next|will|would|path|walk|go|going|drive|reach|"
-    r"first|second|between|why|who|move[sd]?|moving|own|its|itself|touch|hold|holds|behind it|resting|inside|together|which two)\b|如果|站在|朝|接下来|之间"
+    r"first|second|between|why|who|move[sd]?|moving|own|its|itself|touch|hold|holds|behind it|resting|inside|which two|(?:close|near|far)\w* together)\b|如果|站在|朝|接下来|之间"
 )
 
 
@@ -327,7 +328,7 @@ def parse_named(text: str) -> NamedQuestion | None:
             things = (*(thing for thing in things if thing != end), end)
         elif "than" not in words[: named[to[0]][0]].rsplit(maxsplit=2)[-2:]:
             return None  # nearest of what there is
-    if len(things) > 1 and any(thing.category in _SURFACES for thing in things):
+    if kind == "nearest_to" and any(thing.category in SURFACES for thing in things):
         return None  # of these geometry knows more than where votes have them
     if len(things) < _NEEDED.get(kind, 2) or len(things) > _NEEDED.get(kind, len(things)):
         return None

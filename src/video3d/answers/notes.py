@@ -31,7 +31,7 @@ _ASKED_S = 2.0  # how far ahead "next" is, where a question does not say
 _NO_THINGS = (
     (re.compile(r"\b(?:blocks?|gets? in) the way\b"), "stops the way"),
     (re.compile(r"\b(?:robot|cart|stroller|wheelchair)\b(?= (?:that is )?\d)"), "machine"),
-    (re.compile(r"\bo'clock\b|\bclock (?:direction|face)\b"), "hour"),
+    (re.compile(r"\bo'clock\b|\bclock (?:direction|face)\b"), "o_clock"),
     (
         re.compile(
             r"\bthe car (?:you are riding in|with the camera|that carries the camera)\b|\bthe camera car\b|\b(?:your|our) car\b"

@@ -290,7 +290,7 @@ TOPICS: tuple[Topic, ...] = (
     _topic(r"^where is|which way (?:is|would)|what direction|in which direction is|ahead, left, right|seen from where the camera", 1, sectors),
     _topic(r"\b(?:lane|road|along)\b|our way\b|straight (?:ahead from|forward|on\b|ahead,|ahead after)|(?:reached|meets?|met|comes? to|run into|in the way) .*first|way first", 1, beside_the_way),
     _topic(r"\bwalls?\b", 1, wall_distances),
-    _topic(r"\bhours?\b", 1, clock_hours),
+    _topic(r"\boclock\b", 1, clock_hours),
     _topic(r"how many #|\bcount\b|number of", 1, _counts),
     _topic(r"\b(?:describe\b|caption|summar|tell me about)|what (?:does|do) .*show|what is there|(?:objects|things) (?:are|do|can|in)", 0, _listed),
     _topic(r"colou?r", 1, _colors),

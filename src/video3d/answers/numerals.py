@@ -59,3 +59,7 @@ def read_chinese(text: str) -> float:
         else:
             digit = _CHINESE_DIGITS[char]
     return float(total + digit)
+
+
+UNITS = r"(?:square |cubic )?(?:(?:centi|milli|kilo)?met(?:re|er)s?|[ckm]?m|feet|foot|inch(?:es)?|yards?|miles?|degrees?|seconds?|minutes?|hours?|kilos?|kilograms?|lit(?:re|er)s?)"
+"""Pattern of what is measured and not counted: "how many metres"."""

@@ -7,6 +7,7 @@ import re
 
 from video3d.answers.lexicon import tokenize
 from video3d.answers.measurement import Measurement
+from video3d.answers.named_question import SURFACES, mentions
 from video3d.answers.question import parse_question
 from video3d.answers.references import find_references, plain, without_options
 
@@ -53,6 +54,34 @@ def unread_measure(text: str) -> Measurement | None:
     else:
         return None
     return Measurement(text=words, source="unknown", kind="open")
+
+
+_WHEN = r"(?:(?:in|at) the last frame(?: shown)?|at the end(?: of the (?:video|clip|recording))?|when the (?:video|clip) ends|(?:right )?now)"
+_UNIT = r"(?:,? ?(?:in )?\(?(?:m/s|met(?:re|er)s per second|met(?:re|er)s)\)?)?"
+_GOES = r"(?:mov|go|driv|walk|runn|roll|travell?|cycl)ing"
+_PLAIN_AMOUNT = re.compile(
+    rf"(?:{_WHEN},? )?(?:how fast is (?:the )?#(?: {_GOES})?|(?:what is|what's) the speed of (?:the )?#"
+    rf"|at what speed{_UNIT} (?:is (?:the )?# {_GOES}|does (?:the )?# (?:move|go|drive|walk|run|roll|travel))"
+    r"|(?:how wide is|what is the width of) the (?:gap|passage|opening|free floor|space) between (?:the )?# and (?:the )?#)"
+    rf"(?:,? {_WHEN})?{_UNIT}[?. ]*"
+)
+
+
+def is_plain_amount(text: str) -> bool:
+    """Whether a question wants the speed of a thing as of the end, or the gap between two, and nothing else: what boxes and tracks tell.
+
+    >>> is_plain_amount("How fast is the red car moving in the last frame, in metres per second?")
+    True
+    >>> is_plain_amount("How fast can the red car go?"), is_plain_amount("How wide is the gap between the wall and the sofa?")
+    (False, False)
+    """
+    words = plain(without_options(text[:2000])).strip()
+    named = mentions(words)
+    if any(thing.category in SURFACES for _, _, thing in named):
+        return False
+    for start, end, _ in reversed(named):
+        words = f"{words[:start]}#{words[end:]}"
+    return _PLAIN_AMOUNT.fullmatch(words) is not None
 
 
 _EXAMPLE = ('"How far is pixel (320, 240) in frame 12?"', "“第12帧像素(320,240)离相机多远？”")

@@ -62,7 +62,8 @@ class Prediction:
         type: of question.
         subtype: of question.
         kind: of answer.
-        prompt: what was asked: all that the language model read besides the scene, or the user's question.
+        prompt: what was asked: all that the language model reads besides the scene (a conclusion in it is the answer, but for ``words``), or the user's
+            question.
         answer: what was said.
         source: who said it: ``model``, ``measurement`` or ``unknown``.
         parsed: what was read out of it; None: nothing.

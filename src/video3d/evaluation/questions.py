@@ -163,8 +163,8 @@ def ask_questions(
         else:
             if kept is None or kept[0] != asked.recording:
                 kept = asked.recording, engine.read(source, num_frames=num_frames)
-            say = engine.words if path == "words" else engine.say_all
-            said, by = say(kept[1], (words,))[0], "model"
+            said = engine.words(kept[1], (words,))[0] if path == "words" else engine.say(kept[1], words)
+            by = "model"
         answered[at] = _judged(asked, said, by, time.perf_counter() - started)
         if each is not None:
             each(answered[at])

@@ -41,7 +41,7 @@ from video3d.types.scene_tokens import SceneInputs
 from video3d.video import sample_uniform
 
 Level = Literal["tokens", "patches", "pixels"]
-FORMAT, NOTES_FORMAT = 2, 11
+FORMAT, NOTES_FORMAT = 2, 12
 """Raise them when what is kept, or what notes say, changes: other folders are then made."""
 _TOKENS = ("content", "points_world", "num_views", "seen_s")
 

@@ -39,9 +39,10 @@ class Answer:
 
     Attributes:
         text: the answer in words.
-        source: ``measurement`` when the numbers come from the scene's geometry, ``model`` when only the language model
-            speaks, ``unknown`` when neither can tell (the text then says why).
-        kind: what was asked, e.g. ``point_distance``; ``open`` for a question that geometry alone does not answer.
+        source: ``measurement`` when the numbers come from the scene's geometry, ``model`` when a model finds where things are,
+            or only its words speak, ``unknown`` when neither can tell (the text then says why).
+        kind: what was asked, e.g. ``point_distance``; ``open`` for a question that geometry alone does not answer, ``concluded``
+            for what follows from where a model finds things, ``concluded_unsure`` where not all of them are surely there.
         quantities: the numbers behind the words, for programs.
         evidence: frames and points.
         geometry: measured, estimated or unknown, for every quantity.
