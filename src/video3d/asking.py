@@ -112,12 +112,10 @@ def _concluded(model: "Video3DForConditionalGeneration", looked: LookedAt, quest
 
 def _surely_there(looked: LookedAt, question: str) -> bool:
     """Whether there is something of every name in a question."""
-    find, names = (
-        finders(looked),
-        {one.category for _, _, one in mentions(plain(question)) if one.category not in SURFACES},
-    )
+    find = finders(looked)
     if find is None:
         return False
+    names = {one.category for _, _, one in mentions(plain(question))} - SURFACES
     return all(any(place.score >= SURELY_THERE for _, place in find.count(name)) for name in names)
 
 
