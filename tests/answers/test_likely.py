@@ -488,6 +488,7 @@ def test_conclusions_in_other_words(text, said):
     "Is the bed 2 m longer than the table?",
     "Is it false that the cup is on the table?",
     "Where is the nearest chair?",
+    "As one stands in front of the bed and looks at it, is the chair to its left or to its right?",
     "Is there a cup on the bed?",
 ])  # fmt: skip
 def test_other_questions_than_rules_understand_have_no_conclusion(text):
