@@ -65,7 +65,10 @@ def _to_a_side(noted: Noted) -> str | None:
     turns = {at: -bearing(noted.eye, noted.places[at].box.center_world[:2]) for at in candidates(noted)}
     left = re.search(r"\bleft", noted.stem) is not None
     pair = pair_of(noted)
-    if re.search(r"#'s\b|\bmy\b|\bperspective\b|\bsit\b|\bfrom where\b(?! the camera)|\bturns?\b|\bstands?\b.*\blooks? at\b", noted.stem):
+    if re.search(
+        r"#'s\b|\bmy\b|\bperspective\b|\bsit\b|\bfrom where\b(?! the camera)|\bturns?\b|\bstands?\b.*\blooks? at\b",
+        noted.stem,
+    ):
         return None
     if polar(noted) or ("left" in noted.stem and "right" in noted.stem):
         if pair is None or len(noted.marks) > 2 or not set(pair) <= set(turns):
