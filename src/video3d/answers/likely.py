@@ -14,6 +14,8 @@ from video3d.answers.noted import Noted, polar, the_one, yes_no
 
 Conclude = Callable[[Noted], str | None]
 Rule = tuple[re.Pattern[str], int, Conclude]
+FAR = re.compile(r"\b(?:far|furth)")
+"""Words for the other end of nearness; "furniture" is none."""
 METRES = re.compile(r"(\d+(?:\.\d+)?) ?m(?:etres?|eters?)?\b")
 
 

@@ -5,7 +5,7 @@ import re
 
 import numpy as np
 
-from video3d.answers.likely import METRES, candidates, extreme, pair_of
+from video3d.answers.likely import FAR, METRES, candidates, extreme, pair_of
 from video3d.answers.noted import Noted, in_view_frame, level_places, metres, option_with, polar, span, yes_no
 from video3d.answers.notes_motion import heading_rad
 from video3d.answers.surfaces import to_wall_m
@@ -135,7 +135,7 @@ def wall(noted: Noted) -> str | None:
     away = {at: to_wall_m(noted.places[at].box, noted.facts.surfaces) for at in candidates(noted)}
     if any(far is None for far in away.values()):
         return None
-    return extreme(noted, {at: far for at, far in away.items() if far is not None}, not re.search(r"\b(?:far|furth)", noted.stem))  # fmt: skip
+    return extreme(noted, {at: far for at, far in away.items() if far is not None}, not FAR.search(noted.stem))  # fmt: skip
 
 
 def room(noted: Noted) -> str | None:

@@ -8,7 +8,7 @@ import numpy as np
 
 from video3d.answers import likely_contact as contact
 from video3d.answers import likely_measures as measures
-from video3d.answers.likely import METRES, candidates, extreme, pair_of, rule
+from video3d.answers.likely import FAR, METRES, candidates, extreme, pair_of, rule
 from video3d.answers.noted import Noted, in_view_frame, level_places, option_with, polar, span, the_one, yes_no
 from video3d.answers.notes_motion import bearing, heading_rad, outline, turn_between
 from video3d.answers.notes_ways import LANE_M, SECTORS, asked_turn
@@ -26,7 +26,7 @@ def _nearer_camera(noted: Noted) -> str | None:
     if re.match(r"is (?:the )?#.*\bor (?:to )?", noted.stem):
         return None
     far = _camera_far(noted)
-    return extreme(noted, {at: far[at] for at in candidates(noted)}, not re.search(r"\b(?:far|furth)", noted.stem))
+    return extreme(noted, {at: far[at] for at in candidates(noted)}, not FAR.search(noted.stem))
 
 
 _LANE_HALF_M, _LANE_SLACK_M = 0.25, 0.05  # of who goes straight on, and how far off a box may be
@@ -45,7 +45,7 @@ def _nearer_thing(noted: Noted) -> str | None:
     if anchor is None:
         return None
     gaps = {at: gap_m(noted.places[at].box, noted.places[anchor].box) for at in candidates(noted, anchor)}
-    return extreme(noted, gaps, not re.search(r"\b(?:far|furth)", found[0]))
+    return extreme(noted, gaps, not FAR.search(found[0]))
 
 
 def _two_of(noted: Noted) -> str | None:
@@ -53,7 +53,7 @@ def _two_of(noted: Noted) -> str | None:
     pairs = list(itertools.combinations(range(len(middles)), 2))
     if not re.search(r"\bclos|\bnear|\bapart\b|\b(?:far|furth)", noted.stem):
         return None
-    far = re.search(r"\b(?:far|furth)", noted.stem) is not None
+    far = FAR.search(noted.stem) is not None
     best = (max if far else min)(pairs, key=lambda two: float(np.linalg.norm(middles[two[0]] - middles[two[1]])))
     for text, things in zip(noted.options, noted.option_things, strict=True):
         if set(things) == set(best):
