@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from video3d.answers.asked_form import has_form
 from video3d.answers.in_pictures import answer_in_pictures
 from video3d.answers.likely import conclusion_of
+from video3d.answers.likely_grounding import NONE
 from video3d.answers.model_words import fitting, without_quantities
 from video3d.answers.named import SURELY_THERE, answer_named
 from video3d.answers.named_question import SURFACES, NamedQuestion, mentions, parse_named
@@ -95,28 +96,33 @@ def _concluded(model: "Video3DForConditionalGeneration", looked: LookedAt, quest
     found = conclusion_of(notes_for(model, looked, question))
     if found is None or not (has_form(question, found.words) or found.words in ("yes", "no")):
         return None
-    sure = found.sure and _surely_there(looked, question)
+    sure_there, frames = _resting_on(looked, question)
+    sure = found.sure and sure_there
     if unread_measure(question) is not None and not (sure and is_plain_amount(question)):
         return None
-    amount = _AMOUNT.fullmatch(found.words)
+    said = "none" if found.words == NONE else found.words
+    amount = _AMOUNT.fullmatch(said)
     clip = looked.scene.clip
     return Answer(
-        text=f"{found.words} ({_HOW_SURE[sure]})",
+        text=f"{said} ({_HOW_SURE[sure]})",
         source="model",
         kind="concluded" if sure else "concluded_unsure",
         quantities=(Quantity(name="amount", value=float(amount[1]), unit=amount[2]),) if amount else (),
-        evidence=Evidence(frames=tuple(int(i) for i in clip.frame_index)),
+        evidence=Evidence(frames=tuple(int(clip.frame_index[at]) for at in frames or range(clip.num_frames))),
         geometry=clip.status,
     )
 
 
-def _surely_there(looked: LookedAt, question: str) -> bool:
-    """Whether there is something of every name in a question."""
+def _resting_on(looked: LookedAt, question: str) -> tuple[bool, tuple[int, ...]]:
+    """Whether there is surely something of every name in a question, and the frames (positions in the clip) that show it."""
     find = finders(looked)
     if find is None:
-        return False
-    names = {one.category for _, _, one in mentions(plain(question))} - SURFACES
-    return all(any(place.score >= SURELY_THERE for _, place in find.count(name)) for name in names)
+        return False, ()
+    named = [one for _, _, one in mentions(plain(question))]
+    there = [find.count(name) for name in {one.category for one in named} - SURFACES]
+    shown = [place.frames for place in find.locate(named, looked.scene.clip.num_frames - 1) if place is not None]
+    sure = all(any(place.score >= SURELY_THERE for _, place in places) for places in there)
+    return sure, tuple(sorted({at for frames in shown for at in frames}))
 
 
 def say(

@@ -8,9 +8,11 @@ import pytest
 import torch
 
 from video3d import pipeline
+from video3d.answers.named_question import parse_named
 from video3d.cli import run
 from video3d.data.presented import asked, recording_of
 from video3d.data.row import Number
+from video3d.encoding import finders
 from video3d.evaluation.ablate import PARTS, WITHHELD, called, change_of, has_layers, has_part, switched_off, withheld
 from video3d.evaluation.ablate_run import run_ablation
 from video3d.evaluation.qa_ask import AskSettings, Prediction, answer_log_likelihood, ask_clip, likeliest
@@ -197,6 +199,12 @@ def test_what_geometry_concludes_is_said_and_is_no_matter_of_words(make_model, t
     answer = engine.ask(scene, largest)
     assert (answer.kind, answer.source) == ("concluded_unsure", "model")
     assert answer.text.startswith(f"{concluded} (Uncertain")
+    find = finders(engine.look(scene))
+    seen = [
+        place for place in find.locate(list(parse_named("Is the red chair left of the table?").things), -1) if place
+    ]
+    shown = {int(scene.clip.frame_index[at]) for place in seen for at in place.frames}
+    assert set(answer.evidence.frames) == shown  # what the answer rests on, not all that there is
     assert engine.ask(scene, nearest).source == "unknown"  # neither is surely there
     amount = engine.ask(scene, "How fast is the red chair moving in the last frame, in metres per second?")
     assert amount.source == "unknown"

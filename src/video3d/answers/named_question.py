@@ -122,7 +122,7 @@ _CUES: tuple[tuple[str, str, str], ...] = (
     (rf"\bhow many (?!{UNITS}\b)|\bnumber of\b|多少(?:个|把|张|台|辆|只)|几(?:个|把|张|台|辆|只)", "count", ""),
     (r"\bhow (?:tall|wide|long|big|large|deep|broad)\b|\b(?:size|dimensions) of\b|多宽|多长|多大", "size", ""),
     (r"\bhow high\b|\bheight of\b|多高", "height", ""),
-    (r"\bhow (?:far|close|near|distant)\b|\bdistances?\b|多远|距离", "distance", ""),
+    (r"\bhow (?:far|close|near|distant)\b|\bdistances?\b|\bhow many met(?:er|re)s (?:away|apart|from)\b|\bhow many met(?:er|re)s (?:is|are)\b.* (?:away|apart|from)\b|多远|距离", "distance", ""),
     (r"\b(?:farther|further|more)(?: to the)? left\b|\bleftmost\b|更靠左|更偏左|最左", "across", "left"),
     (r"\b(?:farther|further|more)(?: to the)? right\b|\brightmost\b|更靠右|更偏右|最右", "across", "right"),
     (r"\b(?:nearer|closer|nearest|closest)\b|更近|最近", "nearer", "near"),
