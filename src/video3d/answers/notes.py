@@ -67,17 +67,13 @@ def notes_on(
         find: finds things by name.
         conclude: say what geometry concludes, where it comes to a conclusion, instead of what it knows.
     """
-    whole = plain(question[:2000])
-    for words, instead in _NO_THINGS:
-        whole = words.sub(instead, whole)
+    whole, named, text = as_read(question)
     frames = [
         one for one in find_references(without_options(plain(question[:2000]))).frames if not _is_later(one, whole)
     ]
     position = frame_position(frames[0] if frames else None, clip, facts)
     if position is None:
         return ()
-    named = mentions(whole)
-    text = _marked(whole, named)
     things = list({(one.category, one.color): one for _, _, one in named}.values())[:MOST_THINGS]
     find = Finders(find.locate, cache(find.count), cache(find.follow))  # several rules may look at the same things
     found = find.locate(things, position)
@@ -115,6 +111,19 @@ def notes_on(
         if len(noted.names) >= needed and words.search(text):
             lines += say(noted)
     return tuple(dict.fromkeys(lines))
+
+
+def as_read(question: str) -> tuple[str, list[tuple[int, int, Mention]], str]:
+    """A question in plain words, the things that it names (with where), and its text with "#" for each of them.
+
+    >>> as_read("Is the red chair to the left of the floor lamp?")[2]
+    'is the # to the left of the #?'
+    """
+    whole = plain(question[:2000])
+    for words, instead in _NO_THINGS:
+        whole = words.sub(instead, whole)
+    named = mentions(whole)
+    return whole, named, _marked(whole, named)
 
 
 def _description(noted: Noted, frames: Sequence[FrameRef]) -> str | None:

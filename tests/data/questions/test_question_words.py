@@ -6,6 +6,11 @@ import scenes
 from scenes import look_at, scene, thing
 
 from video3d import vocabulary
+from video3d.answers.notes import as_read
+from video3d.answers.references import without_options
+from video3d.answers.understood import is_understood
+from video3d.data.presented import asked
+from video3d.data.questions.ask import candidates
 from video3d.data.questions.confusion import colors_clash, confused, nameable
 from video3d.data.questions.references import name_of, refer, referable
 from video3d.data.questions.visibility import best_frame, ever_seen, seen_frames, well_seen, with_visibility
@@ -150,3 +155,15 @@ def test_the_scene_builder_moves_a_world_without_changing_the_picture():
     turned = scenes.moved(truth, scenes.yaw_pose((3, -2, 0), 70))
     assert with_visibility(turned) is turned
     assert [r.en for r in referable(turned).values()] == [r.en for r in referable(truth).values()]
+
+
+def test_rules_of_geometry_know_every_word_of_them():
+    kinds = set()
+    for seed in range(4):
+        truth = scenes.sample_room(np.random.default_rng(seed))
+        for row in (scenes.as_row(one, truth) for one in candidates(truth)):
+            if row.type not in ("caption", "grounding"):  # which are read whole, by patterns of their own
+                kinds.add(row.subtype)
+                stem = without_options(as_read(asked(row))[2])
+                assert is_understood(stem), stem
+    assert len(kinds) > 20
