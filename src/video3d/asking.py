@@ -11,9 +11,10 @@ from video3d.answers.likely_grounding import NONE
 from video3d.answers.model_words import fitting, without_quantities
 from video3d.answers.named import SURELY_THERE, answer_named
 from video3d.answers.named_question import SURFACES, NamedQuestion, mentions, parse_named
-from video3d.answers.notes import notes_on
+from video3d.answers.notes import as_read, notes_on
 from video3d.answers.prompt import build_prompt
 from video3d.answers.references import plain
+from video3d.answers.understood import is_understood
 from video3d.answers.unread import is_plain_amount, unread_measure
 from video3d.encoding import LookedAt, common_prefix, finders
 from video3d.scene import KeptScene
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from video3d.model.processing_video3d import Video3DProcessor
 
 _AMOUNT = re.compile(r"(-?\d+(?:\.\d+)?) (m|m/s|s)")
+_YES_NO = re.compile(r"\W*(?:yes|no|是的?|不是|有|没有)\W*", re.IGNORECASE)
+_WHAT = re.compile(r"(?:what|who)\b(?!.*\bor\b)(?!.*options:)")
+_WORD = re.compile(r"[a-z]+")
 _HOW_SURE = {
     True: "Estimated from where the model finds things.",
     False: "Uncertain: not all that it rests on was surely found.",
@@ -91,7 +95,7 @@ def _about(asked: NamedQuestion, looked: LookedAt, detector: Callable[[], Detect
 def _concluded(model: "Video3DForConditionalGeneration", looked: LookedAt, question: str) -> Answer | None:
     """The answer that geometry concludes in the question's own words, which a language model could only repeat; None where it comes to none.
 
-    Of amounts only the plainest are, and from what is surely there.
+    Of what ``unread_measure`` takes for an amount that nobody measured, only the plainest is, and from what is surely there.
     """
     found = conclusion_of(notes_for(model, looked, question))
     if found is None or not (has_form(question, found.words) or found.words in ("yes", "no")):
@@ -197,5 +201,23 @@ def may_stand(model: "Video3DForConditionalGeneration", looked: LookedAt, questi
         said: in answer to it.
     """
     closed, reads_notes = model.scene_closed, model.config.objects_trained
+    if not closed and not reads_notes:
+        return said
     read = prompt_for(model, looked, question) if reads_notes and not closed else ""
-    return fitting(question, without_quantities(said, read=read)) if closed or reads_notes else said
+    kept = fitting(question, without_quantities(said, read=read))
+    return "" if reads_notes and not closed and _guessed(looked, question, kept, read) else kept
+
+
+def _guessed(looked: LookedAt, question: str, said: str, read: str) -> bool:
+    """Whether words are made up by a model that sees nothing itself: a yes or no that geometry did not come to, what it says of things
+    that are not surely there, a thing that only repeats the question's, and words that it has not read.
+    """
+    if _YES_NO.fullmatch(said) or not _resting_on(looked, question)[0]:
+        return True
+    things = {one.category for _, _, one in mentions(plain(said))}
+    if things and _WHAT.match(plain(question)) and things <= {one.category for _, _, one in mentions(plain(question))}:
+        return True
+    words = as_read(said)[2]
+    for word in set(_WORD.findall(plain(read))):
+        words = re.sub(rf"\b{word}\b", "", words)
+    return not is_understood(words)

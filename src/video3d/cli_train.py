@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from video3d.cli_text import dump
-from video3d.types import InputError
+from video3d.types import InputError, install_extra
 
 
 def train(
@@ -64,9 +64,7 @@ def train(
     try:
         from video3d.training.run import train as run
     except ImportError as error:
-        raise InputError(
-            "train", expected="accelerate", got=f"none ({error})", do="pip install 'video3d[train]'"
-        ) from error
+        raise InputError("train", expected="accelerate", got=f"none ({error})", do=install_extra("train")) from error
     report = run(found, dataset[0], out, resume=resume, overfit=overfit, features=features)
     if not report:  # another process writes it
         return

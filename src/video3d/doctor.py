@@ -9,7 +9,7 @@ import sys
 from typing import Any
 
 from video3d.cache_dir import default_cache_dir
-from video3d.types import InputError
+from video3d.types import InputError, install_extra
 
 
 def examine() -> list[dict[str, Any]]:
@@ -28,7 +28,7 @@ def examine() -> list[dict[str, Any]]:
         "mujoco": ("simulator", "sim"),
     }
     for module, (purpose, extra) in extras.items():
-        rows.append(_package(module, purpose, f"pip install 'video3d[{extra}]'", required=False))
+        rows.append(_package(module, purpose, install_extra(extra), required=False))
     return [*rows, *_simulator()]
 
 

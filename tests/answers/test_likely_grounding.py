@@ -22,6 +22,7 @@ FORMS = (
     "Find {} in the video. Answer with its box in the world frame of the camera poses (metres, +z up), or none.",
     'Which 3D box, in the world frame of the camera poses, does "{}" refer to in the video? Say none if there is no such thing.',
     "Ground this phrase in the scene in the video: {}. Give a box in metres in the world frame of the poses (+z up), or none.",
+    "Give the 3D box of {}, or none.",
     "Locate {} in the last frame, as a box in the world frame in which the camera poses are given; none if it is not there.",
 )
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from video3d.answers.facts import scene_facts
 from video3d.answers.named import Finders, Located, answer_named
 from video3d.answers.named_question import mentions, parse_named
+from video3d.answers.surfaces import Surface
 from video3d.geometry.boxes import gap_m, nearest_point
 from video3d.types import Box3D, GeometryStatus, PosedClip, World
 
@@ -47,6 +48,16 @@ READ = [
     ("How many metres away is the chair?", "distance", ["chair"], ""),
     ("How many meters is it from the sofa to the bed?", "apart", ["sofa", "bed"], ""),
     ("How many metres are the sofa and the bed apart?", "apart", ["sofa", "bed"], ""),
+    ("How far is the camera from the door?", "distance", ["door"], ""),
+    ("How far is the sofa in feet?", "distance", ["sofa"], ""),
+    ("How big is the patterned cup?", "size", ["cup"], ""),
+    ("Count the doors that appear in the video. How many are there?", "count", ["door"], ""),
+    ("Over the whole video, how many different cars are visible?", "count", ["car"], ""),
+    ("How many cars does the video show in total?", "count", ["car"], ""),
+    ("How many chairs can you see in the kitchen?", "count", ["chair"], ""),
+    ("Is the chair behind the table or in front of it?", "depth_order", ["chair", "table"], "front"),
+    ("沙发的左边有书架吗？", "side", ["bookcase", "sofa"], "left"),  # is there a bookcase to the left of the sofa
+    ("桌子前面有没有椅子吗？", "depth_order", ["chair", "table"], "front"),
     ("椅子离桌子多远？", "apart", ["chair", "table"], ""),
     ("沙发离相机多远？", "distance", ["sofa"], ""),
     ("有几把椅子？", "count", ["chair"], ""),
@@ -62,6 +73,27 @@ LEFT_ALONE = [
     "Which is nearest to the chair?",
     "How many metres does the table measure from bottom to top?",
     "How many metres away will the ball be?",
+    "How many metres is it from the floor to the ceiling?",
+    "Is the sofa not behind the bookcase?",
+    "Is the sofa neither left nor right of the bookcase?",
+    "Isn't the sofa behind the bookcase?",
+    "沙发不在书架的后面吗？",
+    "How many legs does the table have?",
+    "How many sofas are not blue?",
+    "How many things are on the sofa?",
+    "How many chairs are behind the table?",
+    "How far is the sofa from the telly?",
+    "How far is the sofa from the robot?",
+    "How far is the sofa from the corner of the room?",
+    "How far apart are the sofas?",
+    "沙发离机器人多远？",
+    "Is the sofa in front of the bookcase blue?",
+    "Is the bookcase behind the sofa made of wood?",
+    "Is the door behind the table open?",
+    "Is the person behind the car dangerous?",
+    "Where is the sofa sold?",
+    "How far could the ball roll?",
+    "How long does the ball take to stop?",
     "How many metres is the table long?",
     "Of the chair, the bed and the table, which two are closest together?",
     "Which stands farthest from a wall: the chair, the bed or the table?",
@@ -174,6 +206,48 @@ def test_colours_are_told_where_most_votes_agree() -> None:
 
     assert "is brown" in said("What colour is the sofa?", 0.8).text and "棕色" in said("沙发是什么颜色？", 0.8).text
     assert said("What colour is the sofa?", 0.3).source == "unknown"
+
+
+def test_things_of_another_colour_are_not_counted_and_not_passed_over_in_silence() -> None:
+    clip, facts = _clip(), scene_facts(_clip())
+    behind = (
+        ((-1.0, -3.0, 0.5), "red"),
+        ((1.0, -3.0, 0.5), "blue"),
+    )  # where no pixel shows them: votes tell their colours
+    chairs = [Located(box=_box(at), score=0.9, frames=(0,), color=(hue, 0.9)) for at, hue in behind]
+
+    def said(text: str, found: Located = chairs[1]):
+        every = tuple(("chair", one) for one in chairs)
+        return answer_named(
+            parse_named(text), clip, facts, Finders(lambda *_: [found], lambda _: every, lambda _: [None])
+        )
+
+    assert said("How many chairs are there?").quantities[0].value == 2
+    assert said("How many red chairs are there?").quantities[0].value == 1
+    assert said("How many green chairs are there?").quantities[0].value == 0
+    assert "does not look so coloured" in said("Where is the red chair?").text
+    assert "coloured" not in said("Where is the red chair?", chairs[0]).text
+
+
+def test_walls_and_floors_are_those_that_depth_shows() -> None:
+    clip = _clip()
+    wall = Surface(kind="wall", z=2.5, height=2.5, length=6.0, width=2.5, area=15.0, normal=(0.0, -1.0, 0.0), center=(0.0, 4.0, 1.25))  # fmt: skip
+    facts = replace(scene_facts(clip), surfaces=(wall, wall), scene_source="measured")
+
+    def said(text: str):
+        return answer_named(parse_named(text), clip, facts, Finders(lambda *_: [None], lambda _: (), lambda _: [None]))
+
+    assert (
+        said("Is there a wall?").text.startswith("Yes") and said("How many walls are there?").quantities[0].value == 2
+    )
+    assert said("How many walls are there?").source == "measurement"
+    assert said("Is there a ceiling?").source == "unknown"  # which may only be out of view
+
+
+def test_what_is_counted_may_not_surely_be_there() -> None:
+    things = {"chair": (_box((-1, 2, 0.5)), 0.4)}
+    assert "0 of them surely" in _ask("How many chairs are there?", things).text
+    assert "surely" not in _ask("How many chairs are there?", THINGS).text
 
 
 def test_what_is_not_found_is_not_answered() -> None:

@@ -32,7 +32,7 @@ from video3d.data.simulate.attribution import ALL_MADE_HERE
 from video3d.data.store import open_dataset, write_manifest, write_rows
 from video3d.types import InputError
 
-pytest.importorskip("pyarrow", reason="needs pyarrow (pip install 'video3d[data]')")
+pytest.importorskip("pyarrow", reason="needs pyarrow (pip install '.[data]')")
 
 
 def test_a_whole_set_has_no_faults(tmp_path):

@@ -22,7 +22,7 @@ from video3d.data.store import (
 )
 from video3d.types import InputError
 
-pytest.importorskip("pyarrow", reason="needs pyarrow (pip install 'video3d[data]')")
+pytest.importorskip("pyarrow", reason="needs pyarrow (pip install '.[data]')")
 
 
 def same(a, b) -> bool:

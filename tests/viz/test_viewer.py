@@ -274,7 +274,7 @@ def entities(path: Path) -> dict[str, int]:
 
 
 def test_the_recording_reads_back(views, tmp_path):
-    pytest.importorskip("rerun", reason="needs rerun-sdk: pip install 'video3d[viz]'")
+    pytest.importorskip("rerun", reason="needs rerun-sdk: pip install '.[viz]'")
     out = tmp_path / "plan.rrd"
     write_view(views["navigation"], out, text="navigation: because\n  path        short")
     assert out.read_bytes()[:4] == rerun_log.MAGIC and [one.name for one in tmp_path.iterdir()] == ["plan.rrd"]
@@ -337,7 +337,7 @@ def test_a_library_that_is_missing_is_named(ending, tmp_path, capsys, monkeypatc
         return real(name, *rest)
 
     monkeypatch.setattr(builtins, "__import__", without)
-    assert "pip install 'video3d[viz]'" in refused(["view", "nowhere", "--save", tmp_path / f"a.{ending}"], capsys)
+    assert "pip install '.[viz]'" in refused(["view", "nowhere", "--save", tmp_path / f"a.{ending}"], capsys)
     assert not list(tmp_path.iterdir())
 
 
@@ -349,7 +349,7 @@ def test_an_empty_recording_leaves_nothing_behind(tmp_path, capsys, monkeypatch)
 
 
 def test_the_command_writes_a_page(engine, room, tmp_path, capsys):
-    pytest.importorskip("viser", reason="needs viser: pip install 'video3d[viz]'")
+    pytest.importorskip("viser", reason="needs viser: pip install '.[viz]'")
     out = tmp_path / "page.html"
     assert run(["view", str(room), "--frames", "3", "--task", "navigation", "--goal", "-1,1", "--save", str(out)]) == 0
     said = capsys.readouterr()

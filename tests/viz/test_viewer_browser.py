@@ -19,8 +19,8 @@ from video3d.viz.shown import ShownArea, ShownBox, show
 from video3d.viz.view_files import write_view
 
 CHROMIUM = Path("/usr/bin/chromium")
-pytest.importorskip("viser", reason="needs viser: pip install 'video3d[viz]'")
-pytest.importorskip("playwright", reason="needs playwright: pip install 'video3d[dev]'")
+pytest.importorskip("viser", reason="needs viser: pip install '.[viz]'")
+pytest.importorskip("playwright", reason="needs playwright: pip install '.[dev]'")
 pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason="needs Debian's chromium in /usr/bin")
 
 ARGUMENTS = [

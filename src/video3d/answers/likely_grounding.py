@@ -20,6 +20,7 @@ _ASKED = re.compile(r"\b3d bounds\b.*\bnone\b")
 _NOT_NOW = re.compile(r"\b(?:will|would|seconds?|later|next(?! to))\b")
 # "the charger on the #": what is looked for has no name here, and # only says where it is.
 _OTHER_HEAD = re.compile(r"\b(?:the|a|an) [\w -]+? (?:on|in|under|behind|beside|near|next to|by|with|at|above|below|of|from) (?:the |an? )?(?:[\w-]+ )?#|\bfrom (?:the )?#")  # fmt: skip
+_BOX_OF = re.compile(r"\b3d bounds (?:of|around|for) ")
 _IS = r"(?:(?:that|which|who) (?:is|are|lies|stands|sits) |standing |lying |sitting )?"
 _TO_ANCHOR = re.compile(
     rf"^[^#]*# {_IS}(near\w*|clos\w+|far\w*|furth\w+|next|beside|by)(?: away)?(?: (?:to|from))? (?:the )?(?:\w+ )?#"
@@ -39,7 +40,7 @@ def grounded(noted: Noted) -> str | None:
     """
     if not _ASKED.search(noted.stem) or _NOT_NOW.search(noted.stem):
         return None
-    if not noted.mentions or _OTHER_HEAD.search(noted.stem[: noted.stem.index("#") + 1]):
+    if not noted.mentions or _OTHER_HEAD.search(_BOX_OF.sub("", noted.stem[: noted.stem.index("#") + 1])):
         return f"perhaps: {NONE}"
     thing, *others = noted.mentions
     there = _of_kind(noted, thing)

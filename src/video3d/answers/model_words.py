@@ -8,7 +8,7 @@ from video3d.answers.asked_form import cannot_tell, has_form, wanted_form
 _NUMBER = re.compile(r"(?<![\w.])[-+]?\d+(?:[.,]\d+)*")
 _UNIT = re.compile(
     r"^[\s-]*(?:m|cm|mm|km|ft|in|m/s|km/h|mph|deg|°|%|x|metres?|meters?|cent[a-z]*|milli[a-z]*|kilo[a-z]*|feet|foot|inch(?:es)?|"
-    r"yards?|degrees?|percent|seconds?|s|square|米|厘米|度|秒)(?![a-z])",
+    r"yards?|degrees?|percent|seconds?|s|a\.?m\.?|p\.?m\.?|square|米|厘米|度|秒)(?![a-z])",
     re.IGNORECASE,
 )
 

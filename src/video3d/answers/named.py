@@ -16,7 +16,7 @@ from video3d.answers.facts import SceneFacts
 from video3d.answers.measurement import Speaker
 from video3d.answers.named_color import of_color, say_color
 from video3d.answers.named_description import described
-from video3d.answers.named_question import Mention, NamedQuestion
+from video3d.answers.named_question import SURFACES, Mention, NamedQuestion
 from video3d.answers.named_say import SAY, Case, Located, the
 from video3d.answers.references import FrameRef, resolve_frame
 from video3d.geometry.boxes import iou_3d
@@ -90,11 +90,14 @@ def answer_named(asked: NamedQuestion, clip: PosedClip, facts: SceneFacts, find:
     if asked.kind == "describe":
         there = [one for one in find.count(None) if one[1].score >= SURELY_THERE]
         return _describe(asked, clip, facts, position, there)
+    thing = asked.things[0]
+    if asked.kind in ("count", "exists") and thing.category in SURFACES:
+        return _surfaces(asked, clip, facts, speak)
     if asked.kind == "count":
-        return _count(asked, clip, speak, [place for _, place in find.count(asked.things[0].category)])
+        every = [place for _, place in find.count(thing.category)]
+        return _count(asked, clip, speak, every if thing.color is None else of_color(thing.color, clip, facts, every))
     found = find.locate(asked.things, position)
     if asked.kind == "exists":
-        thing = asked.things[0]
         there = [place for _, place in find.count(thing.category) if place.score >= SURELY_THERE]
         if thing.color is not None and there and not of_color(thing.color, clip, facts, there):
             text = speak.say(
@@ -136,7 +139,35 @@ def answer_named(asked: NamedQuestion, clip: PosedClip, facts: SceneFacts, find:
         f" (Estimated: found by the model, score {sure:.2f}, seen from frame {int(clip.frame_index[position])}.)",
         f"（估计：由模型找到，置信度{sure:.2f}，以第{int(clip.frame_index[position])}帧的相机为准。）",
     )
+    other = [
+        one.said
+        for one, place in zip(asked.things, places, strict=True)
+        if one.color is not None and not of_color(one.color, clip, facts, [place])
+    ]
+    if other:
+        text += speak.say(
+            f" What is taken for the {' and the '.join(other)} does not look so coloured.",
+            f" 被当作{'和'.join(other)}的物体看起来不是这种颜色。",
+        )
     return _answer(asked, clip, text + _doubts(asked, speak, find), quantities, places)
+
+
+def _surfaces(asked: NamedQuestion, clip: PosedClip, facts: SceneFacts, speak: Speaker) -> Answer:
+    """Whether there is a floor, a ceiling or a wall, or how many: those that depth shows; that one is not seen does not prove that there is none."""
+    thing = asked.things[0]
+    seen = [one for one in facts.surfaces if one.kind == thing.category]
+    if not seen or thing.color is not None:
+        return _unknown(
+            asked,
+            clip,
+            speak.say(f"Depth shows nothing that is surely {thing.said}.", f"深度没有显示确定的{thing.said}。"),
+        )
+    number = len(seen)
+    yes = speak.say("Yes: depth", "有：深度") if asked.kind == "exists" else speak.say("Depth", "深度")
+    text = yes + speak.say(f" shows {number} for {thing.said}.", f"显示{number}个{thing.said}。")
+    quantities = (Quantity(name="count", value=float(number), unit=""),) if asked.kind == "count" else ()
+    source = "measurement" if facts.scene_source == "measured" else "model"
+    return replace(_answer(asked, clip, text, quantities, ()), source=source)
 
 
 def _doubts(asked: NamedQuestion, speak: Speaker, find: Finders) -> str:
@@ -194,7 +225,12 @@ def frame_position(named: FrameRef | None, clip: PosedClip, facts: SceneFacts) -
 def _count(asked: NamedQuestion, clip: PosedClip, speak: Speaker, found: Sequence[Located]) -> Answer:
     said = asked.things[0].said
     number = str(len(found))
-    text = speak.say(f"I find {number} for {said} (estimated by the model).", f"找到{number}个{said}（由模型估计）。")
+    sure = sum(place.score >= SURELY_THERE for place in found)
+    doubt = ("", "") if sure == len(found) else (f", {sure} of them surely", f"，其中{sure}个可以确定")
+    text = speak.say(
+        f"I find {number} for {said}{doubt[0]} (estimated by the model).",
+        f"找到{number}个{said}{doubt[1]}（由模型估计）。",
+    )
     return _answer(asked, clip, text, (Quantity(name="count", value=float(len(found)), unit=""),), found)
 
 

@@ -13,6 +13,7 @@ from video3d.answers.colours import ALSO, BEIGE, CHINESE
 from video3d.answers.named_extent import asked_extent
 from video3d.answers.numerals import UNITS
 from video3d.answers.references import FrameRef, find_references, plain, without_options
+from video3d.answers.understood import is_understood
 from video3d.vocabulary import CATEGORIES, COLORS, pluralise
 
 Kind = Literal["distance", "apart", "nearer", "nearest_to", "side", "depth_order", "higher", "height", "size", "where", "count", "exists", "color", "list", "across", "describe"]  # fmt: skip
@@ -84,7 +85,9 @@ def _words() -> tuple[re.Pattern[str], re.Pattern[str], dict[str, str], dict[str
     hues = [word for word in colors if word.isascii()]
     return (
         re.compile(rf"\b(?:(?P<hue>{'|'.join(hues)})\s+)?(?P<name>{'|'.join(map(re.escape, english))})\b"),
-        re.compile(rf"(?:(?P<hue>{'|'.join(c for c in colors if not c.isascii())})的?)?(?P<name>{'|'.join(chinese)})"),
+        re.compile(
+            rf"(?:(?P<hue>{'|'.join(c for c in colors if not c.isascii())})的?)?(?<!机器)(?P<name>{'|'.join(chinese)})"
+        ),
         names,
         colors,
     )
@@ -120,7 +123,7 @@ _CUES: tuple[tuple[str, str, str], ...] = (
     # what is said, what is asked, which end of a scale or which side
     (r"\b(?:what|which) colou?rs?\b|\bwhat(?:'s| is| are) the colou?rs? of\b|什么颜色|颜色是", "color", ""),
     (rf"\bhow many (?!{UNITS}\b)|\bnumber of\b|多少(?:个|把|张|台|辆|只)|几(?:个|把|张|台|辆|只)", "count", ""),
-    (r"\bhow (?:tall|wide|long|big|large|deep|broad)\b|\b(?:size|dimensions) of\b|多宽|多长|多大", "size", ""),
+    (r"\bhow (?:tall|wide|long(?! (?:do|does|did|will|would|has|have|until|before)\b)|big|large|deep|broad)\b|\b(?:size|dimensions) of\b|多宽|多长|多大", "size", ""),
     (r"\bhow high\b|\bheight of\b|多高", "height", ""),
     (r"\bhow (?:far|close|near|distant)\b|\bdistances?\b|\bhow many met(?:er|re)s (?:away|apart|from)\b|\bhow many met(?:er|re)s (?:is|are)\b.* (?:away|apart|from)\b|多远|距离", "distance", ""),
     (r"\b(?:farther|further|more)(?: to the)? left\b|\bleftmost\b|更靠左|更偏左|最左", "across", "left"),
@@ -149,10 +152,27 @@ _BEYOND = re.compile(
 )
 
 
+_PLACE = r"(?: (?:in|inside|of) (?:the|this|that) (?:room|scene|video|clip|kitchen|office|place|picture|bedroom|street|recording))?"
+_NEGATED = re.compile(r"\bnot\b|不(?!是)|(?<![有是])没(?!有)")
+# "书架的左边有沙发吗": the thing that the side is of is named first.
+_THERE_IS = re.compile(r"^#的?(?:左|右|前|后|上|下)(?:边|面|方)?(?:有没有|有)[一个任何把张台只条盏]{0,3}#")
+_FROM_ELSE = re.compile(
+    r"\b(?:from|to)\b(?! (?:the |an? |my |this |that )?#)(?!.*\b(?:camera|me|us|here|viewer|observer|you)\b)"
+    r"|(?<!距)离(?!相机|镜头|摄像机|我|这里|你)|\bapart\b"
+)
+_AFTER_SECOND = re.compile(
+    r"^(?:'s)?(?:,? (?:or|in|at|as|from|seen|when|than|to|relative|of|side|its|which|for|on (?:the|its|which) (?:left|right|side)|(?:on )?its own|that)\b.*)?[\s?.,!。？！]*$"
+)
+_COUNTED = re.compile(
+    rf"^(?:(?:in|at|by|over) [^#]*, )?(?:count (?:all )?(?:the )?#(?: (?:that appear|you see|there are))?|(?:how many|what is the number of|what's the number of|number of) (?:different )?#"
+    rf"(?: (?:are|is|can be|do you|can you|do i|can i|do we|can we|there|here|see|seen|visible|found|altogether|standing|does the (?:video|clip) show))*)"
+    rf"(?: in (?:all|total))?(?: (?:at|in) [^#]*)?{_PLACE}(?:\. how many are there)?[?. ]*$"
+)
+
+
 _NEEDED: dict[str, int] = dict.fromkeys(("distance", "size", "height", "where", "count", "exists", "color"), 1)
 _NEEDED |= dict.fromkeys(("apart", "side", "depth_order"), 2)
 """How many things a question of a kind names; the others name two or more."""
-_PLACE = r"(?: (?:in|inside|of) (?:the|this|that) (?:room|scene|video|clip|kitchen|office|place|picture|bedroom|street|recording))?"
 _LIST = re.compile(
     rf"^(?:what|which) (?:(?:objects|things|furniture|items)(?: (?:are|is)(?: there| visible| seen)?| (?:do|can) (?:you|i|we) see)?|is there|are there|"
     rf"is|do you see|can you see|can be seen){_PLACE}[?. ]*$|^(?:list|name) (?:all )?(?:the )?(?:objects|things|furniture|items){_PLACE}[?. ]*$"
@@ -231,7 +251,12 @@ def _is_of_color(
 
 
 # What stands before a name and says nothing of which thing is meant that could be looked for.
-_PLAIN = re.compile(r"(?:long|round|square|big|large|small|little|tall|low|high|wooden|dark|light|main|only|whole) ")
+_PLAIN = re.compile(
+    r"(?:long|round|square|big|large|small|little|tall|low|high|wooden|plastic|metal|glass|dark|light|main|only|whole) "
+)
+# Which chair, and in what unit: "the patterned #", "in feet".
+_BESIDES = re.compile(rf"(?<=\bthe )[a-z-]+ (?=#)|(?<=\ban )[a-z-]+ (?=#)|(?<=\ba )[a-z-]+ (?=#)|\bin {UNITS}\b")
+_NAMES = re.compile(r"(?<=[a-z,] )[A-Z]\w+")
 _OVER_FLOOR = re.compile(
     r"(?<=how high) (?:above|over|off|from) the (?:floor|ground)\b|(?<=\w) (?:above|over|off) the (?:floor|ground)(?=[?. ]*$)"
 )
@@ -261,6 +286,13 @@ def _without(text: str, named: list[tuple[int, int, Mention]], words: re.Pattern
     for start, end, _ in reversed(named):
         text = text[:start] + "#" + text[end:]
     return words.sub("", text)
+
+
+def _is_understood(rest: str, text: str) -> bool:
+    """Whether what a text says besides its things is known, but for what describes them and for names that are written large."""
+    for name in _NAMES.findall(text[:1000]):
+        rest = re.sub(rf"\b{re.escape(name.lower())}\b", "", rest)
+    return is_understood(_BESIDES.sub("", rest))
 
 
 def parse_named(text: str) -> NamedQuestion | None:
@@ -309,6 +341,10 @@ def parse_named(text: str) -> NamedQuestion | None:
     if cue is None or _BEYOND.search(_ALLOWED.sub("", rest)):
         return None
     kind, expects = cue
+    if _NEGATED.search(rest) or not _is_understood(rest, text):
+        return None
+    if kind == "count" and language == "en" and not _COUNTED.search(rest):
+        return None  # "how many legs does the table have", "how many chairs are red"
     if kind in ("size", "height") and _OF_ANOTHER.search(rest):
         return None
     if kind == "exists" and not _IS_THERE.search(rest):
@@ -319,6 +355,17 @@ def parse_named(text: str) -> NamedQuestion | None:
     if kind in ("side", "depth_order", "higher") and not polar and not _ASKS_WHICH.search(rest):
         return None  # "the poster behind the plant" is a description
     things = tuple({mention.said: mention for _, _, mention in named}.values())
+    if language == "zh" and len(things) == 2 and _THERE_IS.search(rest):
+        things = things[::-1]
+    if (
+        kind in ("side", "depth_order", "higher")
+        and polar
+        and language == "en"
+        and not _AFTER_SECOND.match(rest[rest.rindex("#") + 1 :])
+    ):
+        return None  # "is the chair behind the table broken"
+    if kind == "distance" and len(things) == 1 and _FROM_ELSE.search(rest):
+        return None  # "from the corner of the room"
     to = [i for i, (start, _, _) in enumerate(named) if _TO.search(words[:start])]
     if kind == "distance" and len(things) == 2:
         kind = "apart"
@@ -328,7 +375,7 @@ def parse_named(text: str) -> NamedQuestion | None:
             things = (*(thing for thing in things if thing != end), end)
         elif "than" not in words[: named[to[0]][0]].rsplit(maxsplit=2)[-2:]:
             return None  # nearest of what there is
-    if kind == "nearest_to" and any(thing.category in SURFACES for thing in things):
+    if kind in ("nearest_to", "apart") and any(thing.category in SURFACES for thing in things):
         return None  # of these geometry knows more than where votes have them
     if len(things) < _NEEDED.get(kind, 2) or len(things) > _NEEDED.get(kind, len(things)):
         return None

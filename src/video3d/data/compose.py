@@ -5,8 +5,6 @@ The last step of ``video3d data simulate`` and of ``video3d data build``: both h
 
 import json
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -22,6 +20,7 @@ from video3d.data.questions.select import SelectConfig, select, to_row
 from video3d.data.row import Row
 from video3d.data.store import SPLITS, open_dataset, read_rows, truths_of, write_manifest, write_rows
 from video3d.data.truth import SceneTruth, Split
+from video3d.data.workers import workers
 from video3d.replaced import replaced
 from video3d.types import InputError
 
@@ -117,10 +116,10 @@ def ask_again(root: Path, *, per_clip: int | None = None, processes: int = 1, pr
     shards = sorted((root / "clips").glob("*.parquet"))
     with TemporaryDirectory(dir=root, prefix=".", suffix=".partial.d") as held:
         files = {shard: Path(held) / f"{shard.stem}.jsonl.gz" for shard in shards}
-        with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
-            done = pool.map(_keep_candidates, files.keys(), files.values())
-            for _ in tqdm(done, desc="asked", total=len(shards), unit="shard", disable=not progress, mininterval=1.0):
-                pass
+        with workers(processes) as pool:
+            asked = [pool.submit(_keep_candidates, shard, path) for shard, path in files.items()]
+            for done in tqdm(asked, desc="asked", unit="shard", disable=not progress, mininterval=1.0):
+                done.result()
         report = compose(
             root, made | {"questions": per_clip}, config=config, progress=progress,
             candidates_of=lambda shard: read_candidates(files[shard]),

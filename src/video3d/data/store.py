@@ -23,7 +23,7 @@ from video3d.data.clip_codec import clip_schema, decode_clip, decode_truth, enco
 from video3d.data.row import SCHEMA_VERSION, Row
 from video3d.data.truth import ClipData, SceneTruth
 from video3d.replaced import replaced
-from video3d.types import InputError
+from video3d.types import InputError, install_extra
 
 _T = TypeVar("_T")
 SPLITS = ("train", "val", "test")
@@ -43,9 +43,7 @@ def load_pyarrow() -> tuple[Any, Any]:
         import pyarrow
         import pyarrow.parquet
     except ImportError as error:
-        raise InputError(
-            "clips", expected="pyarrow", got=f"none ({error})", do="pip install 'video3d[data]'"
-        ) from error
+        raise InputError("clips", expected="pyarrow", got=f"none ({error})", do=install_extra("data")) from error
     return pyarrow, pyarrow.parquet
 
 

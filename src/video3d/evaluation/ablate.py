@@ -24,10 +24,10 @@ import numpy as np
 from video3d.data.presented import Withheld
 from video3d.evaluation.qa_ask import Prediction
 from video3d.evaluation.qa_report import (
-    AVERAGED,
     ExamReport,
     Line,
     drawn_means,
+    headline_parts,
     interval_of,
     markdown_table,
     percent,
@@ -143,7 +143,7 @@ class Change:
 
 
 def headline(found: ExamReport) -> Line:
-    """The average of relation, layout and physics; of fewer types, the first line there is."""
+    """The average of relation, layout and physics; of fewer types, the first line there is (``headline_parts``)."""
     return found.lines["all"][0]
 
 
@@ -152,8 +152,7 @@ def change_of(
 ) -> Change | None:
     """The difference on the questions that both answered; None where there is none.
 
-    Means are as those of ``headline``: over relation, layout and physics weighed alike where all three were asked, else over
-    all questions. Both are drawn with the same scenes.
+    Means are as those of ``headline``, of the questions that it counts. Both are drawn with the same scenes.
     """
     theirs = {one.row_id: one for one in other}
     pairs = [(one, theirs[one.row_id]) for one in full if one.row_id in theirs]
@@ -161,16 +160,14 @@ def change_of(
         return None
     names = sorted({one.scene_id for one, _ in pairs})
     scene = np.array([names.index(one.scene_id) for one, _ in pairs])
-    types = np.array([one.type for one, _ in pairs])
     a, b = (np.array([pair[side].score for pair in pairs]) for side in (0, 1))
-    parts = [types == name for name in AVERAGED]
-    if not all(part.any() for part in parts):
-        parts = [np.ones(len(pairs), dtype=bool)]
+    parts = headline_parts(np.array([one.type for one, _ in pairs]))
     drawn_scenes = scene_draws(len(names), draws, seed)
     drawn = np.mean([drawn_means((b - a)[part], scene[part], drawn_scenes) for part in parts], axis=0)
     change, score = (float(np.mean([values[part].mean() for part in parts])) for values in (b - a, b))
+    scenes = np.unique(scene[np.logical_or.reduce(parts)])
     return Change(
-        score=round(score, 4), change=round(change, 4), interval=interval_of(drawn) if len(names) > 1 else None
+        score=round(score, 4), change=round(change, 4), interval=interval_of(drawn) if len(scenes) > 1 else None
     )
 
 

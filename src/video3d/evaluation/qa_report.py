@@ -104,6 +104,23 @@ def interval_of(drawn: Float64[np.ndarray, "r"]) -> tuple[float, float]:
     return round(float(low), 4), round(float(high), 4)
 
 
+def headline_parts(types: np.ndarray) -> list[np.ndarray]:
+    """The questions that a report's first line counts, in parts that weigh alike, as masks: relation, layout and physics where all three
+    were asked, else all of the four types, else those of the first type.
+
+    Args:
+        types: of all questions, one at least.
+
+    >>> [part.tolist() for part in headline_parts(np.array(["relation", "caption", "action"]))]
+    [[True, False, True]]
+    """
+    averaged = [types == name for name in AVERAGED]
+    if all(part.any() for part in averaged):
+        return averaged
+    four = np.isin(types, list(MIX))
+    return [four if four.any() else types == min(types)]
+
+
 def report(
     predictions: Sequence[Prediction], blind: Sequence[Blind], *, draws: int = 2000, seed: int = 0
 ) -> ExamReport:
@@ -147,9 +164,8 @@ class _Group:
 
     def lines(self) -> tuple[Line, ...]:
         found = []
-        averaged = [self.types == name for name in AVERAGED if (self.types == name).any()]
-        if len(averaged) == len(AVERAGED):
-            found.append(self._line("average", averaged))
+        if len(parts := headline_parts(self.types)) == len(AVERAGED):
+            found.append(self._line("average", parts))
         if (four := np.isin(self.types, list(MIX))).any():
             found.append(self._line("four types", [four]))
         for name in [*MIX, *sorted(set(self.types) - set(MIX))]:

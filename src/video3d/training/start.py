@@ -16,7 +16,7 @@ from video3d.model.presets import PRESETS, compose, find_preset
 from video3d.model.processing_video3d import Video3DProcessor
 from video3d.training.recipes import Recipe
 from video3d.training.targets import CATEGORIES, EVENTS
-from video3d.types import InputError
+from video3d.types import InputError, install_extra
 
 _NEW = ("vision_config", "text_config", "scene_token_id")
 LORA_SCALE = 2
@@ -152,7 +152,7 @@ def add_adapters(model: Video3DForConditionalGeneration, recipe: Recipe) -> None
     try:
         from peft import LoraConfig, get_peft_model
     except ImportError as error:
-        raise InputError("lora_rank", expected="peft", got="none", do="pip install 'video3d[train]'") from error
+        raise InputError("lora_rank", expected="peft", got="none", do=install_extra("train")) from error
     config = LoraConfig(r=recipe.lora_rank, lora_alpha=LORA_SCALE * recipe.lora_rank, target_modules="all-linear")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)

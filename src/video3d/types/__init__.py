@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from video3d.types.answer import Answer, Evidence, ImagePoint, Quantity
 from video3d.types.clip import CameraPath, Clip, LoadDepth, LoadRgb, PosedClip, Recording
-from video3d.types.errors import InputError
+from video3d.types.errors import InputError, install_extra
 from video3d.types.scene import Box3D, Detection, PatchPoints
 from video3d.types.world import Camera, GeometryStatus, Status, World
 
@@ -34,6 +34,7 @@ __all__ = [
     "SceneTokens",
     "Status",
     "World",
+    "install_extra",
 ]
 
 

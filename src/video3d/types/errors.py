@@ -29,5 +29,14 @@ class InputError(ValueError):
         return _again, (type(self), self.thing, self.expected, self.got, self.do)
 
 
+def install_extra(name: str) -> str:
+    """What to do where a package is missing that only a part of the product needs: its extra, installed as the README installs all.
+
+    >>> install_extra("sim")
+    "pip install '.[sim]' in the checkout"
+    """
+    return f"pip install '.[{name}]' in the checkout"
+
+
 def _again(kind: type[InputError], thing: str, expected: str, got: str, do: str) -> InputError:
     return kind(thing, expected=expected, got=got, do=do)

@@ -14,7 +14,7 @@ import numpy as np
 
 from video3d.geometry.rigid import is_known, scale_k
 from video3d.replaced import replaced
-from video3d.types import InputError
+from video3d.types import InputError, install_extra
 from video3d.viz.in_frames import seen_in
 from video3d.viz.shown import COLORS, Shown
 from video3d.viz.standpoint import first_view, overhead
@@ -35,9 +35,7 @@ def need_rerun() -> Any:
     try:
         import rerun
     except ImportError as error:
-        raise InputError(
-            "the viewer", expected="rerun-sdk", got=f"none ({error})", do="pip install 'video3d[viz]'"
-        ) from error
+        raise InputError("the viewer", expected="rerun-sdk", got=f"none ({error})", do=install_extra("viz")) from error
     return rerun
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from video3d.data.drawing import EDGES
 from video3d.geometry.boxes import box_corners
 from video3d.geometry.rigid import fov_rad, is_known
-from video3d.types import InputError
+from video3d.types import InputError, install_extra
 from video3d.viz.depth_strip import strip_frames, thumbnail
 from video3d.viz.shown import COLORS, Shown
 from video3d.viz.standpoint import first_view, overhead
@@ -30,9 +30,7 @@ def need_viser() -> Any:
     try:
         import viser
     except ImportError as error:
-        raise InputError(
-            "the page", expected="viser", got=f"none ({error})", do="pip install 'video3d[viz]'"
-        ) from error
+        raise InputError("the page", expected="viser", got=f"none ({error})", do=install_extra("viz")) from error
     return viser
 
 

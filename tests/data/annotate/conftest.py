@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("pyarrow", reason="needs pyarrow: pip install 'video3d[data]'")
+pytest.importorskip("pyarrow", reason="needs pyarrow: pip install '.[data]'")
 
 
 @pytest.fixture(scope="session")

@@ -12,8 +12,8 @@ from video3d.data.annotate.database import open_database
 from video3d.data.annotate.server import listen
 
 CHROMIUM = Path("/usr/bin/chromium")
-pytest.importorskip("fastapi", reason="needs fastapi: pip install 'video3d[serve]'")
-pytest.importorskip("playwright", reason="needs playwright: pip install 'video3d[dev]'")
+pytest.importorskip("fastapi", reason="needs fastapi: pip install '.[serve]'")
+pytest.importorskip("playwright", reason="needs playwright: pip install '.[dev]'")
 pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason="needs Debian's chromium in /usr/bin")
 
 ARGUMENTS = [

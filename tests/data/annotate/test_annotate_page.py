@@ -14,8 +14,8 @@ from video3d.data.annotate.server import listen
 from video3d.data.store import open_dataset
 from video3d.types import InputError
 
-pytest.importorskip("fastapi", reason="needs fastapi: pip install 'video3d[serve]'")
-pytest.importorskip("httpx", reason="needs httpx: pip install 'video3d[dev]'")
+pytest.importorskip("fastapi", reason="needs fastapi: pip install '.[serve]'")
+pytest.importorskip("httpx", reason="needs httpx: pip install '.[dev]'")
 from fastapi.testclient import TestClient
 
 from video3d.data.annotate.app import create_app

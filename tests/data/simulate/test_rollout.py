@@ -17,7 +17,7 @@ from video3d.data.simulate.stage import (
     nominal_start,
 )
 
-pytest.importorskip("mujoco", reason="needs MuJoCo (pip install 'video3d[sim]')")
+pytest.importorskip("mujoco", reason="needs MuJoCo (pip install '.[sim]')")
 
 
 def camera(times_s, change):

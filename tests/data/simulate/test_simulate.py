@@ -25,9 +25,9 @@ from video3d.data.simulate.generate import (
 from video3d.data.store import open_dataset
 from video3d.types import InputError
 
-pytest.importorskip("mujoco", reason="needs MuJoCo (pip install 'video3d[sim]')")
-pyarrow = pytest.importorskip("pyarrow", reason="needs pyarrow (pip install 'video3d[data]')")
-parquet = pytest.importorskip("pyarrow.parquet", reason="needs pyarrow (pip install 'video3d[data]')")
+pytest.importorskip("mujoco", reason="needs MuJoCo (pip install '.[sim]')")
+pyarrow = pytest.importorskip("pyarrow", reason="needs pyarrow (pip install '.[data]')")
+parquet = pytest.importorskip("pyarrow.parquet", reason="needs pyarrow (pip install '.[data]')")
 from video3d.data.simulate.render import gl_problem
 
 needs_gl = pytest.mark.skipif(gl_problem() is not None, reason=f"needs OpenGL: {gl_problem()}")

@@ -33,7 +33,7 @@ from video3d.data.drawing import depth_scale_m, instance_color
 from video3d.data.row import Row
 from video3d.data.store import open_dataset, row_line
 from video3d.data.truth import ClipData, SceneTruth
-from video3d.types import InputError
+from video3d.types import InputError, install_extra
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -97,9 +97,7 @@ def create_app(root: str | Path, database: str | Path, annotator: str) -> "FastA
         from fastapi.responses import JSONResponse, Response
         from starlette.exceptions import HTTPException
     except ImportError as error:
-        raise InputError(
-            "the page", expected="fastapi", got=f"none ({error})", do="pip install 'video3d[serve]'"
-        ) from error
+        raise InputError("the page", expected="fastapi", got=f"none ({error})", do=install_extra("serve")) from error
     annotator = check_annotator(annotator)
     data = open_dataset(root)
     index = index_rows(data)

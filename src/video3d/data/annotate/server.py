@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from video3d.data.annotate.app import create_app
-from video3d.types import InputError
+from video3d.types import InputError, install_extra
 
 ADDRESS = "127.0.0.1"
 """Never another: what is served is meant for the person at this machine."""
@@ -41,9 +41,7 @@ def listen(root: str | Path, *, database: str | Path, annotator: str, port: int 
     try:
         import uvicorn
     except ImportError as error:
-        raise InputError(
-            "the page", expected="uvicorn", got=f"none ({error})", do="pip install 'video3d[serve]'"
-        ) from error
+        raise InputError("the page", expected="uvicorn", got=f"none ({error})", do=install_extra("serve")) from error
     if not 0 <= port <= 65535:
         raise InputError("the port", expected="0 (any) to 65535", got=port)
     app = create_app(root, database, annotator)

@@ -10,11 +10,9 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +33,8 @@ from video3d.data.simulate.sh3f import (
     none_asked,
     read_catalogue,
 )
-from video3d.types import InputError
+from video3d.data.workers import workers
+from video3d.types import InputError, install_extra
 
 CACHE_FORMAT = 4
 """Raised whenever the conversion changes: an older cache is then made again."""
@@ -43,7 +42,6 @@ FEW = 6
 """Where furniture has fewer models than this of a category, those made here are added."""
 
 _BESIDE = ".furniture-beside-"
-_EXTRA = "pip install 'video3d[sim]'"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,8 +195,9 @@ def _converted(tasks: list[tuple[Path, tuple[CatalogueEntry, ...]]], processes: 
     if processes == 1:
         yield from map(_convert_some, tasks)
         return
-    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
-        yield from pool.map(_convert_some, tasks)
+    with workers(processes) as pool:
+        for done in [pool.submit(_convert_some, task) for task in tasks]:
+            yield done.result()
 
 
 def _need_packages() -> None:
@@ -206,7 +205,9 @@ def _need_packages() -> None:
         try:
             __import__(module)
         except ImportError as error:
-            raise InputError("converting furniture", expected=f"the package {module}", got="none", do=_EXTRA) from error
+            raise InputError(
+                "converting furniture", expected=f"the package {module}", got="none", do=install_extra("sim")
+            ) from error
 
 
 def _with_held_out(assets: list[Asset]) -> list[Asset]:

@@ -5,7 +5,7 @@ import sys
 from importlib import import_module
 from typing import Any
 
-from video3d.types import InputError
+from video3d.types import InputError, install_extra
 
 
 def load_mujoco() -> Any:
@@ -19,5 +19,5 @@ def load_mujoco() -> Any:
         return import_module("mujoco")
     except ImportError as error:
         raise InputError(
-            "the simulator", expected="MuJoCo 4", got=f"no mujoco ({error})", do="pip install 'video3d[sim]'"
+            "the simulator", expected="MuJoCo 4", got=f"no mujoco ({error})", do=install_extra("sim")
         ) from error

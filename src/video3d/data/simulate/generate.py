@@ -30,6 +30,7 @@ from video3d.data.questions.candidate import Candidate
 from video3d.data.simulate.run_folder import PLAN, WORK, check_folder, clear_partial, held_plan, release, take
 from video3d.data.store import load_pyarrow, write_shard
 from video3d.data.truth import ClipData, Split
+from video3d.data.workers import end, leave_interrupts_alone
 from video3d.replaced import replaced
 from video3d.types import InputError
 
@@ -177,6 +178,7 @@ _counter: Any = None
 
 def _begin_worker(counter: Any, parent: int) -> None:
     """A worker leaves when its parent is gone: a killed run must not go on in the background."""
+    leave_interrupts_alone()
     global _counter  # noqa: PLW0603 - what the pool's initializer is for
     _counter = counter
 
@@ -340,14 +342,8 @@ def _make_clips(config: SimulateConfig, root: Path, processes: int, furniture: P
 
 
 def _stop(pool: ProcessPoolExecutor, root: Path) -> None:
-    """Ends the workers, those too that the pool starts meanwhile in place of others, and removes what they had half written."""
-    workers = getattr(pool, "_processes", None) or {}  # the pool's own, in which it keeps those it starts
-    ending = threading.Thread(target=pool.shutdown, kwargs={"wait": True, "cancel_futures": True})
-    ending.start()
-    while ending.is_alive():
-        for worker in list(workers.values()):
-            worker.terminate()
-        ending.join(0.05)
+    """Ends the workers and removes what they had half written."""
+    end(pool)
     with suppress(OSError):
         clear_partial(root)
 
