@@ -244,6 +244,11 @@ def test_walls_and_floors_are_those_that_depth_shows() -> None:
     assert said("Is there a ceiling?").source == "unknown"  # which may only be out of view
 
 
+def test_a_frame_that_there_is_not_is_said_to_be_none() -> None:
+    answer = _ask("In frame 99, is the chair to the left of the table?", THINGS)
+    assert answer.source == "unknown" and "no such frame" in answer.text
+
+
 def test_what_is_counted_may_not_surely_be_there() -> None:
     things = {"chair": (_box((-1, 2, 0.5)), 0.4)}
     assert "0 of them surely" in _ask("How many chairs are there?", things).text

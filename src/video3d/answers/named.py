@@ -84,7 +84,14 @@ def answer_named(asked: NamedQuestion, clip: PosedClip, facts: SceneFacts, find:
     speak = Speaker(language=asked.language, unit=facts.unit)
     position = frame_position(asked.frame, clip, facts)
     if position is None:
-        return _unknown(asked, clip, speak.say("No camera pose is known for that frame.", "该帧的相机位姿未知。"))
+        last = facts.num_frames - 1
+        gone = asked.frame is not None and resolve_frame(asked.frame, facts.num_frames, facts.time_s) is None
+        text = (
+            speak.say(f"There is no such frame: the recording has 0 to {last}.", f"没有这一帧：录像有第0至{last}帧。")
+            if gone
+            else speak.say("No camera pose is known for that frame.", "该帧的相机位姿未知。")
+        )
+        return _unknown(asked, clip, text)
     if asked.kind == "list":
         return _list(asked, clip, speak, find.count(None))
     if asked.kind == "describe":
