@@ -9,7 +9,7 @@ from video3d.cli import run
 from video3d.data.row import Choice, Number, ShortText, YesNo
 from video3d.evaluation.questions import ask_questions, questions_json, questions_text, read_questions
 from video3d.pipeline import Video3D
-from video3d.types import InputError
+from video3d.types import Answer, InputError
 
 OPEN = Path(__file__).parents[2] / "benchmarks" / "open_questions" / "questions.jsonl"
 
@@ -83,6 +83,24 @@ def test_free_words_are_right_if_they_hold_what_is_wanted(room: Path, tmp_path: 
     text = questions_text(questions_json(found))
     assert "2 of 3 right" in text
     assert "wanted red" in text
+
+
+class CannotTell(Video3D):
+    """Names what it does not find."""
+
+    source = "unknown"
+
+    def ask(self, video, question, **how):
+        return Answer(text="I do not find the sofa with any certainty.", source=self.source, kind="object_nearer")
+
+
+def test_who_cannot_tell_has_not_chosen_what_he_names(room: Path, tmp_path: Path) -> None:
+    choice = {"question": "Which is nearer, the sofa or the bed?", "options": ["the sofa", "the bed"], "answer": "the sofa"}  # fmt: skip
+    asked = read_questions(write(tmp_path / "q.jsonl", {"recording": room.name, **choice}))
+    engine = CannotTell()
+    assert not ask_questions(engine, asked, room.parent)[0].right
+    engine.source = "model"
+    assert ask_questions(engine, asked, room.parent)[0].right
 
 
 def test_the_command_asks_by_geometry_first(room: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:

@@ -155,7 +155,8 @@ def _product(engine: Video3D, scene: Scene, row: Row) -> Prediction:
 
 
 def _judged(row: Row, prompt: str, said: str, source: str, seconds: float) -> Prediction:
-    parsed, truth = parse_answer(said, row.answer), row.answer_text["en"]
+    truth = row.answer_text["en"]
+    parsed = None if source == "unknown" else parse_answer(said, row.answer)  # who cannot tell has not chosen
     found = grade(parsed, row.answer, truth, caption=row.type == "caption")
     return Prediction(
         row_id=row.row_id, clip_id=row.clip_id, scene_id=row.scene_id, domain=row.domain, type=row.type, subtype=row.subtype,

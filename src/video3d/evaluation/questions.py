@@ -176,6 +176,7 @@ def _judged(asked: Question, said: str, source: str, seconds: float) -> Answered
     # What a measurement adds in brackets explains; it is not the answer.
     words = re.sub(r"\s\((?![^)]*\d)[^)]*\)", "", said)
     parsed = _wanted_words(words, asked) if isinstance(answer, ShortText) else parse_answer(words, answer)
+    parsed = None if source == "unknown" else parsed  # who cannot tell has not chosen what he names
     found = grade(parsed, answer, asked.answer_text)
     return Answered(
         question=asked, said=said, source=source, parsed=parsed, score=found.score, right=bool(found.right), latency_s=round(seconds, 3)
