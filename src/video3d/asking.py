@@ -14,7 +14,7 @@ from video3d.answers.named_question import SURFACES, NamedQuestion, mentions, pa
 from video3d.answers.notes import as_read, notes_on
 from video3d.answers.prompt import build_prompt
 from video3d.answers.references import plain
-from video3d.answers.understood import is_understood
+from video3d.answers.understood import is_understood, words_of
 from video3d.answers.unread import is_plain_amount, unread_measure
 from video3d.encoding import LookedAt, common_prefix, finders
 from video3d.scene import KeptScene
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 _AMOUNT = re.compile(r"(-?\d+(?:\.\d+)?) (m|m/s|s)")
 _YES_NO = re.compile(r"\W*(?:yes|no|是的?|不是|有|没有)\W*", re.IGNORECASE)
 _WHAT = re.compile(r"(?:what|who)\b(?!.*\bor\b)(?!.*options:)")
-_WORD = re.compile(r"[a-z]+")
 _HOW_SURE = {
     True: "Estimated from where the model finds things.",
     False: "Uncertain: not all that it rests on was surely found.",
@@ -217,7 +216,4 @@ def _guessed(looked: LookedAt, question: str, said: str, read: str) -> bool:
     things = {one.category for _, _, one in mentions(plain(said))}
     if things and _WHAT.match(plain(question)) and things <= {one.category for _, _, one in mentions(plain(question))}:
         return True
-    words = as_read(said)[2]
-    for word in set(_WORD.findall(plain(read))):
-        words = re.sub(rf"\b{word}\b", "", words)
-    return not is_understood(words)
+    return not is_understood(as_read(said)[2], words_of(plain(read)))

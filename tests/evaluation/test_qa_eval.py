@@ -32,7 +32,7 @@ from video3d.evaluation.qa_eval import exam_rows, examine
 from video3d.evaluation.qa_report import report, report_markdown
 from video3d.evaluation.qa_run import read_predictions, run_exam
 from video3d.model.processing_video3d import Video3DProcessor
-from video3d.types import InputError
+from video3d.types import Answer, InputError
 
 
 @pytest.fixture(autouse=True)
@@ -374,3 +374,13 @@ def test_what_cannot_be_examined_ends_in_one_line(words, complaint, capsys, tmp_
     assert run(words) == 2
     assert complaint in capsys.readouterr().err
     assert not any(tmp_path.iterdir())
+
+
+def test_who_cannot_tell_has_not_answered(engine, small_data, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = exam_rows(small_data, "test", limit=1)
+    clip = small_data.clip(rows[0].clip_id)
+    for source, right in (("model", True), ("unknown", False)):
+        said = Answer(text=rows[0].answer_text["en"], source=source, kind="open")
+        monkeypatch.setattr(engine, "ask", lambda *asked, said=said, **how: said)
+        (found,) = ask_clip(engine, clip, rows, AskSettings(path="product"))
+        assert (found.right, found.source) == (right, source)

@@ -290,9 +290,7 @@ def _without(text: str, named: list[tuple[int, int, Mention]], words: re.Pattern
 
 def _is_understood(rest: str, text: str) -> bool:
     """Whether what a text says besides its things is known, but for what describes them and for names that are written large."""
-    for name in _NAMES.findall(text[:1000]):
-        rest = re.sub(rf"\b{re.escape(name.lower())}\b", "", rest)
-    return is_understood(_BESIDES.sub("", rest))
+    return is_understood(_BESIDES.sub("", rest), frozenset(name.lower() for name in _NAMES.findall(text[:1000])))
 
 
 def parse_named(text: str) -> NamedQuestion | None:

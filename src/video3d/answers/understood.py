@@ -41,12 +41,21 @@ _WORDS = """
 _KNOWN = frozenset(_WORDS.split())
 
 
-def is_understood(text: str) -> bool:
+def words_of(text: str) -> frozenset[str]:
+    """The English words of a plain text, possessives without their "'s"."""
+    return frozenset(word.removesuffix("'s") for word in _WORD.findall(text))
+
+
+def is_understood(text: str, also: frozenset[str] = frozenset()) -> bool:
     """Whether every English word of a plain text, in which "#" stands for things, is known.
+
+    Args:
+        text: plain.
+        also: words that are known besides.
 
     >>> is_understood("which is nearer to the camera, the # or the #?")
     True
     >>> is_understood("which has less dust on it, the # or the #?")
     False
     """
-    return all(word.removesuffix("'s") in _KNOWN for word in _WORD.findall(text))
+    return words_of(text) <= _KNOWN | also
